@@ -1,0 +1,3 @@
+//! The program: subcommands, the pump around the machine, logs and exit codes.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The machine: one synchronous owner of the world that takes observations and hands out operations.

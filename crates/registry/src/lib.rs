@@ -1,0 +1,1 @@
+//! The token protocol of an OCI registry: challenge, token, manifest, blob.

@@ -1,0 +1,1 @@
+//! The served edge: health, readiness and metrics over HTTP.

@@ -1,0 +1,1 @@
+//! A local Alibaba Cloud that refuses what the real one refuses.

@@ -1,0 +1,3 @@
+//! The commands of the README: cluster, demo, test, bench, histories.
+
+fn main() {}
