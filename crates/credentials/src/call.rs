@@ -1,0 +1,274 @@
+//! The calls that answer a fact, with everything needed to make them, and what comes back.
+
+use std::fmt;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::time::UnixMillis;
+
+/// A key pair of a RAM user, or of a session of a role when `security_token` is set.
+///
+/// Its `Debug` shows nothing of the three values.
+#[derive(Clone, Debug)]
+pub struct AccessKey {
+    /// AccessKey id; `STS.…` for a session.
+    pub id: SecretString,
+    /// AccessKey secret.
+    pub secret: SecretString,
+    /// Security token of a session.
+    pub security_token: Option<SecretString>,
+}
+
+/// One question to Alibaba Cloud, complete: whoever carries it out adds nothing but time stamp and nonce.
+#[derive(Clone, Debug)]
+pub enum Call {
+    /// ECS metadata: the region of this node.
+    Region {
+        /// Base URLs to try in order, the next one only where the former does not resolve or connect.
+        endpoints: Vec<String>,
+    },
+    /// ECS metadata: the credentials of the role of this node; hardened mode first.
+    WorkerRole {
+        /// Base URLs as in [`Call::Region`].
+        endpoints: Vec<String>,
+    },
+    /// STS 2015-04-01 `AssumeRoleWithOIDC`, not signed.
+    AssumeRoleWithOidc {
+        /// Base URLs as in [`Call::Region`].
+        endpoints: Vec<String>,
+        /// `acs:ram::<account>:role/<name>`.
+        role_arn: String,
+        /// `acs:ram::<account>:oidc-provider/<name>`.
+        oidc_provider_arn: String,
+        /// The ServiceAccount token, audience `sts.aliyuncs.com`.
+        token: SecretString,
+        /// 2 to 64 characters of `A-Za-z0-9.@-_`.
+        session_name: String,
+        /// Seconds, 900 to the role's maximum.
+        duration_seconds: u32,
+    },
+    /// Container Registry 2018-12-01 `ListInstanceEndpoint`.
+    ListInstanceEndpoint {
+        /// Base URLs as in [`Call::Region`].
+        endpoints: Vec<String>,
+        /// `cri-…`.
+        instance: String,
+        /// Who asks.
+        key: AccessKey,
+    },
+    /// Container Registry 2018-12-01 `GetAuthorizationToken`.
+    GetAuthorizationToken {
+        /// Base URLs as in [`Call::Region`].
+        endpoints: Vec<String>,
+        /// `cri-…`.
+        instance: String,
+        /// Who asks.
+        key: AccessKey,
+    },
+}
+
+impl Call {
+    /// The operation as Alibaba Cloud names it: label of metrics and logs.
+    pub fn operation(&self) -> &'static str {
+        match self {
+            Self::Region { .. } => "MetadataRegion",
+            Self::WorkerRole { .. } => "MetadataRole",
+            Self::AssumeRoleWithOidc { .. } => "AssumeRoleWithOIDC",
+            Self::ListInstanceEndpoint { .. } => "ListInstanceEndpoint",
+            Self::GetAuthorizationToken { .. } => "GetAuthorizationToken",
+        }
+    }
+}
+
+/// A login of a registry, as `GetAuthorizationToken` hands it out.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// `TempUsername`.
+    pub username: String,
+    /// `AuthorizationToken`.
+    pub password: SecretString,
+    /// `ExpireTime`.
+    pub expires: UnixMillis,
+}
+
+/// One domain name of an instance.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InstanceHost {
+    /// The domain name, with a port where it has one.
+    pub host: String,
+    /// Whether its endpoint is enabled and running.
+    pub enabled: bool,
+}
+
+/// What a call that succeeded says.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// A region id such as `cn-hangzhou`.
+    Region(String),
+    /// Credentials of a role session.
+    Credentials {
+        /// The session's keys; `security_token` is set.
+        key: AccessKey,
+        /// When they end.
+        expires: UnixMillis,
+        /// The session as the cloud names it, for messages.
+        principal: String,
+    },
+    /// All registry domains of an instance: public, VPC and custom, disabled ones included.
+    Endpoints(Vec<InstanceHost>),
+    /// A login.
+    Login(Login),
+}
+
+/// What came of a call.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The cloud's own clock, from the `Date` header of the last HTTP answer, failures included.
+    pub cloud_time: Option<UnixMillis>,
+    /// The reply, or why there is none.
+    pub outcome: Result<Reply, CallFailure>,
+}
+
+/// Why a call failed: the kind decides what happens next, the rest is for the reader.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{operation} failed: {kind}{}", Detail { code: code.as_deref(), message, request_id: request_id.as_deref() })]
+pub struct CallFailure {
+    /// [`Call::operation`].
+    pub operation: &'static str,
+    /// What sort of failure it is.
+    pub kind: FailureKind,
+    /// The cloud's error code, such as `NoPrivilege`.
+    pub code: Option<String>,
+    /// The cloud's or the transport's message; never holds a secret.
+    pub message: String,
+    /// The cloud's request id, which Alibaba Cloud's support asks for.
+    pub request_id: Option<String>,
+}
+
+struct Detail<'a> {
+    code: Option<&'a str>,
+    message: &'a str,
+    request_id: Option<&'a str>,
+}
+
+impl fmt::Display for Detail<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(code) = self.code {
+            write!(formatter, ", {code}")?;
+        }
+        if !self.message.is_empty() {
+            write!(formatter, ": {}", self.message)?;
+        }
+        if let Some(request_id) = self.request_id {
+            write!(formatter, " (request id {request_id})")?;
+        }
+        Ok(())
+    }
+}
+
+/// The sorts of failure that are treated, counted and explained apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FailureKind {
+    /// No candidate endpoint resolved or connected.
+    #[error("the endpoint cannot be reached")]
+    Unreachable,
+    /// No complete answer within the deadline, or the connection was cut.
+    #[error("no answer in time")]
+    NoAnswer,
+    /// The cloud asks for fewer calls.
+    #[error("throttled by the cloud")]
+    Throttled {
+        /// How long it asks to wait, if it says.
+        retry_after: Option<Duration>,
+    },
+    /// The keys or the token that signed are unknown, disabled, expired or do not belong together.
+    #[error("the credentials were refused")]
+    CredentialsRefused,
+    /// Our time stamp lies outside of the cloud's window.
+    #[error("this node's clock and the cloud's are too far apart")]
+    ClockSkew,
+    /// The identity lacks a permission, or a trust policy does not admit it.
+    #[error("permission denied")]
+    Denied,
+    /// The role, provider, instance, or the role of the node does not exist here.
+    #[error("not found")]
+    NotFound,
+    /// The cloud refuses a parameter.
+    #[error("a parameter was refused")]
+    InvalidRequest,
+    /// The cloud failed.
+    #[error("the cloud failed")]
+    Server,
+    /// The answer is not what its documentation says, or absurd (an expiry that is past or too far).
+    #[error("the answer makes no sense")]
+    Malformed,
+}
+
+impl FailureKind {
+    /// The label of metrics and the reason of Events.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Unreachable => "Unreachable",
+            Self::NoAnswer => "NoAnswer",
+            Self::Throttled { .. } => "Throttled",
+            Self::CredentialsRefused => "CredentialsRefused",
+            Self::ClockSkew => "ClockSkew",
+            Self::Denied => "Denied",
+            Self::NotFound => "NotFound",
+            Self::InvalidRequest => "InvalidRequest",
+            Self::Server => "Server",
+            Self::Malformed => "Malformed",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_secret_is_printed_by_debug() {
+        let key = AccessKey {
+            id: "MARKER-id".to_owned().into(),
+            secret: "MARKER-secret".to_owned().into(),
+            security_token: Some("MARKER-token".to_owned().into()),
+        };
+        let calls = [
+            Call::GetAuthorizationToken { endpoints: vec![], instance: "cri-1".into(), key: key.clone() },
+            Call::AssumeRoleWithOidc {
+                endpoints: vec![],
+                role_arn: String::new(),
+                oidc_provider_arn: String::new(),
+                token: "MARKER-jwt".to_owned().into(),
+                session_name: String::new(),
+                duration_seconds: 900,
+            },
+        ];
+        let replies = [
+            Reply::Login(Login {
+                username: "cr_temp_user".into(),
+                password: "MARKER-password".to_owned().into(),
+                expires: UnixMillis(0),
+            }),
+            Reply::Credentials { key, expires: UnixMillis(0), principal: String::new() },
+        ];
+        let text = format!("{calls:?} {replies:?}");
+        assert!(!text.contains("MARKER"), "{text}");
+    }
+
+    #[test]
+    fn a_failure_tells_operation_kind_code_message_and_request_id() {
+        let failure = CallFailure {
+            operation: "GetAuthorizationToken",
+            kind: FailureKind::Denied,
+            code: Some("NoPrivilege".into()),
+            message: "Access denied for this user.".into(),
+            request_id: Some("R1".into()),
+        };
+        assert_eq!(
+            failure.to_string(),
+            "GetAuthorizationToken failed: permission denied, NoPrivilege: Access denied for this user. (request id R1)"
+        );
+    }
+}
