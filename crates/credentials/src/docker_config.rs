@@ -104,12 +104,13 @@ fn as_text<S: serde::Serializer>(text: &Zeroizing<String>, serializer: S) -> Res
 /// The keys under `auths` of a docker config document; `None` when it is not such a document.
 /// No value is kept.
 pub fn hosts_of(document: &[u8]) -> Option<Vec<String>> {
+    /// Strict, so that a document with anything besides `auths` is not taken for one of ours to replace.
+    #[expect(clippy::zero_sized_map_values, reason = "the values are secrets: read past, never kept")]
     #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
     struct Hosts {
-        auths: BTreeMap<String, Ignored>,
+        auths: BTreeMap<String, serde::de::IgnoredAny>,
     }
-    #[derive(Deserialize)]
-    struct Ignored {}
     serde_json::from_slice::<Hosts>(document).ok().map(|document| document.auths.into_keys().collect())
 }
 

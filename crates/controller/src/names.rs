@@ -1,0 +1,34 @@
+//! Names that users have in their clusters or find there: fixed, because documents and scripts hold them.
+
+/// The ConfigMap with the configuration, in the component's namespace.
+pub const CONFIG_MAP: &str = "acr-configuration";
+/// The pull secret, one per served namespace.
+pub const PULL_SECRET: &str = "acr-credential-secret-aggregation";
+/// The type of the pull secret.
+pub const PULL_SECRET_TYPE: &str = "kubernetes.io/dockerconfigjson";
+/// The one data key of the pull secret.
+pub const PULL_SECRET_KEY: &str = ".dockerconfigjson";
+/// The Secret that holds the journal, in the component's namespace.
+pub const JOURNAL_SECRET: &str = "acr-credential-helper-state";
+/// The data key of the journal.
+pub const JOURNAL_KEY: &str = "journal.json";
+/// The Lease of whoever writes, in the component's namespace.
+pub const LEASE: &str = "acr-credential-helper";
+/// The field manager of everything that is applied.
+pub const FIELD_MANAGER: &str = "acr-credential-helper";
+/// The ServiceAccount of the component, which RAM trust policies name.
+pub const SERVICE_ACCOUNT: &str = "aliyun-acr-credential-helper";
+/// The audience of the ServiceAccount tokens that STS takes.
+pub const STS_AUDIENCE: &str = "sts.aliyuncs.com";
+/// The label of what the component makes.
+pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
+/// The value of [`MANAGED_BY_LABEL`].
+pub const MANAGED_BY: &str = "acr-credential-helper";
+/// The label by which a Namespace or ServiceAccount opts out, with the value `true`.
+pub const IGNORE_LABEL: &str = "acr-credential-helper/ignore";
+/// The annotation that holds the digest of a pull secret's payload.
+pub const DIGEST_ANNOTATION: &str = "acr-credential-helper/payload-digest";
+/// The annotation that holds the time, RFC 3339, at which the first login of a pull secret ends.
+pub const EXPIRES_ANNOTATION: &str = "acr-credential-helper/expires";
+/// The annotation, value `true`, of a pull secret that somebody else had made.
+pub const ADOPTED_ANNOTATION: &str = "acr-credential-helper/adopted";

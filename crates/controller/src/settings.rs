@@ -1,0 +1,29 @@
+//! What is fixed for the life of the process: flags, environment, and who we are.
+
+/// Flags and environment of the process.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The namespace of the component: ConfigMap, journal and Lease live there.
+    pub namespace: String,
+    /// The holder name in the Lease, unique per process (pod name and a random part).
+    pub identity: String,
+    /// What the process is there for.
+    pub purpose: Purpose,
+    /// `--token-mode`; the add-on parameter of the same name wins over it.
+    pub token_mode: String,
+    /// The region of entries that give none, from the flag or the environment.
+    pub region: Option<String>,
+    /// `ALIBABA_CLOUD_STS_ENDPOINT`, injected with RRSA: a host name or URL that replaces the default STS endpoints.
+    pub sts_endpoint: Option<String>,
+    /// The ServiceAccount whose tokens RRSA presents, and whose TokenRequest is called.
+    pub service_account: String,
+}
+
+/// What a process is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Serve the configuration.
+    Run,
+    /// Undo everything and end.
+    Uninstall,
+}
