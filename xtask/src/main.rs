@@ -1,3 +1,34 @@
-//! The commands of the README: cluster, demo, test, bench, histories.
+//! The commands of the README, run as `cargo xtask COMMAND`.
 
-fn main() {}
+mod cluster;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What a command gives back: the exit code, or an error that is printed.
+type Outcome = Result<ExitCode, Box<dyn std::error::Error>>;
+
+/// Commands for working on acr-credential-helper.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Cluster(cluster::Arguments),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Cluster(arguments) => cluster::run(arguments).await,
+    };
+    outcome.unwrap_or_else(|error| {
+        anstream::eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package main
+
+import "syscall"
+
+// dieWithGuard does nothing where the kernel has no parent death signal: a killed guard leaves its command.
+func dieWithGuard(*syscall.SysProcAttr) {}

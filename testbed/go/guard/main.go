@@ -1,0 +1,129 @@
+// Command guard runs one command and sees to it that nothing of it outlives the owner of its standard input.
+//
+//	guard [-remove FOLDER] COMMAND [ARGUMENT...]
+//
+// The command runs in a process group of its own, with standard output and standard error going to the
+// standard error of the guard. On standard input the guard takes one order per line and answers each with a
+// line on standard output, after a first line that holds the process id of the command:
+//
+//	pause, resume  stop the whole group (SIGSTOP) and continue it (SIGCONT)
+//	terminate      ask the command to end by itself (SIGTERM)
+//	kill           kill the whole group and end
+//
+// The end of standard input means that the owner is gone, however it went: the kernel closes the pipe of a
+// killed owner too. Then the group is killed and FOLDER, if given, is removed. The exit code is the one of
+// the command, 128 + N when signal N ended it, 64 for wrong usage, 126 when the command cannot be started.
+package main
+
+import (
+	"bufio"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"syscall"
+)
+
+func init() {
+	// The kernel sends the parent death signal when the thread that forked ends, so the command is started
+	// from the main thread, which lives as long as the guard.
+	runtime.LockOSThread()
+}
+
+func main() {
+	remove := flag.String("remove", "", "folder to remove when the owner is gone")
+	flag.Parse()
+	if flag.NArg() == 0 {
+		fmt.Fprintln(os.Stderr, "usage: guard [-remove FOLDER] COMMAND [ARGUMENT...]")
+		os.Exit(64)
+	}
+
+	// Registered before the command runs, so that no signal can end the guard alone.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+
+	command := exec.Command(flag.Arg(0), flag.Args()[1:]...)
+	command.Stdout = os.Stderr
+	command.Stderr = os.Stderr
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	dieWithGuard(command.SysProcAttr)
+	if err := command.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, "guard:", err)
+		os.Exit(126)
+	}
+	group := -command.Process.Pid
+	fmt.Println(command.Process.Pid)
+
+	exited := make(chan error, 1)
+	go func() { exited <- command.Wait() }()
+	orders := make(chan string)
+	go func() {
+		defer close(orders)
+		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+			orders <- lines.Text()
+		}
+	}()
+
+	for {
+		select {
+		case err := <-exited:
+			// What the command started and left behind goes with it.
+			_ = syscall.Kill(group, syscall.SIGKILL)
+			os.Exit(exitCode(err))
+		case <-signals:
+			end(group, exited, *remove)
+		case order, open := <-orders:
+			if !open {
+				end(group, exited, *remove)
+			}
+			switch order {
+			case "pause":
+				answer(order, syscall.Kill(group, syscall.SIGSTOP))
+			case "resume":
+				answer(order, syscall.Kill(group, syscall.SIGCONT))
+			case "terminate":
+				answer(order, syscall.Kill(-group, syscall.SIGTERM))
+			case "kill":
+				end(group, exited, "")
+			default:
+				answer(order, errors.New("unknown order"))
+			}
+		}
+	}
+}
+
+// end kills the group, waits until the command is gone, and removes the folder: only then is nobody left who
+// could write into it.
+func end(group int, exited <-chan error, remove string) {
+	_ = syscall.Kill(group, syscall.SIGKILL)
+	err := <-exited
+	if remove != "" {
+		_ = os.RemoveAll(remove)
+	}
+	os.Exit(exitCode(err))
+}
+
+func answer(order string, err error) {
+	if err != nil {
+		fmt.Printf("failed %s: %v\n", order, err)
+		return
+	}
+	fmt.Println("done", order)
+}
+
+func exitCode(err error) int {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case !errors.As(err, &exit):
+		return 126
+	}
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return exit.ExitCode()
+}
