@@ -1,1 +1,20 @@
 //! Alibaba Cloud on the wire: signing, and one pure encode and decode per call, with a thin client around them.
+//!
+//! [`Conversation`] holds all that is known about a call: which HTTP requests it takes, and what their answers
+//! mean. It has no clock, no randomness and no socket. [`Client`] carries conversations out over HTTP; it keeps
+//! no state but open connections and never retries.
+
+mod acs3;
+mod base_url;
+mod client;
+mod container_registry;
+mod conversation;
+mod fault;
+mod metadata;
+mod received;
+mod safe_text;
+mod secret_member;
+mod sts;
+mod uri_encoding;
+
+pub use conversation::{BODY_LIMIT_BYTES, Conversation, Stamp, Step, TransportFailure};

@@ -1,0 +1,1 @@
+//! Carrying conversations out over HTTP and HTTPS.

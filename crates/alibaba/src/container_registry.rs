@@ -1,0 +1,178 @@
+//! Container Registry 2018-12-01 `GetAuthorizationToken` and `ListInstanceEndpoint`: encode and decode
+//! (<https://help.aliyun.com/document_detail/451390.html>,
+//! <https://www.alibabacloud.com/help/en/acr/developer-reference/api-cr-2018-12-01-listinstanceendpoint>).
+
+use std::collections::BTreeMap;
+
+use acr_credentials::{AccessKey, InstanceHost, Login, Reply, UnixMillis};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, header};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::acs3::{Canonical, EMPTY_PAYLOAD_SHA256};
+use crate::base_url::BaseUrl;
+use crate::conversation::Stamp;
+use crate::fault::Fault;
+use crate::received::Received;
+use crate::secret_member::SecretMember;
+use crate::uri_encoding::encode_pairs;
+
+const VERSION: &str = "2018-12-01";
+
+/// The request of an operation: its parameters, sorted by name, in the query, as the official SDK sends them.
+pub(crate) fn encode(
+    base: &BaseUrl,
+    action: &str,
+    parameters: &[(&str, &str)],
+    key: &AccessKey,
+    stamp: Stamp,
+) -> Result<Request<Bytes>, http::Error> {
+    let query = encode_pairs(parameters);
+    let path = base.path("/");
+    let date = stamp.wall.to_string();
+    let nonce = format!("{:032x}", stamp.nonce);
+    let mut signed = vec![
+        ("host", base.host()),
+        ("x-acs-action", action),
+        ("x-acs-content-sha256", EMPTY_PAYLOAD_SHA256),
+        ("x-acs-date", &date),
+        ("x-acs-signature-nonce", &nonce),
+        ("x-acs-version", VERSION),
+    ];
+    if let Some(token) = &key.security_token {
+        signed.push(("x-acs-accesskey-id", key.id.expose_secret()));
+        signed.push(("x-acs-security-token", token.expose_secret()));
+    }
+    signed.sort_unstable();
+    let authorization = Canonical {
+        method: "POST",
+        path: &path,
+        query: &query,
+        headers: &signed,
+        payload_sha256: EMPTY_PAYLOAD_SHA256,
+    }
+    .authorization(&key.id, &key.secret);
+
+    let mut request = Request::builder()
+        .method(Method::POST)
+        .uri(base.uri(&path, &query)?)
+        .header(header::ACCEPT, "application/json")
+        .header(header::CONTENT_LENGTH, "0")
+        .header(header::AUTHORIZATION, sensitive(&authorization)?);
+    for (name, value) in signed {
+        request = request.header(name, sensitive(value)?);
+    }
+    request.body(Bytes::new())
+}
+
+/// A header value that nothing prints.
+fn sensitive(text: &str) -> Result<HeaderValue, http::Error> {
+    let mut value = HeaderValue::from_str(text.trim())?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Whether the operation says that it failed; official clients look at this on HTTP 200 as well.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Verdict {
+    is_success: Option<bool>,
+}
+
+/// The documented body of a success, else the failure.
+fn success<'de, T: Deserialize<'de>>(received: &Received<'de>, expected: &str) -> Result<T, Fault> {
+    if !received.status.is_success() {
+        return Err(Fault::from_answer(received));
+    }
+    // The text of a parser's error may quote the document, so it is not passed on.
+    let verdict: Verdict = serde_json::from_slice(received.body)
+        .map_err(|_| Fault::undocumented(received, "the answer is not JSON"))?;
+    if verdict.is_success == Some(false) {
+        return Err(Fault::from_answer(received));
+    }
+    serde_json::from_slice(received.body).map_err(|_| Fault::undocumented(received, expected))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct TemporaryLogin {
+    temp_username: String,
+    authorization_token: SecretMember,
+    expire_time: Value,
+}
+
+/// What an answer of `GetAuthorizationToken` says.
+pub(crate) fn decode_login(received: &Received<'_>) -> Result<Reply, Fault> {
+    let token: TemporaryLogin =
+        success(received, "the answer lacks one of TempUsername, AuthorizationToken and ExpireTime")?;
+    let username = token.temp_username;
+    // Basic authentication ends the user name at the first colon (RFC 7617 §2).
+    if username.is_empty() || username.contains(|character: char| character == ':' || character.is_control())
+    {
+        return Err(Fault::undocumented(
+            received,
+            "TempUsername is empty or holds a colon or a control character",
+        ));
+    }
+    if token.authorization_token.0.expose_secret().is_empty() {
+        return Err(Fault::undocumented(received, "AuthorizationToken is empty"));
+    }
+    // The product writes some of its times as numbers and some as digits in quotes.
+    let millis = token.expire_time.as_i64().or_else(|| token.expire_time.as_str()?.parse().ok());
+    let millis = millis
+        .ok_or_else(|| Fault::undocumented(received, "ExpireTime is no whole number of milliseconds"))?;
+    let expires = received.sane_expiry("ExpireTime", UnixMillis(millis))?;
+    Ok(Reply::Login(Login { username, password: token.authorization_token.0, expires }))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InstanceEndpoints {
+    endpoints: Vec<InstanceEndpoint>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InstanceEndpoint {
+    enable: Option<bool>,
+    status: Option<String>,
+    domains: Option<Vec<Domain>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Domain {
+    domain: Option<String>,
+}
+
+impl InstanceEndpoint {
+    fn is_enabled(&self) -> bool {
+        let running = self.status.as_deref().is_none_or(|status| status.is_empty() || status == "RUNNING");
+        self.enable.unwrap_or(true) && running
+    }
+}
+
+/// What an answer of `ListInstanceEndpoint` says: every domain once, sorted, so that equal answers are equal.
+pub(crate) fn decode_endpoints(received: &Received<'_>) -> Result<Reply, Fault> {
+    let answer: InstanceEndpoints = success(received, "the answer lacks Endpoints in their documented form")?;
+    let mut hosts = BTreeMap::new();
+    for endpoint in &answer.endpoints {
+        for domain in endpoint.domains.iter().flatten() {
+            let host = domain.domain.as_deref().unwrap_or_default().trim().to_ascii_lowercase();
+            if !is_host(&host) {
+                return Err(Fault::undocumented(received, "a Domain of the Endpoints is no domain name"));
+            }
+            *hosts.entry(host).or_default() |= endpoint.is_enabled();
+        }
+    }
+    Ok(Reply::Endpoints(hosts.into_iter().map(|(host, enabled)| InstanceHost { host, enabled }).collect()))
+}
+
+/// A domain name, with or without a port.
+fn is_host(text: &str) -> bool {
+    let legible = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    let (name, port) = text.split_once(':').unwrap_or((text, "443"));
+    !name.is_empty() && name.len() <= 253 && name.bytes().all(legible) && port.parse::<u16>().is_ok()
+}
