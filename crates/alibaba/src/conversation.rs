@@ -157,7 +157,7 @@ impl Conversation {
                 self.leave_endpoint(reason);
             }
             Err(TransportFailure::Cut(reason)) => {
-                let message = format!("{} cut the connection: {reason}", self.endpoint_in_use());
+                let message = format!("{} gave no complete answer: {reason}", self.endpoint_in_use());
                 self.finish(Err(Fault::new(FailureKind::NoAnswer, message)));
             }
             Err(TransportFailure::TimedOut) => {

@@ -17,4 +17,5 @@ mod secret_member;
 mod sts;
 mod uri_encoding;
 
+pub use client::{Client, ClientOptions, ClientSetupFailure};
 pub use conversation::{BODY_LIMIT_BYTES, Conversation, Stamp, Step, TransportFailure};
