@@ -2,8 +2,8 @@
 
 mod arguments;
 mod keys;
+mod parts;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,6 +22,9 @@ use crate::guarded::{Guarded, clean_command};
 use crate::install_tls_provider;
 use crate::ports::Port;
 use crate::tools::Tools;
+
+pub use parts::Part;
+use parts::Servers;
 
 /// Time between two questions whether a server is ready.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -56,36 +59,8 @@ impl Default for ControlPlaneOptions {
             issuer: "https://kubernetes.default.svc".to_owned(),
             longest_token: None,
             api_server_arguments: Vec::new(),
-            deadline: Duration::from_secs(120),
+            deadline: Duration::from_mins(2),
         }
-    }
-}
-
-/// A server of the control plane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// The store.
-    Etcd,
-    /// The API server.
-    ApiServer,
-    /// The controllers: the `default` ServiceAccount of new namespaces, the deletion of namespaces, garbage
-    /// collection, the root certificates.
-    ControllerManager,
-}
-
-impl Part {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Etcd => "etcd",
-            Self::ApiServer => "kube-apiserver",
-            Self::ControllerManager => "kube-controller-manager",
-        }
-    }
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
     }
 }
 
@@ -100,24 +75,6 @@ pub struct ControlPlane {
     ca: Vec<u8>,
     tools: Tools,
     options: ControlPlaneOptions,
-}
-
-#[derive(Debug, Default)]
-struct Servers {
-    // Clients first, so that nobody complains of a lost server while the others end.
-    controller_manager: Option<Guarded>,
-    api_server: Option<Guarded>,
-    etcd: Option<Guarded>,
-}
-
-impl Servers {
-    fn slot(&mut self, part: Part) -> &mut Option<Guarded> {
-        match part {
-            Part::Etcd => &mut self.etcd,
-            Part::ApiServer => &mut self.api_server,
-            Part::ControllerManager => &mut self.controller_manager,
-        }
-    }
 }
 
 /// The folder and the ports of a control plane.

@@ -37,10 +37,10 @@ pub enum Error {
         output: String,
     },
     /// `go build` failed.
-    #[error("building the {module} failed ({status}); its log is {log}, and ends with:\n{tail}", log = log.display())]
+    #[error("building the {what} failed ({status}); its log is {log}, and ends with:\n{tail}", log = log.display())]
     Build {
-        /// The Go module, as its folder is called.
-        module: &'static str,
+        /// What was to be built.
+        what: &'static str,
         /// How `go build` ended.
         status: ExitStatus,
         /// The whole log.

@@ -48,7 +48,7 @@ impl Drop for Folder {
         if self.keep || std::thread::panicking() {
             self.folder.disable_cleanup(true);
             let mut stderr = std::io::stderr().lock();
-            let _ignored = writeln!(stderr, "kept: {}", self.folder.path().display());
+            let _ignored = writeln!(stderr, "kept with its logs: {}", self.folder.path().display());
         }
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 
 use crate::error::Error;
 use crate::guarded::{Guarded, last_lines};
+use crate::hexadecimal::hexadecimal;
 use crate::progress::{Progress, Task};
 
 /// Time between two looks at a running build or a lock that someone else holds.
@@ -30,6 +31,8 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 pub(crate) struct Module {
     /// The name of its folder below `go/`, and of its program.
     pub(crate) name: &'static str,
+    /// What people are told is being built.
+    pub(crate) title: &'static str,
     /// What the linker is told, as one argument.
     pub(crate) linker_flags: &'static str,
     /// More names that its program is installed under.
@@ -131,32 +134,26 @@ impl Go {
             .current_dir(module.source())
             .envs(BUILD_ENVIRONMENT.iter().copied());
         let log = target.join("build.log");
-        let mut task = Task::start(progress, format!("building the {} ({})", module.name, module.patience));
-        let status = match guard {
-            Some(guard) => {
-                let name = format!("go build of {}", module.name);
-                let mut build = Guarded::start_below(guard, name, &command, log.clone(), None)?;
-                loop {
-                    if let Some(status) = build.try_wait()? {
-                        break status;
-                    }
-                    task.tick(&last_lines(&log, 1));
-                    tokio::time::sleep(POLL_INTERVAL).await;
+        let mut task = Task::start(progress, format!("building the {} ({})", module.title, module.patience));
+        let status = if let Some(guard) = guard {
+            let name = format!("go build of the {}", module.title);
+            let mut build = Guarded::start_below(guard, name, &command, log.clone(), None)?;
+            loop {
+                if let Some(status) = build.try_wait()? {
+                    break status;
                 }
+                task.tick(&last_lines(&log, 1));
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
-            None => {
-                let output = File::create(&log).map_err(Error::file("create", &log))?;
-                command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(output);
-                tokio::process::Command::from(command)
-                    .kill_on_drop(true)
-                    .status()
-                    .await
-                    .map_err(Error::file("run", "go"))?
-            }
+        } else {
+            let output = File::create(&log).map_err(Error::file("create", &log))?;
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(output);
+            let mut build = tokio::process::Command::from(command);
+            build.kill_on_drop(true).status().await.map_err(Error::file("run", "go"))?
         };
         if !status.success() {
             let tail = last_lines(&log, TAIL_LINES);
-            return Err(Error::Build { module: module.name, status, log, tail });
+            return Err(Error::Build { what: module.title, status, log, tail });
         }
         task.done();
         Ok(())
@@ -184,7 +181,7 @@ impl Go {
             add(value.as_bytes());
         }
         let digest = hash.finish();
-        Ok(digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hexadecimal(digest.as_ref()))
     }
 }
 
@@ -217,7 +214,7 @@ async fn lock(path: &Path, module: &Module, progress: Progress) -> Result<File, 
             Ok(()) => break,
             Err(TryLockError::WouldBlock) => waiting
                 .get_or_insert_with(|| {
-                    Task::start(progress, format!("another process builds the {}", module.name))
+                    Task::start(progress, format!("another process builds the {}", module.title))
                 })
                 .tick("waiting for it"),
             Err(TryLockError::Error(source)) => return Err(Error::file("lock", path)(source)),

@@ -1,6 +1,5 @@
 //! A command that runs below the guard and cannot outlive this process.
 
-use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -196,7 +195,7 @@ pub(crate) fn last_lines(path: &Path, count: usize) -> String {
 pub(crate) fn clean_command(program: &Path, home: &Path) -> Command {
     let mut command = Command::new(program);
     for (variable, _) in std::env::vars_os() {
-        if variable != OsString::from("PATH") {
+        if variable != "PATH" {
             command.env_remove(variable);
         }
     }

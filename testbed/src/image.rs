@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use crate::error::Error;
+use crate::hexadecimal::hexadecimal;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -98,7 +99,7 @@ impl Target<'_> {
         let kind = "application/octet-stream";
         let opened = self.send(Method::POST, &url, kind, Bytes::new(), StatusCode::ACCEPTED).await?;
         let location = opened.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-        let location = location.ok_or_else(|| self.failed("no upload location in its answer"))?;
+        let location = location.ok_or_else(|| self.failed(&"no upload location in its answer"))?;
         let separator = if location.contains('?') { '&' } else { '?' };
         // Locations may be relative.
         let base = if location.starts_with('/') { self.url } else { "" };
@@ -114,20 +115,20 @@ impl Target<'_> {
         body: Bytes,
         wanted: StatusCode,
     ) -> Result<Response<Bytes>, Error> {
-        let uri: Uri = url.parse().map_err(|error| self.failed(format!("{url}: {error}")))?;
+        let uri: Uri = url.parse().map_err(|error| self.failed(&format!("{url}: {error}")))?;
         let mut request =
             Request::builder().method(method.clone()).uri(uri).header(CONTENT_TYPE, content_type);
         if let Some(bearer) = self.bearer {
             request = request.header(AUTHORIZATION, format!("Bearer {}", bearer.expose_secret()));
         }
-        let request = request.body(Full::new(body)).map_err(|error| self.failed(error))?;
+        let request = request.body(Full::new(body)).map_err(|error| self.failed(&error))?;
         let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
-        let answer = client.request(request).await.map_err(|error| self.failed(error))?;
+        let answer = client.request(request).await.map_err(|error| self.failed(&error))?;
         let (head, body) = answer.into_parts();
-        let body = body.collect().await.map_err(|error| self.failed(error))?.to_bytes();
+        let body = body.collect().await.map_err(|error| self.failed(&error))?.to_bytes();
         if head.status != wanted {
             let challenge = head.headers.get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
-            return Err(self.failed(format!(
+            return Err(self.failed(&format!(
                 "{method} was answered with {}: {} {}",
                 head.status,
                 String::from_utf8_lossy(&body).trim(),
@@ -137,7 +138,7 @@ impl Target<'_> {
         Ok(Response::from_parts(head, body))
     }
 
-    fn failed(&self, reason: impl ToString) -> Error {
+    fn failed(&self, reason: &impl ToString) -> Error {
         let action = format!("push {} to {}", self.repository, self.url);
         Error::Registry { action, reason: reason.to_string() }
     }
@@ -145,8 +146,7 @@ impl Target<'_> {
 
 fn sha256(content: &[u8]) -> String {
     let hash = digest(&SHA256, content);
-    let hexadecimal: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hexadecimal}")
+    format!("sha256:{}", hexadecimal(hash.as_ref()))
 }
 
 /// A tar archive of one file that everybody may read, with the time 0 so that equal content has equal bytes.

@@ -30,6 +30,7 @@ mod error;
 mod folder;
 mod go;
 mod guarded;
+mod hexadecimal;
 mod image;
 mod manifests;
 mod ports;

@@ -38,7 +38,7 @@ impl Task {
             live: told && io::stderr().is_terminal(),
         };
         if told && !task.live {
-            task.write(format_args!("{} ...\n", task.name));
+            write(format_args!("{} ...\n", task.name));
         }
         task
     }
@@ -50,10 +50,10 @@ impl Task {
         if self.live {
             let text: String =
                 format!("{}: {seconds} s {now_doing}", self.name).chars().take(LIVE_COLUMNS).collect();
-            self.write(format_args!("\r\x1b[2K{text}"));
+            write(format_args!("\r\x1b[2K{text}"));
         } else if last_line.elapsed() >= LINE_INTERVAL {
             self.last_line = Some(Instant::now());
-            self.write(format_args!("{}: {seconds} s {now_doing}\n", self.name));
+            write(format_args!("{}: {seconds} s {now_doing}\n", self.name));
         }
     }
 
@@ -62,14 +62,8 @@ impl Task {
         let seconds = self.started.elapsed().as_secs();
         if self.last_line.take().is_some() {
             let erase = if self.live { "\r\x1b[2K" } else { "" };
-            self.write(format_args!("{erase}{}: done in {seconds} s\n", self.name));
+            write(format_args!("{erase}{}: done in {seconds} s\n", self.name));
         }
-    }
-
-    fn write(&self, text: std::fmt::Arguments<'_>) {
-        // A closed standard error is no reason to stop a build.
-        let mut stderr = io::stderr().lock();
-        let _ignored = stderr.write_fmt(text).and_then(|()| stderr.flush());
     }
 }
 
@@ -77,7 +71,13 @@ impl Drop for Task {
     fn drop(&mut self) {
         // A task that failed leaves its line as it is and what follows starts on a new one.
         if self.live && self.last_line.is_some() {
-            self.write(format_args!("\n"));
+            write(format_args!("\n"));
         }
     }
+}
+
+fn write(text: std::fmt::Arguments<'_>) {
+    // A closed standard error is no reason to stop a build.
+    let mut stderr = io::stderr().lock();
+    let _ignored = stderr.write_fmt(text).and_then(|()| stderr.flush());
 }

@@ -39,7 +39,7 @@ impl Default for RegistryOptions {
             jwks_json: r#"{"keys":[]}"#.to_owned(),
             on_disk: false,
             keep: false,
-            deadline: Duration::from_secs(60),
+            deadline: Duration::from_mins(1),
         }
     }
 }

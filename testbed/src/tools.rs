@@ -6,10 +6,16 @@ use crate::error::Error;
 use crate::go::{Go, Module};
 use crate::progress::Progress;
 
-const GUARD: Module =
-    Module { name: "guard", linker_flags: "-s -w", also_known_as: &[], patience: "a few seconds" };
+const GUARD: Module = Module {
+    name: "guard",
+    title: "guard of the test bed",
+    linker_flags: "-s -w",
+    also_known_as: &[],
+    patience: "a few seconds",
+};
 const REGISTRY: Module = Module {
     name: "registry",
+    title: "registry",
     linker_flags: "-s -w",
     also_known_as: &[],
     patience: "about a minute the first time",
@@ -17,6 +23,7 @@ const REGISTRY: Module = Module {
 /// Without the version, clients and feature gates would take the API server for v0.0.0.
 const CONTROL_PLANE: Module = Module {
     name: "control-plane",
+    title: "control plane",
     linker_flags: "-s -w \
         -X k8s.io/component-base/version.gitVersion=v1.36.3 \
         -X k8s.io/component-base/version.gitMajor=1 \
@@ -67,7 +74,7 @@ impl Tools {
     }
 
     /// The guard, see the documentation of the crate.
-    pub(crate) fn guard(&self) -> &Path {
+    pub fn guard(&self) -> &Path {
         &self.guard
     }
 

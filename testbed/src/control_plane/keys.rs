@@ -1,8 +1,7 @@
 //! The secrets and files that a control plane starts from.
 
-use std::fmt::Write as _;
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -13,6 +12,7 @@ use kube::config::{AuthInfo, Cluster, Context, Kubeconfig, NamedAuthInfo, NamedC
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::Error;
+use crate::hexadecimal::hexadecimal;
 
 /// Columns of a line of base64 in PEM (RFC 7468 §2).
 const PEM_COLUMNS: usize = 64;
@@ -43,12 +43,7 @@ pub(super) fn signing_key() -> Result<SecretString, Error> {
 pub(super) fn bearer_token() -> Result<SecretString, Error> {
     let mut bytes = [0_u8; 24];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::Generate { what: "a token" })?;
-    let mut token = String::new();
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _infallible = write!(token, "{byte:02x}");
-    }
-    Ok(token.into())
+    Ok(hexadecimal(&bytes).into())
 }
 
 /// A kubeconfig for one user of one cluster.

@@ -1,0 +1,34 @@
+//! The owner of a test bed whose end the tests of this crate watch.
+//!
+//! `acr-testbed-owner tools` makes sure of the tools and prints where they are. `hold` starts a control plane,
+//! prints its folder and waits for the end of standard input; `panic` does the same and panics then.
+
+use std::io::Read;
+use std::process::ExitCode;
+
+use acr_testbed::{ControlPlane, ControlPlaneOptions, Error, Progress, Tools};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let order = std::env::args().nth(1).unwrap_or_default();
+    match obey(&order).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn obey(order: &str) -> Result<(), Error> {
+    let tools = Tools::ensure(Progress::Stderr).await?;
+    if order == "tools" {
+        anstream::println!("{tools:#?}");
+        return Ok(());
+    }
+    let control_plane = ControlPlane::start(&tools, ControlPlaneOptions::default()).await?;
+    anstream::println!("{}", control_plane.folder().display());
+    let _end_of_input = std::io::stdin().read_to_end(&mut Vec::new());
+    assert!(order != "panic", "panicking, as told");
+    control_plane.stop()
+}

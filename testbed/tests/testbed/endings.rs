@@ -1,0 +1,94 @@
+//! Nothing of a test bed outlives its owner, however the owner ends.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use acr_testbed::{ControlPlane, ControlPlaneOptions, Error, Part};
+
+use crate::{eventually, processes_in, tools};
+
+/// An owner in a process of its own, and the folder of its control plane.
+async fn owner(order: &str) -> (Child, PathBuf) {
+    // So that the owner finds everything built.
+    tools().await;
+    let mut owner = Command::new(env!("CARGO_BIN_EXE_acr-testbed-owner"))
+        .arg(order)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdout = owner.stdout.take().unwrap();
+    let folder = tokio::task::spawn_blocking(|| BufReader::new(stdout).lines().next().unwrap().unwrap());
+    let folder = PathBuf::from(folder.await.unwrap());
+    // Three servers, each below its guard.
+    assert_eq!(processes_in(&folder).len(), 6, "{:?}", processes_in(&folder));
+    (owner, folder)
+}
+
+#[tokio::test]
+async fn a_killed_owner_leaves_no_process_and_no_folder() {
+    let (mut owner, folder) = owner("hold").await;
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    eventually("all processes are gone", async || processes_in(&folder).is_empty().then_some(())).await;
+    assert!(!folder.exists());
+}
+
+#[tokio::test]
+async fn a_panicking_owner_leaves_no_process_and_keeps_its_folder_for_a_look() {
+    let (owner, folder) = owner("panic").await;
+    let output = owner.wait_with_output().unwrap();
+    assert_eq!(processes_in(&folder), [""; 0]);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains(&format!("kept with its logs: {}", folder.display())), "{stderr}");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn an_owner_that_stops_leaves_no_process_and_no_folder() {
+    let (owner, folder) = owner("hold").await;
+    // Closes standard input, which the owner waits for.
+    let output = owner.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(processes_in(&folder), [""; 0]);
+    assert!(!folder.exists());
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_its_arguments_is_named_with_its_last_words() {
+    let options = ControlPlaneOptions {
+        api_server_arguments: vec!["--no-such-flag".to_owned()],
+        ..ControlPlaneOptions::default()
+    };
+    let error = ControlPlane::start(tools().await, options).await.unwrap_err();
+    let Error::Died { name, log, tail, .. } = &error else { panic!("{error}") };
+    assert_eq!(name, "kube-apiserver");
+    assert!(tail.contains("unknown flag: --no-such-flag"), "{tail}");
+
+    // The folder stays, so that the log can be read; the other servers do not.
+    let folder = log.parent().unwrap();
+    assert!(log.is_file());
+    assert_eq!(processes_in(folder), [""; 0]);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_dies_later_is_noticed() {
+    let control_plane = ControlPlane::start(tools().await, ControlPlaneOptions::default()).await.unwrap();
+    control_plane.check_alive().unwrap();
+    let process_id = control_plane.process_id(Part::ControllerManager).unwrap();
+    let killed = Command::new("kill").args(["-9", &process_id.to_string()]).status().unwrap();
+    assert!(killed.success());
+
+    let died = eventually("the death is noticed", async || control_plane.check_alive().err()).await;
+    let Error::Died { name, status, .. } = &died else { panic!("{died}") };
+    assert_eq!(name, "kube-controller-manager");
+    assert_eq!(status.code(), Some(128 + 9));
+
+    let folder = control_plane.folder().to_owned();
+    drop(control_plane);
+    assert_eq!(processes_in(&folder), [""; 0]);
+    assert!(!folder.exists());
+}

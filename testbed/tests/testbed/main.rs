@@ -1,0 +1,60 @@
+//! The test bed on real servers: what a control plane and a registry do, and that nothing outlives its owner.
+//!
+//! The tests share one control plane; those that stop servers have one of their own.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "in a test, also outside its own function, a panic is how a failure is reported"
+)]
+
+mod api;
+mod building;
+mod endings;
+mod guarding;
+mod registry;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use acr_testbed::{ControlPlane, ControlPlaneOptions, Progress, Tools};
+use tokio::sync::OnceCell;
+
+async fn tools() -> &'static Tools {
+    static TOOLS: OnceCell<Tools> = OnceCell::const_new();
+    TOOLS.get_or_init(async || Tools::ensure(Progress::Stderr).await.unwrap()).await
+}
+
+/// Never dropped: the end of this process ends it, which is what the guard is for.
+async fn shared_control_plane() -> &'static ControlPlane {
+    static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
+    SHARED
+        .get_or_init(async || {
+            let options = ControlPlaneOptions { audit_log: true, ..ControlPlaneOptions::default() };
+            ControlPlane::start(tools().await, options).await.unwrap()
+        })
+        .await
+}
+
+/// Asks `question` until it has an answer, for half a minute.
+async fn eventually<T>(what: &str, question: impl AsyncFn() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = question().await {
+            return answer;
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "not within 30 s: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The command lines of all processes that work in `folder`.
+fn processes_in(folder: &Path) -> Vec<String> {
+    let folder = folder.to_str().unwrap();
+    let processes = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path().join("cmdline"));
+    processes
+        .filter_map(|path| std::fs::read(path).ok())
+        .map(|bytes| String::from_utf8_lossy(&bytes).replace('\0', " "))
+        .filter(|command_line| command_line.contains(folder))
+        .collect()
+}
