@@ -1,1 +1,44 @@
 //! The text of the ConfigMap, the add-on parameters and the flags, turned into a configuration and findings.
+//!
+//! Pure: text in, values out. No I/O, no clock, no randomness. [`load`] reads a [`Source`] and reports every
+//! fault at once.
+
+mod arn;
+mod blocks;
+pub mod code;
+mod configuration;
+mod correction;
+mod domain;
+mod duplicates;
+mod duration;
+mod entries;
+mod finding;
+mod glob;
+mod identity;
+mod load;
+mod mask;
+mod names;
+mod parameters;
+mod placeholder;
+mod reader;
+mod region;
+mod scope;
+mod secret;
+mod selector;
+mod settings;
+mod sheet;
+mod source;
+mod yaml;
+
+pub use configuration::{
+    AssumeRole, Configuration, DEFAULT_DURATION_SECONDS, DEFAULT_EXPIRING_THRESHOLD, Domain, Edition,
+    EndpointChoice, EndpointOverride, Entry, FailurePolicy, Identity, PodHelp, Product, SecretRef, TokenMode,
+    Unsupported, Webhook, WebhookMode,
+};
+pub use finding::{Finding, Severity, Snippet};
+pub use glob::Glob;
+pub use load::{Loaded, load};
+pub use scope::{NamespaceSet, OPT_OUT_LABEL, SYSTEM_NAMESPACES, Scope, is_opted_out};
+pub use secret::SecretText;
+pub use selector::{LabelSelector, Operator, Requirement, SelectorError};
+pub use source::Source;

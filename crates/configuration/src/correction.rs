@@ -1,0 +1,96 @@
+//! Corrections for the texts that are not YAML although official samples print them.
+
+use crate::mask::{self, MASK};
+use crate::sheet::Sheet;
+use crate::yaml::{Position, Span};
+
+/// What is wrong with a line, and the line as it should be, its values masked.
+pub(crate) struct Correction {
+    pub(crate) at: Span,
+    pub(crate) message: String,
+    pub(crate) remedy: String,
+}
+
+/// The correction for a syntax error at this place, if the line is one of the known kind.
+pub(crate) fn of(sheet: &Sheet<'_>, at: Position) -> Option<Correction> {
+    // The parser often sees the fault only in the line after it.
+    [at.line, at.line.saturating_sub(1)].into_iter().find_map(|number| in_line(sheet, number))
+}
+
+fn in_line(sheet: &Sheet<'_>, number: u32) -> Option<Correction> {
+    let text = sheet.line(number)?;
+    let masked = |line: &str| mask::skeleton(line, sheet.names());
+    let Line { lead, dash, name, value } = Line::of(text, sheet.names())?;
+    let start_of_name = count(lead) + count(dash);
+    let start_of_value = count(text) - count(value);
+    let (column, message, corrected) = if lead.contains('\t') {
+        (0, "a tab in the indentation".to_owned(), masked(&text.replace('\t', "  ")))
+    } else if let Some(offset) = second_string(value) {
+        let message = format!("{name} has several quoted texts; it needs one, with commas inside");
+        (start_of_value + offset, message, format!("{lead}{dash}{name}: \"{MASK},{MASK}\""))
+    } else if let Some((before, _)) = value.split_once(" //") {
+        let message = "`//` starts no comment in YAML, `#` does".to_owned();
+        let kept = format!("{lead}{dash}{name}: {}", before.trim());
+        (start_of_value + count(before) + 1, message, format!("{} # …", masked(&kept)))
+    } else if value.trim_end() == "*" {
+        let message = "a text that starts with `*` needs quotes".to_owned();
+        (start_of_value, message, format!("{lead}{dash}{name}: \"*\""))
+    } else if let Some(wanted) = sibling_column(sheet, number)
+        && dash.is_empty()
+        && start_of_name != wanted
+    {
+        let (found, wanted_column) = (start_of_name + 1, wanted + 1);
+        let message =
+            format!("{name} starts in column {found}, the field above it in column {wanted_column}");
+        (start_of_name, message, masked(&format!("{}{name}: {value}", " ".repeat(wanted))))
+    } else {
+        return None;
+    };
+    let column = u32::try_from(column + 1).unwrap_or(u32::MAX);
+    let start = Position { line: number, column };
+    Some(Correction {
+        at: Span { start, end: start },
+        message: format!("not YAML: {message}"),
+        remedy: format!("write the line as `{corrected}`"),
+    })
+}
+
+fn count(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// A line `  - name: value` with a known name.
+struct Line<'t> {
+    lead: &'t str,
+    dash: &'t str,
+    name: &'t str,
+    value: &'t str,
+}
+
+impl<'t> Line<'t> {
+    fn of(text: &'t str, names: &[&'static str]) -> Option<Self> {
+        let rest = text.trim_start();
+        let lead = text.strip_suffix(rest)?;
+        let after_dash = rest.strip_prefix('-').map_or(rest, str::trim_start);
+        let dash = rest.strip_suffix(after_dash)?;
+        let (name, value) = after_dash.split_once(':')?;
+        names.contains(&name).then_some(Self { lead, dash, name, value: value.trim_start() })
+    }
+}
+
+/// The character offset of a second quoted string that follows a first one and a comma.
+fn second_string(value: &str) -> Option<usize> {
+    let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    let inner = value.strip_prefix(quote)?;
+    let (first, rest) = inner.split_once(quote)?;
+    let second = rest.trim_start().strip_prefix(',')?.trim_start();
+    second.starts_with(quote).then(|| first.chars().count() + 2)
+}
+
+/// The 0-based column of the nearest field above that starts an entry or stands in it.
+fn sibling_column(sheet: &Sheet<'_>, number: u32) -> Option<usize> {
+    (1..number).rev().take(20).find_map(|above| {
+        let line = Line::of(sheet.line(above)?, sheet.names())?;
+        (!line.lead.contains('\t')).then(|| line.lead.chars().count() + line.dash.chars().count())
+    })
+}

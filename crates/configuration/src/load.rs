@@ -1,0 +1,308 @@
+//! Loading: from a source to the configuration and every finding at once.
+
+use std::collections::BTreeMap;
+
+use crate::code;
+use crate::configuration::{Configuration, Entry};
+use crate::duplicates;
+use crate::entries::{ReadEntry, Setting};
+use crate::finding::Finding;
+use crate::mask;
+use crate::names;
+use crate::sheet::{Scalar, Sheet, is_unset};
+use crate::source::{Form, Source, Text};
+
+/// No ConfigMap can hold more.
+const MAX_VALUE: usize = 1024 * 1024;
+
+/// What was read.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration with the entries that have no error. `None` when nothing usable could be read at all
+    /// (no list of entries). To be used only as [`Loaded::accepted`] says.
+    pub configuration: Option<Configuration>,
+    /// Everything wrong, in the order of keys and lines.
+    pub findings: Vec<Finding>,
+    /// Whether every error lies inside an entry. True when there is no error.
+    pub errors_only_in_entries: bool,
+    pub(crate) places: BTreeMap<usize, Place>,
+}
+
+/// Where an entry stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+    pub(crate) file_line: Option<u32>,
+}
+
+impl Loaded {
+    /// Whether there is an error, so that the edit is refused whole where there is a last good configuration.
+    pub fn has_errors(&self) -> bool {
+        self.findings.iter().any(Finding::is_error)
+    }
+
+    /// The configuration to put in force: whole when there is no error; where there is no last good one yet, also
+    /// when all errors lie inside other entries.
+    pub fn accepted(&self, has_last_good: bool) -> Option<&Configuration> {
+        let partly = !has_last_good && self.errors_only_in_entries;
+        self.configuration.as_ref().filter(|_| partly || !self.has_errors())
+    }
+}
+
+/// Reads everything and reports every fault at once.
+pub fn load(source: &Source) -> Loaded {
+    let mut loader = Loader::new(source);
+    loader.unknown_keys();
+    loader.unread_values();
+    loader.narrowing_keys();
+    loader.other_keys();
+    let entries = match loader.parameters() {
+        Some(parameters) => loader.both_forms().or_else(|| loader.add_on(parameters)),
+        None => loader.config_map(),
+    };
+    loader.finish(entries)
+}
+
+/// The reading of one source.
+pub(crate) struct Loader<'s> {
+    source: &'s Source,
+    pub(crate) configuration: Configuration,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) places: BTreeMap<usize, Place>,
+}
+
+impl<'s> Loader<'s> {
+    fn new(source: &'s Source) -> Self {
+        Self {
+            source,
+            configuration: Configuration::default(),
+            findings: Vec::new(),
+            places: BTreeMap::new(),
+        }
+    }
+
+    /// The text of a key, if it can be read at all.
+    fn text(&self, key: &str) -> Option<&'s Text> {
+        self.source
+            .values
+            .get(key)
+            .filter(|text| text.form == Form::String && text.content.len() <= MAX_VALUE)
+    }
+
+    /// Reads a key whose value is one plain text, if it is set.
+    fn key<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&mut Sheet<'s>, Scalar<'s>) -> Option<T>,
+    ) -> Option<T> {
+        let mut sheet = Sheet::new(key, self.text(key)?, names::KEYS.to_vec());
+        let value = sheet.whole().and_then(|scalar| read(&mut sheet, scalar));
+        self.findings.extend(sheet.finish());
+        value
+    }
+
+    /// Reads a key whose value is YAML of its own.
+    fn block<T>(
+        &mut self,
+        key: &'static str,
+        names: &[&'static str],
+        read: impl FnOnce(&mut Sheet<'s>) -> T,
+    ) -> Option<T> {
+        let mut sheet = Sheet::new(key, self.text(key)?, names.to_vec());
+        let value = read(&mut sheet);
+        self.findings.extend(sheet.finish());
+        Some(value)
+    }
+
+    fn unknown_keys(&mut self) {
+        for (key, text) in &self.source.values {
+            let Some((near, alike)) = names::nearest(key, &names::KEYS).filter(|(near, _)| near != key)
+            else {
+                continue;
+            };
+            let shown = mask::name(key);
+            let mut sheet = Sheet::new(&shown, text, Vec::new());
+            let message = format!("unknown key `{shown}`; the nearest known one is `{near}`");
+            if alike && !self.source.values.contains_key(near) {
+                let remedy = format!("write `{near}`, or remove the key");
+                sheet.error(code::MISSPELLED_KEY, None, message, remedy);
+            } else if matches!(key.as_str(), "tokenMode" | "token-mode") {
+                let remedy =
+                    "tokenMode is no key of the ConfigMap: use the flag --token-mode or the add-on parameter";
+                sheet.warn(code::UNKNOWN_KEY, None, message, remedy.to_owned());
+            } else {
+                sheet.warn(code::UNKNOWN_KEY, None, message, "remove the key: nothing reads it".to_owned());
+            }
+            self.findings.extend(sheet.finish());
+        }
+    }
+
+    /// Values that are no text, or too much of it.
+    fn unread_values(&mut self) {
+        let known = self.source.values.iter().filter(|(key, _)| names::KEYS.contains(&key.as_str()));
+        let parameters = self.source.parameters.iter().map(|text| (names::ADD_ON_PARAMETERS, text));
+        for (key, text) in known.map(|(key, text)| (key.as_str(), text)).chain(parameters) {
+            let mut sheet = Sheet::new(key, text, Vec::new());
+            match text.form {
+                Form::Unquoted => sheet.error(
+                    code::UNQUOTED_VALUE,
+                    None,
+                    format!(
+                        "the value of {key} is a number or boolean, and values under `data:` must be strings"
+                    ),
+                    format!("put it in quotes: `{key}: \"{}\"`", mask::quote(text.content.trim())),
+                ),
+                Form::Collection => sheet.error(
+                    code::WRONG_TYPE,
+                    None,
+                    format!(
+                        "the value of {key} is a list or mapping, and values under `data:` must be strings"
+                    ),
+                    format!("make it a text: write `{key}: |` and leave the lines below indented"),
+                ),
+                Form::String if text.content.len() > MAX_VALUE => sheet.error(
+                    code::TOO_LARGE,
+                    None,
+                    format!("the value of {key} has more than 1 MiB"),
+                    "no ConfigMap can hold that: shorten it".to_owned(),
+                ),
+                Form::String | Form::Null => {}
+            }
+            self.findings.extend(sheet.finish());
+        }
+    }
+
+    /// What `watch-namespace` needs to tell whether namespaces of the system are in scope.
+    fn narrowing_keys(&mut self) {
+        let excluded = self.key("exclude-namespace", |sheet, list| sheet.globs("exclude-namespace", list));
+        self.configuration.scope.exclude_namespace = excluded.unwrap_or_default();
+        self.configuration.scope.namespace_selector =
+            self.key("namespace-selector", Sheet::namespace_selector);
+    }
+
+    fn other_keys(&mut self) {
+        self.configuration.endpoints =
+            self.block("endpoints", &names::ENDPOINT, Sheet::endpoints).unwrap_or_default();
+        self.configuration.webhook =
+            self.block("webhook-configuration", &names::WEBHOOK, Sheet::webhook).unwrap_or_default();
+        self.configuration.pods = self.key("pods", Sheet::pods).unwrap_or_default();
+        let takeover = self.key("takeover", |sheet, scalar| {
+            let takeover = sheet.boolean("takeover", scalar)?;
+            if takeover {
+                sheet.not_supported_yet(scalar, "takeover");
+            }
+            Some(takeover)
+        });
+        self.configuration.takeover = takeover.unwrap_or(false);
+        self.configuration.api_version = self.key("acr-api-version", |sheet, scalar| {
+            if scalar.text != "2018-12-01" {
+                sheet.no_effect(scalar, "acr-api-version");
+            }
+            Some(scalar.text.to_owned())
+        });
+        self.key("acr-registry", |sheet, scalar| {
+            sheet.no_effect(scalar, "acr-registry");
+            Some(())
+        });
+    }
+
+    /// The keys that also exist as add-on parameters.
+    fn config_map(&mut self) -> Option<Vec<ReadEntry>> {
+        let scope = self.configuration.scope.clone();
+        if let Some(names) = self.key("watch-namespace", |sheet, list| sheet.watch_namespace(list, &scope)) {
+            self.configuration.scope.watch_namespace = names;
+        }
+        if let Some(globs) = self.key("service-account", Sheet::service_account) {
+            self.configuration.scope.service_account = globs;
+        }
+        let threshold = self.key("expiring-threshold", |sheet, scalar| {
+            sheet.expiring_threshold("expiring-threshold", scalar)
+        });
+        if let Some(threshold) = threshold {
+            self.configuration.expiring_threshold = threshold;
+        }
+        self.configuration.notify_email =
+            self.key("notify-email", |sheet, scalar| sheet.notify_email("notify-email", scalar));
+        self.configuration.rrsa_enabled = self.block("rrsa", &names::RRSA, Sheet::rrsa).unwrap_or(false);
+        let setting = Setting { rrsa_enabled: self.configuration.rrsa_enabled, token_mode: None };
+        self.registry_info(setting)
+    }
+
+    fn registry_info(&mut self, setting: Setting) -> Option<Vec<ReadEntry>> {
+        let key = "acr-registry-info";
+        let absent = Text::default();
+        let text = match self.source.values.get(key) {
+            None => &absent,
+            Some(text) if text.form == Form::Null => text,
+            // A value of another form is reported already.
+            Some(_) => self.text(key)?,
+        };
+        let mut sheet = Sheet::new(key, text, names::ENTRY.to_vec());
+        let entries = if text.content.trim().is_empty() {
+            sheet.missing_list(key, None);
+            None
+        } else {
+            let tree = sheet.parse();
+            // A fault before anything was read says enough.
+            if tree.root.is_none() && tree.fault.is_some() {
+                None
+            } else {
+                sheet.entries(tree.root.as_ref(), key, setting)
+            }
+        };
+        if let Some(entries) = &entries {
+            self.places = sheet.places(entries);
+            duplicates::check(&mut sheet, entries);
+        }
+        self.findings.extend(sheet.finish());
+        entries
+    }
+
+    /// The add-on parameters, from the flag or from the key.
+    fn parameters(&self) -> Option<&'s Text> {
+        let set = |text: &&Text| !is_unset(text.content.trim());
+        let of_key = || self.source.values.get(names::ADD_ON_PARAMETERS);
+        self.source.parameters.as_ref().or_else(of_key).filter(set)
+    }
+
+    /// Reports add-on parameters beside their counterparts. Always `None`: there are no entries to choose from.
+    fn both_forms(&mut self) -> Option<Vec<ReadEntry>> {
+        let set = |text: &Text| !is_unset(text.content.trim()) && text.form != Form::Null;
+        let beside = |key: &&str| self.source.values.get(*key).is_some_and(set);
+        let mut keys: Vec<&str> = names::SHARED_KEYS.into_iter().filter(|key| beside(key)).collect();
+        if self.source.parameters.is_some() && beside(&names::ADD_ON_PARAMETERS) {
+            keys.push(names::ADD_ON_PARAMETERS);
+        }
+        for key in keys {
+            let Some(text) = self.source.values.get(key) else { continue };
+            let mut sheet = Sheet::new(key, text, Vec::new());
+            sheet.error(
+                code::BOTH_FORMS,
+                None,
+                format!("{key} stands beside add-on parameters, which say the same"),
+                "keep one form: the keys of the ConfigMap, or the add-on parameters".to_owned(),
+            );
+            self.findings.extend(sheet.finish());
+        }
+        None
+    }
+
+    fn finish(self, entries: Option<Vec<ReadEntry>>) -> Loaded {
+        let Self { configuration, mut findings, places, .. } = self;
+        findings.sort_by(|a, b| order(a).cmp(&order(b)));
+        let errors_only_in_entries =
+            findings.iter().all(|finding| !finding.is_error() || finding.entry.is_some());
+        let configuration = entries.map(|entries| Configuration {
+            entries: entries.into_iter().map(|read| read.entry).collect::<Vec<Entry>>(),
+            ..configuration
+        });
+        Loaded { configuration, findings, errors_only_in_entries, places }
+    }
+}
+
+/// In a file from top to bottom, else by key and place; errors first where the place is the same.
+fn order(finding: &Finding) -> impl Ord + '_ {
+    let Finding { file_line, key, line, column, severity, code, .. } = finding;
+    (*file_line, key.as_str(), *line, *column, std::cmp::Reverse(*severity), *code)
+}

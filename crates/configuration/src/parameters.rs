@@ -1,0 +1,70 @@
+//! The add-on parameters: the JSON of the managed edition, read with the same checks as the ConfigMap.
+
+use crate::code;
+use crate::configuration::TokenMode;
+use crate::duplicates;
+use crate::entries::{ReadEntry, Setting};
+use crate::load::Loader;
+use crate::names;
+use crate::sheet::Sheet;
+use crate::source::Text;
+
+impl Loader<'_> {
+    /// Reads the parameters into the configuration; the findings are reported at the key `add-on-parameters`.
+    pub(crate) fn add_on(&mut self, text: &Text) -> Option<Vec<ReadEntry>> {
+        let known = names::PARAMETERS.iter().chain(&names::ENTRY).copied().collect();
+        let mut sheet = Sheet::new(names::ADD_ON_PARAMETERS, text, known);
+        let entries = self.read_add_on(&mut sheet);
+        if let Some(entries) = &entries {
+            self.places = sheet.places(entries);
+            duplicates::check(&mut sheet, entries);
+        }
+        self.findings.extend(sheet.finish());
+        entries
+    }
+
+    fn read_add_on(&mut self, sheet: &mut Sheet<'_>) -> Option<Vec<ReadEntry>> {
+        let root = sheet.parse().root?;
+        let fields = sheet.fields(&root, &names::PARAMETERS, "the add-on parameters")?;
+        let scope = self.configuration.scope.clone();
+        if let Some(list) = sheet.text_of(&fields, "watchNamespace")
+            && let Some(names) = sheet.watch_namespace(list, &scope)
+        {
+            self.configuration.scope.watch_namespace = names;
+        }
+        if let Some(list) = sheet.text_of(&fields, "serviceAccount")
+            && let Some(globs) = sheet.service_account(list)
+        {
+            self.configuration.scope.service_account = globs;
+        }
+        if let Some(scalar) = sheet.text_of(&fields, "expiringThreshold")
+            && let Some(threshold) = sheet.expiring_threshold("expiringThreshold", scalar)
+        {
+            self.configuration.expiring_threshold = threshold;
+        }
+        if let Some(scalar) = sheet.text_of(&fields, "notifyEmail") {
+            self.configuration.notify_email = sheet.notify_email("notifyEmail", scalar);
+        }
+        self.configuration.rrsa_enabled = sheet.boolean_of(&fields, "enableRRSA").unwrap_or(false);
+        if let Some(scalar) = sheet.text_of(&fields, "tokenMode") {
+            self.configuration.token_mode = sheet.token_mode(scalar);
+            if self.configuration.token_mode == Some(TokenMode::ManagedRole) {
+                sheet.warn(
+                    code::NOT_SUPPORTED_YET,
+                    Some(scalar.span),
+                    "tokenMode managedRole is not supported yet: entries that need it are not served"
+                        .to_owned(),
+                    "give the entries RRSA or keys of their own, or use workerRole".to_owned(),
+                );
+            }
+        }
+        if !fields.complete && fields.written("AcrInstanceInfo").is_none() {
+            return None;
+        }
+        let setting = Setting {
+            rrsa_enabled: self.configuration.rrsa_enabled,
+            token_mode: self.configuration.token_mode,
+        };
+        sheet.entries(fields.written("AcrInstanceInfo"), "AcrInstanceInfo", setting)
+    }
+}

@@ -1,0 +1,67 @@
+//! A source: configuration text as found, before any meaning.
+
+use std::collections::BTreeMap;
+
+/// The data of the ConfigMap, the add-on parameters, or both.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    pub(crate) values: BTreeMap<String, Text>,
+    pub(crate) parameters: Option<Text>,
+}
+
+impl Source {
+    /// The `data` of a ConfigMap as the API server gives it.
+    pub fn from_config_map_data(data: &BTreeMap<String, String>) -> Self {
+        let values = data.iter().map(|(key, value)| (key.clone(), Text::new(value.clone()))).collect();
+        Self { values, parameters: None }
+    }
+
+    /// The JSON of the add-on parameters (`--parameters FILE`).
+    pub fn from_parameters(json: &str) -> Self {
+        Self { values: BTreeMap::new(), parameters: Some(Text::new(json.to_owned())) }
+    }
+
+    /// Adds the JSON of `--parameters FILE` to the data of a ConfigMap.
+    #[must_use]
+    pub fn with_parameters(mut self, json: &str) -> Self {
+        self.parameters = Some(Text::new(json.to_owned()));
+        self
+    }
+}
+
+/// The value of one key, with its place in the checked file if there is one. `Debug` shows no content.
+#[derive(Clone, Default)]
+pub(crate) struct Text {
+    pub(crate) content: String,
+    pub(crate) form: Form,
+    /// Line of the key itself in the file.
+    pub(crate) key_line: Option<u32>,
+    /// For each line of the text, its line in the file.
+    pub(crate) file_lines: Vec<u32>,
+}
+
+/// How the value of a key was written in the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A string, as the API server wants it.
+    #[default]
+    String,
+    /// `null`, or nothing after the colon.
+    Null,
+    /// A number or boolean without quotes: the API server refuses it.
+    Unquoted,
+    /// A list or mapping instead of the text of one.
+    Collection,
+}
+
+impl Text {
+    pub(crate) fn new(content: String) -> Self {
+        Self { content, ..Self::default() }
+    }
+}
+
+impl std::fmt::Debug for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Text({} bytes, {:?})", self.content.len(), self.form)
+    }
+}
