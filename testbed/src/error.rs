@@ -133,6 +133,9 @@ pub enum Error {
         /// The answer.
         source: Box<kube::Error>,
     },
+    /// Manifests are not YAML.
+    #[error("the manifests are not YAML: {0}")]
+    Yaml(String),
     /// A manifest is not what Kubernetes takes.
     #[error("document {document} of the manifests: {reason}")]
     Manifest {

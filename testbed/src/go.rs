@@ -22,7 +22,8 @@ const TAIL_LINES: usize = 30;
 /// Flags of every build. `-trimpath` keeps the folder of this checkout out of what is built.
 const BUILD_FLAGS: &[&str] = &["-trimpath", "-buildvcs=false", "-mod=readonly"];
 /// What of the user's environment would change what is built. No C compiler is needed.
-const BUILD_ENVIRONMENT: &[(&str, &str)] = &[("CGO_ENABLED", "0"), ("GOFLAGS", ""), ("GOWORK", "off")];
+const BUILD_ENVIRONMENT: &[(&str, &str)] =
+    &[("CGO_ENABLED", "0"), ("GOFLAGS", ""), ("GOWORK", "off"), ("GOOS", ""), ("GOARCH", "")];
 
 /// Builds of this process, one after the other: a Go build uses every core by itself.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());

@@ -30,7 +30,8 @@ pub struct Guarded {
 
 impl Guarded {
     /// Starts `command` with standard output and standard error appended to `log`. Program, arguments,
-    /// environment and working folder are taken from `command`, its standard streams are not.
+    /// working folder, and the variables that it sets or removes are taken from `command`; its standard
+    /// streams and a cleared environment are not.
     ///
     /// `name` is what errors call it.
     pub fn start(

@@ -25,7 +25,8 @@ pub struct Applied {
 /// kind wants one. Empty documents are passed over.
 pub async fn apply_manifests(client: &Client, yaml: &str) -> Result<Vec<Applied>, Error> {
     let documents: Vec<Option<serde_json::Value>> = serde_saphyr::from_multiple(yaml)
-        .map_err(|error| Error::Manifest { document: 1, reason: error.to_string() })?;
+        // Without the lines around the fault, which may hold a Secret.
+        .map_err(|error| Error::Yaml(error.without_snippet().to_string()))?;
     let mut applied = Vec::new();
     for (index, document) in documents.into_iter().enumerate() {
         let Some(document) = document else { continue };

@@ -53,7 +53,8 @@ impl Task {
             write(format_args!("\r\x1b[2K{text}"));
         } else if last_line.elapsed() >= LINE_INTERVAL {
             self.last_line = Some(Instant::now());
-            write(format_args!("{}: {seconds} s {now_doing}\n", self.name));
+            let text = format!("{}: {seconds} s {now_doing}", self.name);
+            write(format_args!("{}\n", text.trim_end()));
         }
     }
 

@@ -136,7 +136,7 @@ rules: [{apiGroups: [''], resources: [secrets], verbs: [get]}]
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: applied, namespace: applied}
-data: {key: value}
+data: {key: value, quoted: 'true', octal: '0644'}
 ";
     // The second time nothing is new, and nothing fails.
     for _ in 0..2 {
@@ -151,7 +151,8 @@ data: {key: value}
         assert_eq!(applied, wanted);
     }
     let maps: Api<ConfigMap> = Api::namespaced(client, "applied");
-    assert_eq!(maps.get("applied").await.unwrap().data.unwrap()["key"], "value");
+    let data = maps.get("applied").await.unwrap().data.unwrap();
+    assert_eq!(["key", "quoted", "octal"].map(|key| data[key].as_str()), ["value", "true", "0644"]);
 }
 
 #[tokio::test]
@@ -161,6 +162,9 @@ async fn a_manifest_that_cannot_be_applied_is_named() {
         "{apiVersion: v1, kind: Namespace, metadata: {name: named}}\n---\n{apiVersion: v1, kind: ConfigMap}";
     let error = apply_manifests(&client, nameless).await.unwrap_err();
     assert_eq!(error.to_string(), "document 2 of the manifests: no name");
+
+    let error = apply_manifests(&client, "kind: {{").await.unwrap_err();
+    assert!(error.to_string().starts_with("the manifests are not YAML: "), "{error}");
 
     let unknown = "{apiVersion: acr.example/v1, kind: Nothing, metadata: {name: x}}";
     let error = apply_manifests(&client, unknown).await.unwrap_err();
