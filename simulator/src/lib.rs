@@ -1,1 +1,40 @@
 //! A local Alibaba Cloud that refuses what the real one refuses.
+//!
+//! [`Cloud`] is pure: a request and a time in, an answer out.
+
+mod answer;
+mod authentication;
+mod call_log;
+mod cloud;
+mod container_registry;
+pub mod description;
+mod encoding;
+mod faults;
+mod hosts;
+mod incoming;
+mod issuer;
+mod metadata;
+mod mutation;
+mod oidc;
+mod operations;
+mod parameters;
+mod ram;
+mod sealed;
+mod signature;
+mod signing_key;
+mod sts;
+mod token_service;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+pub use call_log::CallRecord;
+pub use cloud::{Cloud, CloudRequest, CloudResponse, Outcome};
+pub use description::{Description, DescriptionError, Jwks};
+pub use faults::{ActiveFault, CutMoment, Fault, FaultEffect, Matcher};
+pub use hosts::Product;
+pub use issuer::Issuer;
+pub use mutation::{Mutation, MutationError};
+pub use signing_key::{SigningKey, SigningKeyError};
+pub use token_service::TOKEN_ISSUER;

@@ -1,0 +1,1 @@
+//! Descriptions that are refused, and why.

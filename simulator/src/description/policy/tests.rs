@@ -1,0 +1,1 @@
+//! Policies: what decides and what does not.

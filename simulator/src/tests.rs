@@ -1,0 +1,10 @@
+//! The pure cloud, refusals first.
+
+mod container_registry;
+mod faults;
+mod metadata;
+mod mutations;
+mod signatures;
+mod sts;
+mod support;
+mod token_service;
