@@ -10,8 +10,6 @@ pub const TOO_LARGE: &str = "TooLarge";
 pub const UNKNOWN_FORM: &str = "UnknownForm";
 /// A file that is not UTF-8 text.
 pub const NOT_UTF8: &str = "NotUtf8";
-/// A file that cannot be read.
-pub const UNREADABLE: &str = "Unreadable";
 /// A key or field twice in one mapping.
 pub const DUPLICATE_KEY: &str = "DuplicateKey";
 /// A list where a text is needed, a text where a number is needed, and the like.
@@ -69,15 +67,15 @@ pub const ARNS_WITHOUT_RRSA: &str = "ArnsWithoutRrsa";
 pub const SYSTEM_NAMESPACE_IN_SCOPE: &str = "SystemNamespaceInScope";
 /// A name that no namespace or ServiceAccount can have.
 pub const IMPOSSIBLE_NAME: &str = "ImpossibleName";
-/// A region that is not on Alibaba Cloud's list.
+/// A region that is not on Alibaba Cloud's list, or an entry whose region an offline check cannot know.
 pub const UNKNOWN_REGION: &str = "UnknownRegion";
-/// An entry without `regionId`, checked without `--region`.
-pub const REGION_NOT_GIVEN: &str = "RegionNotGiven";
 /// A domain with `https://` or the like in front.
 pub const DOMAIN_WITH_SCHEME: &str = "DomainWithScheme";
 /// A key or field that is known and does nothing.
 pub const NO_EFFECT: &str = "NoEffect";
 /// A key, value or field whose feature comes later.
 pub const NOT_SUPPORTED_YET: &str = "NotSupportedYet";
+/// `assumeRoleARN` with the managed role, which cannot assume roles.
+pub const ASSUME_ROLE_UNDER_MANAGED_ROLE: &str = "AssumeRoleUnderManagedRole";
 /// A ConfigMap of another name or namespace than the one that is read.
 pub const OTHER_CONFIG_MAP: &str = "OtherConfigMap";

@@ -20,7 +20,8 @@ pub(crate) fn of(sheet: &Sheet<'_>, at: Position) -> Option<Correction> {
 fn in_line(sheet: &Sheet<'_>, number: u32) -> Option<Correction> {
     let text = sheet.line(number)?;
     let masked = |line: &str| mask::skeleton(line, sheet.names());
-    let Line { lead, dash, name, value } = Line::of(text, sheet.names())?;
+    let line = Line::of(text, sheet.names())?;
+    let Line { lead, dash, name, value, .. } = line;
     let start_of_name = count(lead) + count(dash);
     let start_of_value = count(text) - count(value);
     let (column, message, corrected) = if lead.contains('\t') {
@@ -28,10 +29,15 @@ fn in_line(sheet: &Sheet<'_>, number: u32) -> Option<Correction> {
     } else if let Some(offset) = second_string(value) {
         let message = format!("{name} has several quoted texts; it needs one, with commas inside");
         (start_of_value + offset, message, format!("{lead}{dash}{name}: \"{MASK},{MASK}\""))
+    } else if let Some(gap) = line.missing_gap() {
+        (start_of_value, format!("no space after the colon of {name}"), masked(&gap))
     } else if let Some((before, _)) = value.split_once(" //") {
         let message = "`//` starts no comment in YAML, `#` does".to_owned();
         let kept = format!("{lead}{dash}{name}: {}", before.trim());
         (start_of_value + count(before) + 1, message, format!("{} # …", masked(&kept)))
+    } else if is_unclosed(value) {
+        let message = format!("the quote before the value of {name} has no partner");
+        (start_of_value, message, format!("{lead}{dash}{name}: \"{MASK}\""))
     } else if value.trim_end() == "*" {
         let message = "a text that starts with `*` needs quotes".to_owned();
         (start_of_value, message, format!("{lead}{dash}{name}: \"*\""))
@@ -60,7 +66,9 @@ fn count(text: &str) -> usize {
 }
 
 /// A line `  - name: value` with a known name.
+#[derive(Clone, Copy)]
 struct Line<'t> {
+    text: &'t str,
     lead: &'t str,
     dash: &'t str,
     name: &'t str,
@@ -74,8 +82,21 @@ impl<'t> Line<'t> {
         let after_dash = rest.strip_prefix('-').map_or(rest, str::trim_start);
         let dash = rest.strip_suffix(after_dash)?;
         let (name, value) = after_dash.split_once(':')?;
-        names.contains(&name).then_some(Self { lead, dash, name, value: value.trim_start() })
+        names.contains(&name).then_some(Self { text, lead, dash, name, value: value.trim_start() })
     }
+
+    /// The line with a space after the colon, if that is what it lacks.
+    fn missing_gap(&self) -> Option<String> {
+        let Self { text, lead, dash, name, value } = self;
+        let closed = text.ends_with(&format!("{name}:{value}"));
+        (closed && !value.is_empty()).then(|| format!("{lead}{dash}{name}: {value}"))
+    }
+}
+
+/// Whether a value starts with a quote that the line does not close.
+fn is_unclosed(value: &str) -> bool {
+    let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else { return false };
+    value.matches(quote).count() == 1
 }
 
 /// The character offset of a second quoted string that follows a first one and a comma.

@@ -1,13 +1,15 @@
 //! The text of the ConfigMap, the add-on parameters and the flags, turned into a configuration and findings.
 //!
 //! Pure: text in, values out. No I/O, no clock, no randomness. [`load`] reads a [`Source`] and reports every
-//! fault at once.
+//! fault at once; [`load_document`] finds a source in the bytes of a file first.
 
 mod arn;
 mod blocks;
+mod chain;
 pub mod code;
 mod configuration;
 mod correction;
+mod document;
 mod domain;
 mod duplicates;
 mod duration;
@@ -28,13 +30,16 @@ mod selector;
 mod settings;
 mod sheet;
 mod source;
+mod summary;
 mod yaml;
 
+pub use chain::identity_chain;
 pub use configuration::{
     AssumeRole, Configuration, DEFAULT_DURATION_SECONDS, DEFAULT_EXPIRING_THRESHOLD, Domain, Edition,
     EndpointChoice, EndpointOverride, Entry, FailurePolicy, Identity, PodHelp, Product, SecretRef, TokenMode,
     Unsupported, Webhook, WebhookMode,
 };
+pub use document::{Document, MAX_DOCUMENT_BYTES, load_document};
 pub use finding::{Finding, Severity, Snippet};
 pub use glob::Glob;
 pub use load::{Loaded, load};
@@ -42,3 +47,4 @@ pub use scope::{NamespaceSet, OPT_OUT_LABEL, SYSTEM_NAMESPACES, Scope, is_opted_
 pub use secret::SecretText;
 pub use selector::{LabelSelector, Operator, Requirement, SelectorError};
 pub use source::Source;
+pub use summary::{Assumptions, EntrySummary};

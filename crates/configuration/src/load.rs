@@ -25,18 +25,31 @@ pub struct Loaded {
     pub findings: Vec<Finding>,
     /// Whether every error lies inside an entry. True when there is no error.
     pub errors_only_in_entries: bool,
-    pub(crate) places: BTreeMap<usize, Place>,
 }
 
+/// Where the entries stand, by index.
+pub(crate) type Places = BTreeMap<usize, Place>;
+
 /// Where an entry stands.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Place {
+    pub(crate) key: String,
     pub(crate) line: u32,
     pub(crate) column: u32,
     pub(crate) file_line: Option<u32>,
 }
 
 impl Loaded {
+    /// Nothing could be read.
+    pub(crate) fn refused(findings: Vec<Finding>) -> Self {
+        Self { configuration: None, findings, errors_only_in_entries: false }
+    }
+
+    /// In a file from top to bottom, else by key and place; errors first where the place is the same.
+    pub(crate) fn sort(&mut self) {
+        self.findings.sort_by(|a, b| order(a).cmp(&order(b)));
+    }
+
     /// Whether there is an error, so that the edit is refused whole where there is a last good configuration.
     pub fn has_errors(&self) -> bool {
         self.findings.iter().any(Finding::is_error)
@@ -52,6 +65,11 @@ impl Loaded {
 
 /// Reads everything and reports every fault at once.
 pub fn load(source: &Source) -> Loaded {
+    load_with_places(source).0
+}
+
+/// [`load`], with the places of the entries for findings of later checks.
+pub(crate) fn load_with_places(source: &Source) -> (Loaded, Places) {
     let mut loader = Loader::new(source);
     loader.unknown_keys();
     loader.unread_values();
@@ -69,17 +87,12 @@ pub(crate) struct Loader<'s> {
     source: &'s Source,
     pub(crate) configuration: Configuration,
     pub(crate) findings: Vec<Finding>,
-    pub(crate) places: BTreeMap<usize, Place>,
+    pub(crate) places: Places,
 }
 
 impl<'s> Loader<'s> {
     fn new(source: &'s Source) -> Self {
-        Self {
-            source,
-            configuration: Configuration::default(),
-            findings: Vec::new(),
-            places: BTreeMap::new(),
-        }
+        Self { source, configuration: Configuration::default(), findings: Vec::new(), places: Places::new() }
     }
 
     /// The text of a key, if it can be read at all.
@@ -233,6 +246,7 @@ impl<'s> Loader<'s> {
         let key = "acr-registry-info";
         let absent = Text::default();
         let text = match self.source.values.get(key) {
+            None if self.source.cut => return None,
             None => &absent,
             Some(text) if text.form == Form::Null => text,
             // A value of another form is reported already.
@@ -288,20 +302,20 @@ impl<'s> Loader<'s> {
         None
     }
 
-    fn finish(self, entries: Option<Vec<ReadEntry>>) -> Loaded {
-        let Self { configuration, mut findings, places, .. } = self;
-        findings.sort_by(|a, b| order(a).cmp(&order(b)));
+    fn finish(self, entries: Option<Vec<ReadEntry>>) -> (Loaded, Places) {
+        let Self { configuration, findings, places, .. } = self;
         let errors_only_in_entries =
             findings.iter().all(|finding| !finding.is_error() || finding.entry.is_some());
         let configuration = entries.map(|entries| Configuration {
             entries: entries.into_iter().map(|read| read.entry).collect::<Vec<Entry>>(),
             ..configuration
         });
-        Loaded { configuration, findings, errors_only_in_entries, places }
+        let mut loaded = Loaded { configuration, findings, errors_only_in_entries };
+        loaded.sort();
+        (loaded, places)
     }
 }
 
-/// In a file from top to bottom, else by key and place; errors first where the place is the same.
 fn order(finding: &Finding) -> impl Ord + '_ {
     let Finding { file_line, key, line, column, severity, code, .. } = finding;
     (*file_line, key.as_str(), *line, *column, std::cmp::Reverse(*severity), *code)

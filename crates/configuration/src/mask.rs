@@ -117,7 +117,7 @@ fn draw(chars: &[char], marks: &[Mark], prefix: &str, fault: usize, width: usize
         match mark {
             Mark::Comment => break,
             Mark::Shown => {
-                text.push(if *c == '\t' { ' ' } else { *c });
+                text.push(printable(*c));
                 length += 1;
             }
             Mark::Hidden if masked_run => {}
@@ -133,6 +133,15 @@ fn draw(chars: &[char], marks: &[Mark], prefix: &str, fault: usize, width: usize
     let start = start.unwrap_or(length).min(length);
     let end = end.unwrap_or(length).clamp(start, length.max(start));
     Snippet { text, start, length: (end - start).max(1) }
+}
+
+/// Control characters and those that turn the direction of writing would deceive the reader of a terminal.
+fn printable(c: char) -> char {
+    match c {
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => ' ',
+        c if c.is_control() => ' ',
+        c => c,
+    }
 }
 
 fn index(column: u32) -> usize {
@@ -159,7 +168,7 @@ pub(crate) fn quote(text: &str) -> String {
             continue;
         }
         flush(&mut run, &mut out);
-        out.push(if c.is_control() { ' ' } else { c });
+        out.push(printable(c));
         count += 1;
         if count > text.len().min(QUOTE) {
             break;

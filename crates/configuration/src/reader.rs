@@ -51,7 +51,8 @@ impl Sheet<'_> {
         tree
     }
 
-    fn report_fault(&mut self, fault: &Fault) {
+    /// Reports why the rest of the value could not be read.
+    pub(crate) fn report_fault(&mut self, fault: &Fault) {
         let at = Span { start: fault.at, end: fault.at };
         match &fault.kind {
             FaultKind::Syntax(reason) => match crate::correction::of(self, fault.at) {

@@ -1,11 +1,10 @@
 //! A sheet: the reading of one value, with the findings in it and what of the value may be shown.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::entries::ReadEntry;
 use crate::finding::{Finding, Severity};
-use crate::load::Place;
+use crate::load::{Place, Places};
 use crate::mask;
 use crate::source::Text;
 use crate::yaml::{Node, Position, Span, Style, Tree, Value};
@@ -114,7 +113,7 @@ impl<'s> Sheet<'s> {
             source,
             scalars: Vec::new(),
             shown: Vec::new(),
-            hidden: false,
+            hidden: source.doubtful,
             names,
             entry: None,
             unparsed: None,
@@ -143,7 +142,7 @@ impl<'s> Sheet<'s> {
     /// The value is this tree: its scalars are masked unless shown.
     pub(crate) fn use_tree(&mut self, tree: &Tree) {
         self.scalars.clone_from(&tree.scalars);
-        self.hidden = tree.fault.is_some();
+        self.hidden |= tree.fault.is_some();
     }
 
     /// The value is one known text that may be shown, or nothing when it is not set.
@@ -220,10 +219,11 @@ impl<'s> Sheet<'s> {
     }
 
     /// Where the entries stand.
-    pub(crate) fn places(&self, entries: &[ReadEntry]) -> BTreeMap<usize, Place> {
+    pub(crate) fn places(&self, entries: &[ReadEntry]) -> Places {
         let place = |read: &ReadEntry| {
             let Position { line, column } = read.span.start;
-            (read.entry.index, Place { line, column, file_line: self.file_line(Some(line)) })
+            let key = self.key.to_owned();
+            (read.entry.index, Place { key, line, column, file_line: self.file_line(Some(line)) })
         };
         entries.iter().map(place).collect()
     }

@@ -7,18 +7,20 @@ use std::collections::BTreeMap;
 pub struct Source {
     pub(crate) values: BTreeMap<String, Text>,
     pub(crate) parameters: Option<Text>,
+    /// A syntax error of the file cut the source off: absent keys may only be unread.
+    pub(crate) cut: bool,
 }
 
 impl Source {
     /// The `data` of a ConfigMap as the API server gives it.
     pub fn from_config_map_data(data: &BTreeMap<String, String>) -> Self {
         let values = data.iter().map(|(key, value)| (key.clone(), Text::new(value.clone()))).collect();
-        Self { values, parameters: None }
+        Self { values, ..Self::default() }
     }
 
     /// The JSON of the add-on parameters (`--parameters FILE`).
     pub fn from_parameters(json: &str) -> Self {
-        Self { values: BTreeMap::new(), parameters: Some(Text::new(json.to_owned())) }
+        Self::default().with_parameters(json)
     }
 
     /// Adds the JSON of `--parameters FILE` to the data of a ConfigMap.
@@ -38,6 +40,8 @@ pub(crate) struct Text {
     pub(crate) key_line: Option<u32>,
     /// For each line of the text, its line in the file.
     pub(crate) file_lines: Vec<u32>,
+    /// The file around it is not YAML: where the value really ends is doubtful, so nothing of it is shown.
+    pub(crate) doubtful: bool,
 }
 
 /// How the value of a key was written in the file.

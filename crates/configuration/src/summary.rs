@@ -1,0 +1,143 @@
+//! What each entry means, as far as it is known without a cluster and without the cloud.
+
+use crate::chain::identity_chain;
+use crate::code;
+use crate::configuration::{Edition, Entry, Identity, TokenMode};
+use crate::document::Document;
+use crate::finding::{Finding, Severity};
+use crate::region;
+
+/// What a cluster would say, given by flags instead.
+#[derive(Clone, Debug, Default)]
+pub struct Assumptions {
+    /// The region of entries without `regionId`.
+    pub region: Option<String>,
+    /// Wins over `tokenMode` of the add-on parameters.
+    pub token_mode: Option<TokenMode>,
+}
+
+/// One entry without an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntrySummary {
+    /// 0-based place in the list.
+    pub index: usize,
+    /// `enterprise`, `personal` or `static`.
+    pub edition: &'static str,
+    /// `None` when neither the entry nor the assumptions say it.
+    pub region: Option<String>,
+    /// What the entry publishes; empty when only the cloud knows.
+    pub hosts: Vec<String>,
+    /// See [`identity_chain`].
+    pub chain: Vec<String>,
+}
+
+impl Document {
+    /// The entries under these assumptions. What the assumptions leave open or contradict is added to the
+    /// findings.
+    pub fn summarize(&mut self, assumptions: &Assumptions) -> Vec<EntrySummary> {
+        let Some(configuration) = self.loaded.configuration.clone() else { return Vec::new() };
+        let given = assumptions.token_mode.or(configuration.token_mode);
+        if let Some(region) = &assumptions.region
+            && let Err(near) = region::check(region)
+        {
+            let remedy =
+                near.map_or("check the name of the region".to_owned(), |near| format!("write `{near}`"));
+            self.loaded
+                .findings
+                .push(without_place(format!("the given region `{region}` is no known region"), remedy));
+        }
+        let mut summaries = Vec::new();
+        for entry in &configuration.entries {
+            let region = entry.region.clone().or_else(|| assumptions.region.clone());
+            self.check_region(entry, region.as_deref());
+            self.check_mode(entry, given, configuration.token_mode);
+            summaries.push(EntrySummary {
+                index: entry.index,
+                edition: entry.edition.as_str(),
+                hosts: known_hosts(entry, region.as_deref()),
+                chain: identity_chain(entry, given.unwrap_or(TokenMode::Auto)),
+                region,
+            });
+        }
+        self.loaded.sort();
+        summaries
+    }
+
+    fn check_region(&mut self, entry: &Entry, region: Option<&str>) {
+        if region.is_none() && entry.edition != Edition::Static {
+            self.warn_entry(
+                entry,
+                code::UNKNOWN_REGION,
+                "the region is unknown: the entry has no regionId".to_owned(),
+                "add `regionId`, or check with --region; in a cluster the component finds its own region"
+                    .to_owned(),
+            );
+        }
+    }
+
+    /// The managed role can do less than the others, and nothing yet.
+    fn check_mode(&mut self, entry: &Entry, given: Option<TokenMode>, written: Option<TokenMode>) {
+        if entry.identity != Identity::TokenMode || given != Some(TokenMode::ManagedRole) {
+            return;
+        }
+        if entry.assume_role.is_some() {
+            self.warn_entry(
+                entry,
+                code::ASSUME_ROLE_UNDER_MANAGED_ROLE,
+                "the managed role cannot assume the role of assumeRoleARN".to_owned(),
+                "use tokenMode workerRole, or RRSA, with the policy AliyunSTSAssumeRoleAccess on that role"
+                    .to_owned(),
+            );
+        }
+        if written != given {
+            self.warn_entry(
+                entry,
+                code::NOT_SUPPORTED_YET,
+                "tokenMode managedRole is not supported yet: the entry is not served".to_owned(),
+                "give the entry RRSA or keys of its own, or use workerRole".to_owned(),
+            );
+        }
+    }
+
+    fn warn_entry(&mut self, entry: &Entry, code: &'static str, message: String, remedy: String) {
+        let Some(place) = self.places.get(&entry.index) else { return };
+        self.loaded.findings.push(Finding {
+            severity: Severity::Warning,
+            code,
+            key: place.key.clone(),
+            entry: Some(entry.index),
+            line: Some(place.line),
+            column: Some(place.column),
+            file_line: place.file_line,
+            message,
+            remedy,
+            snippet: None,
+        });
+    }
+}
+
+fn without_place(message: String, remedy: String) -> Finding {
+    Finding {
+        severity: Severity::Warning,
+        code: code::UNKNOWN_REGION,
+        key: String::new(),
+        entry: None,
+        line: None,
+        column: None,
+        file_line: None,
+        message,
+        remedy,
+        snippet: None,
+    }
+}
+
+/// The entry's own domains, or what follows from the region of a Personal Edition.
+fn known_hosts(entry: &Entry, region: Option<&str>) -> Vec<String> {
+    if let Some(domains) = &entry.domains {
+        return domains.iter().map(ToString::to_string).collect();
+    }
+    match (&entry.edition, region) {
+        (Edition::Personal, Some(region)) => region::personal_hosts(region),
+        _ => Vec::new(),
+    }
+}
