@@ -1,1 +1,7 @@
 //! Seeded histories: the machine over a model of the API server and the simulated cloud, under the safety contract.
+
+pub mod api_server;
+pub mod cloud;
+pub mod estate;
+pub mod random;
+pub mod wanted;

@@ -1,0 +1,225 @@
+//! The simulated cloud as the edge would reach it: whole calls through `acr_alibaba`'s conversation, and a register of
+//! everything that was handed out, which the contract judges by.
+
+mod token;
+mod trouble;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use acr_alibaba::{Conversation, Stamp, Step, TransportFailure};
+use acr_credentials::{Answer, Call, FailureKind, Reply, UnixMillis};
+use acr_simulator::{Cloud, Description, Mutation, Outcome};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+
+pub use trouble::{Trouble, effects};
+
+use crate::estate::{self, Fact, Identity, Instance, KeyPair};
+use crate::random::Random;
+
+/// A login that the cloud handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoginRecord {
+    /// For whom and where.
+    pub fact: Fact,
+    /// The place of the answer among all answers.
+    pub serial: u64,
+    /// When it ends, as told.
+    pub expires: UnixMillis,
+}
+
+/// A complete answer to the question for an instance's domains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostsRecord {
+    /// Who asked, and where.
+    pub fact: Fact,
+    /// The domains, in lower case.
+    pub hosts: BTreeSet<String>,
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub struct Asked {
+    /// The answer.
+    pub answer: Answer,
+    /// How long it takes beyond the way there and back.
+    pub delay: Duration,
+}
+
+/// The cloud, the way to it, and what it handed out.
+#[derive(Debug)]
+pub struct CloudSide {
+    cloud: Box<CloudBox>,
+    original: &'static Description,
+    nonces: Random,
+    troubles: trouble::Troubles,
+    serial: u64,
+    sessions: BTreeMap<String, Identity>,
+    logins: BTreeMap<String, LoginRecord>,
+}
+
+/// `Cloud` without its `Debug`, which it does not have.
+struct CloudBox(Cloud);
+
+impl std::fmt::Debug for CloudBox {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Cloud")
+    }
+}
+
+impl std::ops::Deref for CloudBox {
+    type Target = Cloud;
+    fn deref(&self) -> &Cloud {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for CloudBox {
+    fn deref_mut(&mut self) -> &mut Cloud {
+        &mut self.0
+    }
+}
+
+/// Why there is no cloud to ask.
+#[derive(Debug, thiserror::Error)]
+pub enum CloudSetupFailure {
+    /// The description of the estate is not one.
+    #[error("the simulator refuses the description of the cloud: {0}")]
+    Description(String),
+    /// The system makes no signing key.
+    #[error("the system makes no key to sign ServiceAccount tokens with")]
+    Key,
+    /// The simulator does not take the issuer's keys.
+    #[error("the simulator refuses the issuer's keys: {0}")]
+    Issuer(String),
+}
+
+impl CloudSide {
+    /// The cloud of the estate.
+    pub fn new(seed: u64) -> Result<Self, CloudSetupFailure> {
+        let original =
+            estate::DESCRIPTION.as_ref().map_err(|error| CloudSetupFailure::Description(error.clone()))?;
+        let tokens = token::TOKENS.as_ref().ok_or(CloudSetupFailure::Key)?;
+        let mut cloud = Cloud::new(original.clone());
+        let provider = estate::PROVIDER.to_owned();
+        cloud
+            .mutate(Mutation::SetIssuerKeys { provider, jwks: Some(tokens.jwks.clone()) })
+            .map_err(|error| CloudSetupFailure::Issuer(error.to_string()))?;
+        Ok(Self {
+            cloud: Box::new(CloudBox(cloud)),
+            original,
+            nonces: Random::stream(seed, 0x6e6f_6e63),
+            troubles: trouble::Troubles::default(),
+            serial: 0,
+            sessions: BTreeMap::new(),
+            logins: BTreeMap::new(),
+        })
+    }
+
+    /// Carries a whole call out at one moment of the cloud's time. `wall` is the clock that requests are stamped with.
+    pub fn ask(&mut self, now: UnixMillis, wall: UnixMillis, call: &Call) -> Asked {
+        let mut conversation = Conversation::new(call.clone());
+        let mut delay = Duration::ZERO;
+        loop {
+            let nonce = (u128::from(self.nonces.bits()) << 64) | u128::from(self.nonces.bits());
+            match conversation.step(Stamp { wall, nonce }) {
+                Step::Done(answer) => {
+                    self.register(call, &answer);
+                    return Asked { answer, delay };
+                }
+                Step::Send(request) => {
+                    let host = request.uri().host().unwrap_or_default();
+                    let response = if let Some(failure) = self.troubles.on_the_way(host) {
+                        if failure == TransportFailure::TimedOut {
+                            delay += CALL_DEADLINE;
+                        }
+                        Err(failure)
+                    } else {
+                        let time = Timestamp::from_millisecond(now.0).unwrap_or(Timestamp::MAX);
+                        let response = self.cloud.call(time, request);
+                        delay += response.delay;
+                        match response.outcome {
+                            Outcome::Answered(response) => Ok(response),
+                            Outcome::Cut => Err(TransportFailure::Cut("end of stream".to_owned())),
+                            Outcome::NoSuchHost => {
+                                Err(TransportFailure::NotReached("no such host".to_owned()))
+                            }
+                        }
+                    };
+                    conversation.receive(response);
+                    self.cloud.clear_calls();
+                }
+            }
+        }
+    }
+
+    /// A ServiceAccount token as the cluster hands it out; one from the projected file may be stale.
+    pub fn token(&self, projected: bool) -> Option<SecretString> {
+        let tokens = token::TOKENS.as_ref()?;
+        let stale = projected && self.troubles.any(&Trouble::StaleToken);
+        Some(if stale { &tokens.stale } else { &tokens.fresh }.clone().into())
+    }
+
+    /// The login of a password, where the cloud handed it out.
+    pub fn login(&self, password: &str) -> Option<&LoginRecord> {
+        self.logins.get(password)
+    }
+
+    /// Who asks with this key.
+    pub fn identity(&self, key: &acr_credentials::AccessKey) -> Option<Identity> {
+        let id = key.id.expose_secret();
+        self.sessions
+            .get(id)
+            .copied()
+            .or_else(|| KeyPair::of(id, key.secret.expose_secret()).map(Identity::Keys))
+    }
+
+    /// What a call asks for, where it is about an instance of the estate.
+    pub fn fact(&self, call: &Call) -> Option<Fact> {
+        match call {
+            Call::ListInstanceEndpoint { instance, key, .. }
+            | Call::GetAuthorizationToken { instance, key, .. } => {
+                Some(Fact { instance: Instance::of(instance)?.id, identity: self.identity(key)? })
+            }
+            Call::Region { .. } | Call::WorkerRole { .. } | Call::AssumeRoleWithOidc { .. } => None,
+        }
+    }
+
+    /// The domains in a complete answer.
+    pub fn hosts(&self, call: &Call, answer: &Answer) -> Option<HostsRecord> {
+        let Ok(Reply::Endpoints(hosts)) = &answer.outcome else { return None };
+        let hosts = hosts.iter().map(|host| host.host.to_ascii_lowercase()).collect();
+        Some(HostsRecord { fact: self.fact(call)?, hosts })
+    }
+
+    fn register(&mut self, call: &Call, answer: &Answer) {
+        self.serial += 1;
+        match (call, &answer.outcome) {
+            (Call::WorkerRole { .. }, Ok(Reply::Credentials { key, .. })) => {
+                self.sessions.insert(key.id.expose_secret().to_owned(), Identity::Worker);
+            }
+            (Call::AssumeRoleWithOidc { .. }, Ok(Reply::Credentials { key, .. })) => {
+                self.sessions.insert(key.id.expose_secret().to_owned(), Identity::Rrsa);
+            }
+            (Call::GetAuthorizationToken { .. }, Ok(Reply::Login(login))) => {
+                if let Some(fact) = self.fact(call) {
+                    let record = LoginRecord { fact, serial: self.serial, expires: login.expires };
+                    self.logins.insert(login.password.expose_secret().to_owned(), record);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// How long the edge waits for a call.
+const CALL_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Whether a failure says that credentials or clocks are the matter, so that asking anew at once is no mere retry.
+pub fn calls_for_other_inputs(kind: FailureKind) -> bool {
+    matches!(kind, FailureKind::CredentialsRefused | FailureKind::ClockSkew)
+}
+
+#[cfg(test)]
+mod tests;
