@@ -3,13 +3,26 @@
 //! Nothing here waits, asks a clock or rolls dice: the same observations in the same order, with the same
 //! times, give the same operations. Whoever drives it carries the operations out and tells what came of them.
 
+mod area;
+mod backoff;
+mod cloud_clock;
+mod facts;
+mod journal;
+mod lease;
+mod ledger;
+mod list;
 pub mod machine;
 pub mod names;
 pub mod observation;
 pub mod operation;
+mod payload;
+mod policy;
 pub mod settings;
 pub mod status;
 pub mod time;
+mod work;
+mod world;
 
+pub use lease::{DEADLINE as LEASE_DEADLINE, DURATION as LEASE_DURATION};
 pub use machine::Machine;
 pub use time::{Mono, Now};

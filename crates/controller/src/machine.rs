@@ -1,56 +1,354 @@
 //! The machine itself: what comes in is put where it belongs, what goes out is asked of those who decide.
 
-use crate::observation::Observation;
-use crate::operation::{Class, Operation, OperationId};
-use crate::settings::Settings;
-use crate::status::{Histogram, Outcome, Progress, Status};
+mod cloud;
+mod configuration;
+mod objects;
+mod queues;
+mod removal;
+mod secrets;
+mod snapshot;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::cloud_clock::CloudClock;
+use crate::facts::{Book, FactKey, Lines};
+use crate::journal::Recorder;
+use crate::journal::recorder::Progress;
+use crate::lease::Lease;
+use crate::ledger::Ledger;
+use crate::observation::{Answer, ConfigMapSeen, Observation, Watch};
+use crate::operation::{Class, Operation, OperationId, Subject};
+use crate::payload::Profile;
+use crate::policy::Policy;
+use crate::settings::{Purpose, Settings};
+use crate::status::{Histogram, Outcome, Status};
 use crate::time::{Mono, Now};
+use crate::world::{Trust, World};
+use queues::{Queues, Target};
 
 /// One synchronous owner of the world.
 #[derive(Debug)]
 pub struct Machine {
     settings: Settings,
+    lease: Lease,
+    recorder: Recorder,
+    clock: CloudClock,
+    world: World,
+    config_map: Option<ConfigMapSeen>,
+    policy: Policy,
+    lines: Lines,
+    book: Book,
+    /// When the first answer came that is not in the journal yet.
+    gathering: Option<Mono>,
+    /// Domains that were answered since the last release.
+    fresh_endpoints: Vec<FactKey>,
+    /// The journal was absent or unusable: nobody knows what the pull secrets hold.
+    cold: bool,
+    profiles: BTreeMap<Vec<usize>, Arc<Profile>>,
+    queues: Queues,
+    in_flight: BTreeMap<OperationId, Flight>,
+    last_operation: u64,
+    /// No operation on objects before: the API server asked for it, or does not answer.
+    paused: Mono,
+    silences: u32,
+    ledger: Ledger,
+    stopping: bool,
+    fights: u64,
+    attach_lag: Histogram,
+    outcome: Option<Outcome>,
+}
+
+/// What an operation in flight is about.
+#[derive(Debug)]
+enum Flight {
+    Lease { wrote: bool },
+    DeleteLease,
+    Journal,
+    Fact(FactKey),
+    Account { namespace: Arc<str>, name: Box<str>, version: u64, attaches: bool },
+    Secret { namespace: Arc<str>, version: u64, wrote: Option<Trust> },
+    Report,
 }
 
 impl Machine {
     /// A machine that knows nothing yet.
     pub fn new(settings: Settings) -> Self {
-        Self { settings }
+        Self {
+            lease: Lease::new(settings.identity.clone(), settings.purpose),
+            settings,
+            recorder: Recorder::default(),
+            clock: CloudClock::default(),
+            world: World::default(),
+            config_map: None,
+            policy: Policy::default(),
+            lines: Lines::default(),
+            book: Book::default(),
+            gathering: None,
+            fresh_endpoints: Vec::new(),
+            cold: false,
+            profiles: BTreeMap::new(),
+            queues: Queues::default(),
+            in_flight: BTreeMap::new(),
+            last_operation: 0,
+            paused: Mono(0),
+            silences: 0,
+            ledger: Ledger::default(),
+            stopping: false,
+            fights: 0,
+            attach_lag: Histogram::default(),
+            outcome: None,
+        }
     }
 
     /// Takes one observation.
-    pub fn observe(&mut self, _now: Now, _observation: Observation) {}
+    pub fn observe(&mut self, now: Now, observation: Observation) {
+        match observation {
+            Observation::ListStarted(watch) => self.world.list_started(watch),
+            Observation::ListCompleted(watch) => self.list_completed(now, watch),
+            Observation::Configuration(seen) => {
+                self.config_map = Some(seen);
+                self.consider_configuration(now);
+            }
+            Observation::ConfigurationGone => {
+                self.config_map = None;
+                self.consider_configuration(now);
+            }
+            Observation::Namespace(seen) => {
+                let system = seen.name == "kube-system";
+                let name = self.world.see_namespace(seen);
+                if system {
+                    self.redraw(now);
+                }
+                self.touch_namespace(now, &name);
+            }
+            Observation::NamespaceGone { name } => {
+                self.world.namespace_gone(&name);
+                let group = objects::group(&name);
+                self.ledger.clear_where(now.mono, |known| known.starts_with(&group));
+            }
+            Observation::Account(seen) => {
+                let name = seen.name.clone();
+                let (namespace, removed) = self.world.see_account(seen);
+                self.account_seen(now, &namespace, &name, removed);
+            }
+            Observation::AccountGone { namespace, name } => self.world.account_gone(&namespace, &name),
+            Observation::PullSecret(seen) => {
+                let namespace = self.world.see_secret(seen);
+                self.secret_seen(now, &namespace);
+            }
+            Observation::PullSecretGone { namespace } => {
+                self.world.secret_gone(&namespace);
+                if let Some(namespace) = self.world.name(&namespace) {
+                    self.touch_namespace(now, &namespace);
+                }
+            }
+            Observation::Answered { operation, answer } => self.answered(now, operation, answer),
+            Observation::Stopping => self.stopping = true,
+        }
+        self.settle(now);
+    }
 
     /// The next operation of `class`, or nothing to do for now. To be asked whenever a slot of the class is free:
     /// after an observation, after an answer, and when [`Self::wake`] has come.
-    pub fn next(&mut self, _now: Now, _class: Class) -> Option<(OperationId, Operation)> {
-        None
+    pub fn next(&mut self, now: Now, class: Class) -> Option<(OperationId, Operation)> {
+        if class == Class::Lease {
+            return self.next_lease(now);
+        }
+        if self.stopping || !self.lease.leading(now.mono) {
+            return None;
+        }
+        self.settle(now);
+        let (flight, operation) = match class {
+            Class::Lease => return None,
+            Class::Journal => (Flight::Journal, self.recorder.next(now.mono)?),
+            Class::Objects => self.next_object(now)?,
+            Class::Sts | Class::ContainerRegistry | Class::Metadata => self.next_fact(now, class)?,
+            Class::Report => (Flight::Report, Operation::Report(self.ledger.next_report()?)),
+        };
+        Some((self.start(flight), operation))
+    }
+
+    fn next_lease(&mut self, now: Now) -> Option<(OperationId, Operation)> {
+        if self.outcome.is_some() {
+            return None;
+        }
+        if self.recorder.deleted() {
+            // Uninstall: the journal is gone, the Lease goes last.
+            if self
+                .in_flight
+                .values()
+                .any(|flight| matches!(flight, Flight::Lease { .. } | Flight::DeleteLease))
+            {
+                return None;
+            }
+            let (uid, resource_version) = self.lease.record()?;
+            return Some((self.start(Flight::DeleteLease), Operation::DeleteLease { uid, resource_version }));
+        }
+        let operation = self.lease.next(now.mono)?;
+        let wrote = matches!(operation, Operation::WriteLease(_));
+        Some((self.start(Flight::Lease { wrote }), operation))
+    }
+
+    fn start(&mut self, flight: Flight) -> OperationId {
+        self.last_operation += 1;
+        let operation = OperationId(self.last_operation);
+        self.in_flight.insert(operation, flight);
+        operation
     }
 
     /// When to ask [`Self::next`] again although nothing was observed.
     pub fn wake(&self) -> Option<Mono> {
-        None
+        if self.outcome.is_some() {
+            return None;
+        }
+        let mut wakes = vec![self.lease.wake()];
+        if !self.stopping && self.lease.held() {
+            let objects = self.queues.wake().map(|wake| wake.max(self.paused));
+            wakes.extend([self.recorder.wake(), objects]);
+            if self.recorder.durable().is_some() {
+                wakes.extend([
+                    self.book.wake(),
+                    self.gathering.map(|since| since.plus(cloud::GATHER)),
+                    self.queues.death,
+                ]);
+            }
+        }
+        wakes.into_iter().flatten().min()
     }
 
     /// How the process has ended, once it has.
     pub fn outcome(&self) -> Option<Outcome> {
-        None
+        self.outcome.clone()
     }
 
     /// What there is to see.
-    pub fn status(&self, _now: Now) -> Status {
-        Status {
-            leading: false,
-            holder: Some(self.settings.identity.clone()),
-            listed: false,
-            configured: false,
-            logins: Vec::new(),
-            accounts: Progress::default(),
-            namespaces: Progress::default(),
-            retiring: 0,
-            fights: 0,
-            attach_lag: Histogram::default(),
-            findings: Vec::new(),
+    pub fn status(&self, now: Now) -> Status {
+        self.snapshot(now)
+    }
+
+    /// Changes whenever [`Status::findings`] does: a cheap question for whoever logs them.
+    pub fn findings_generation(&self) -> u64 {
+        self.ledger.generation()
+    }
+
+    fn list_completed(&mut self, now: Now, watch: Watch) {
+        let all_before = self.world.listed();
+        let changed = self.world.list_completed(watch);
+        if watch == Watch::Configuration {
+            self.consider_configuration(now);
         }
+        if watch == Watch::Namespaces {
+            self.redraw(now);
+        }
+        // What waits for the lists to be complete is found by looking at everything once.
+        if self.world.listed() && !all_before {
+            self.touch_everything(now);
+        } else {
+            for namespace in &changed {
+                self.touch_namespace(now, namespace);
+            }
+        }
+    }
+
+    fn answered(&mut self, now: Now, operation: OperationId, answer: Answer) {
+        let Some(flight) = self.in_flight.remove(&operation) else { return };
+        match flight {
+            Flight::Lease { wrote } => self.lease_answered(now, wrote, answer),
+            Flight::DeleteLease => self.lease_deleted(&answer),
+            Flight::Journal => self.journal_answered(now, answer),
+            Flight::Fact(key) => self.fact_answered(now, key, answer),
+            Flight::Account { namespace, name, version, attaches } => {
+                self.account_answered(now, &namespace, &name, version, attaches, answer);
+            }
+            Flight::Secret { namespace, version, wrote } => {
+                self.secret_answered(now, &namespace, version, wrote, answer);
+            }
+            Flight::Report => {}
+        }
+    }
+
+    fn lease_answered(&mut self, now: Now, wrote: bool, answer: Answer) {
+        match answer {
+            Answer::Lease(lease) => self.lease.answered(now.mono, wrote, Ok(lease)),
+            Answer::Refused(refusal) => self.lease.answered(now.mono, wrote, Err(refusal)),
+            _ => {}
+        }
+        if let Some(holder) = self.lease.refused() {
+            self.outcome = Some(Outcome::LeaseHeld { holder: holder.to_owned() });
+        }
+    }
+
+    fn journal_answered(&mut self, now: Now, answer: Answer) {
+        let progress = match answer {
+            Answer::Journal(seen) => self.recorder.read(seen),
+            Answer::Done { resource_version, uid } => self.recorder.done(now.mono, resource_version, uid),
+            Answer::Refused(refusal) => self.recorder.refused(now.mono, refusal),
+            _ => Progress::Nothing,
+        };
+        match progress {
+            Progress::Opened(unusable) => {
+                let record = self.recorder.desired();
+                self.cold = record.accepted.is_none();
+                self.clock.remember(record.cloud_offset_millis);
+                if let Some(unusable) = unusable {
+                    let message = format!("{unusable}; it is written anew, as after a first installation");
+                    self.ledger.set_one(
+                        now.mono,
+                        "journal",
+                        Subject::Configuration,
+                        "JournalUnusable",
+                        message,
+                    );
+                }
+                self.redraw(now);
+                self.consider_configuration(now);
+            }
+            Progress::Written => {
+                self.ledger.clear(now.mono, "journal");
+                self.redraw(now);
+            }
+            Progress::Refused(refusal) => {
+                let message = format!(
+                    "the Secret {}/{} cannot be read or written: {refusal}; nothing new is served before it can",
+                    self.settings.namespace,
+                    crate::names::JOURNAL_SECRET
+                );
+                self.ledger.set_one(now.mono, "journal", Subject::Configuration, refusal.label(), message);
+            }
+            Progress::Deleted | Progress::Nothing => {}
+        }
+    }
+
+    /// What follows from what is known, without any new observation.
+    fn settle(&mut self, now: Now) {
+        self.queues.expire(now.mono);
+        self.bury(now);
+        self.release(now);
+        self.settle_retiring();
+        if self.settings.purpose == Purpose::Uninstall {
+            self.settle_removal();
+        }
+        if self.stopping && self.outcome.is_none() {
+            let busy = self
+                .in_flight
+                .values()
+                .any(|flight| !matches!(flight, Flight::Lease { .. } | Flight::Report));
+            if !busy {
+                self.lease.give_back();
+            }
+            if self.lease.given_back() {
+                self.outcome = Some(Outcome::Stopped);
+            }
+        }
+    }
+
+    /// Whether it is known what is wanted: the journal is read, and something was accepted.
+    fn configured(&self) -> bool {
+        self.recorder.durable().is_some_and(|record| record.accepted.is_some())
+    }
+
+    fn later(&mut self, at: Mono, target: Target) {
+        self.queues.at(at, target);
     }
 }

@@ -136,7 +136,8 @@ pub struct PullSecretSeen {
     pub labels: BTreeMap<String, String>,
     /// Its annotations.
     pub annotations: BTreeMap<String, String>,
-    /// The field managers that own `data` or something in it, from `managedFields`.
+    /// The field managers that own `f:data` / `f:.dockerconfigjson` in `managedFields` (not those that own only the
+    /// `.` of `f:data`: whoever made the map keeps that when somebody else takes the value over).
     pub data_owners: Vec<String>,
     /// Whether it is being deleted.
     pub terminating: bool,
@@ -149,6 +150,8 @@ pub enum Answer {
     Done {
         /// The object's resourceVersion after the write.
         resource_version: u64,
+        /// The object's uid, where the answer tells it; an apply that creates does.
+        uid: Option<String>,
     },
     /// A ServiceAccount was read.
     Account(AccountSeen),

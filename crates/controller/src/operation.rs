@@ -16,13 +16,13 @@ pub enum Class {
     Lease,
     /// Reads and writes of the journal.
     Journal,
-    /// Everything else on the API server: pull secrets, ServiceAccounts, tokens.
+    /// Pull secrets and ServiceAccounts.
     Objects,
     /// Calls to the Security Token Service.
     Sts,
     /// Calls to Container Registry.
     ContainerRegistry,
-    /// Calls to the ECS metadata service, and reads of the token file.
+    /// Calls to the ECS metadata service, and ServiceAccount tokens from their file or by TokenRequest.
     Metadata,
     /// Events.
     Report,

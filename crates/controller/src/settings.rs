@@ -1,5 +1,7 @@
 //! What is fixed for the life of the process: flags, environment, and who we are.
 
+use acr_configuration::TokenMode;
+
 /// Flags and environment of the process.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -10,7 +12,7 @@ pub struct Settings {
     /// What the process is there for.
     pub purpose: Purpose,
     /// `--token-mode`; the add-on parameter of the same name wins over it.
-    pub token_mode: String,
+    pub token_mode: TokenMode,
     /// The region of entries that give none, from the flag or the environment.
     pub region: Option<String>,
     /// `ALIBABA_CLOUD_STS_ENDPOINT`, injected with RRSA: a host name or URL that replaces the default STS endpoints.

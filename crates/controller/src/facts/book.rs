@@ -1,0 +1,425 @@
+//! The book of facts: which are wanted, which are known, which are due, and what to ask next.
+//!
+//! Logins and endpoints are *leaves*: time makes them due. What a leaf stands on (a role session, a token) is
+//! asked when a due leaf needs it and it is stale, so that sessions are renewed before the logins that they sign
+//! for, and nothing is asked that nobody needs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use acr_credentials::{AccessKey, CallFailure, FailureKind, InstanceHost, Login, Reply, UnixMillis};
+use secrecy::SecretString;
+
+use crate::backoff;
+use crate::cloud_clock::CloudClock;
+use crate::facts::key::{FactKey, Question};
+use crate::operation::Class;
+use crate::time::{Mono, Now};
+
+/// Renewals that fall due within this time of one another are made together, so that they end in one wave.
+/// A fifteenth of the default threshold: early enough to gather, too short to be felt in the number of calls.
+pub const WINDOW: Duration = Duration::from_mins(1);
+/// The domains of an instance are asked again with a renewal, at most this often.
+const ENDPOINTS_LIFE: Duration = Duration::from_hours(1);
+/// A ServiceAccount token is used for calls that start this soon after it was read.
+const TOKEN_LIFE: Duration = Duration::from_mins(2);
+/// An expiry further away than this is absurd: `ExpiresInHours` goes up to 24.
+const LONGEST_LIFE: Duration = Duration::from_hours(25);
+/// Even a login that is nearly dead when it is born is not renewed sooner than this.
+const SHORTEST_WAIT: Duration = Duration::from_secs(10);
+
+/// What a fact holds.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// A region id.
+    Region(String),
+    /// A ServiceAccount token.
+    Token(SecretString),
+    /// The keys of a role session, and its end.
+    Key(AccessKey, UnixMillis),
+    /// The domains of an instance.
+    Endpoints(Vec<InstanceHost>),
+    /// A login, and the time by the cloud's clock at which it was handed out.
+    Login(Arc<Login>, UnixMillis),
+}
+
+/// A question that somebody wants answered.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The question.
+    pub question: Question,
+    /// For endpoints: the login with whose renewal they are asked again.
+    pub companion: Option<FactKey>,
+    /// For endpoints: they are only compared, because the entry names its domains itself.
+    pub only_compared: bool,
+}
+
+#[derive(Debug)]
+struct Fact {
+    wanted: Wanted,
+    value: Option<Value>,
+    /// When the value was taken.
+    answered: Mono,
+    /// When the value is to be renewed.
+    due: Mono,
+    /// Not before, after a failure.
+    retry: Mono,
+    /// When the call in flight was started.
+    asked: Option<Mono>,
+    failures: u32,
+    failure: Option<CallFailure>,
+    /// For the token: the projected file does not exist, so the next try is a TokenRequest.
+    no_file: bool,
+}
+
+/// What an answer changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A leaf has a new value.
+    Leaf,
+    /// The region of this node is known now.
+    Region,
+    /// Nothing that anybody waits for.
+    None,
+}
+
+/// How renewals are timed.
+#[derive(Clone, Debug)]
+pub struct Timing {
+    /// Renew when this much life is left.
+    pub threshold: Duration,
+    /// The seed of the jitter: what tells this cluster from others.
+    pub cluster: String,
+}
+
+/// All facts that are wanted now.
+#[derive(Debug, Default)]
+pub struct Book {
+    facts: BTreeMap<FactKey, Fact>,
+}
+
+impl Book {
+    /// Replaces the set of wanted facts; what stays wanted keeps its value, its timing and its call in flight.
+    pub fn want(&mut self, wanted: Vec<Wanted>) {
+        let mut facts = BTreeMap::new();
+        for wanted in wanted {
+            let key = wanted.question.key();
+            let fact = match self.facts.remove(&key) {
+                Some(fact) => Fact { wanted, ..fact },
+                None => Fact {
+                    wanted,
+                    value: None,
+                    answered: Mono(0),
+                    due: Mono(0),
+                    retry: Mono(0),
+                    asked: None,
+                    failures: 0,
+                    failure: None,
+                    no_file: false,
+                },
+            };
+            // Two entries may want the same fact: the one that needs it most decides.
+            facts
+                .entry(key)
+                .and_modify(|known: &mut Fact| known.wanted.only_compared &= fact.wanted.only_compared)
+                .or_insert(fact);
+        }
+        self.facts = facts;
+    }
+
+    /// Gives a fact that has no value yet the one that an earlier process left in the journal.
+    pub fn seed(&mut self, key: FactKey, value: Value, due: Mono) {
+        if let Some(fact) = self.facts.get_mut(&key)
+            && fact.value.is_none()
+        {
+            fact.value = Some(value);
+            fact.due = due;
+        }
+    }
+
+    /// The value of a fact.
+    pub fn value(&self, key: FactKey) -> Option<&Value> {
+        self.facts.get(&key).and_then(|fact| fact.value.as_ref())
+    }
+
+    /// Why a fact is not known or not renewed, looking at what it stands on as well.
+    pub fn failure(&self, key: FactKey) -> Option<&CallFailure> {
+        let fact = self.facts.get(&key)?;
+        fact.failure.as_ref().or_else(|| self.failure(fact.wanted.question.parent()?))
+    }
+
+    /// Takes the next question of `class` that is to be asked now, and marks it as in flight.
+    pub fn take(&mut self, now: Mono, class: Class) -> Option<FactKey> {
+        let horizon = self.horizon(now);
+        let key = self
+            .leaves()
+            .filter(|(_, fact)| self.leaf_is_due(fact, now, horizon))
+            .filter_map(|(key, _)| self.candidate(*key, now))
+            .find(|key| self.facts.get(key).is_some_and(|fact| class_of(&fact.wanted.question) == class))?;
+        self.facts.get_mut(&key)?.asked = Some(now);
+        Some(key)
+    }
+
+    /// Whether some leaf is ready to be asked and only waits for a slot of the pump.
+    pub fn held_by_limiter(&self, now: Mono) -> bool {
+        let horizon = self.horizon(now);
+        self.leaves()
+            .any(|(key, fact)| self.leaf_is_due(fact, now, horizon) && self.candidate(*key, now).is_some())
+    }
+
+    /// Whether an answer of some leaf, or of something that a due leaf stands on, is still out.
+    pub fn outstanding(&self, now: Mono) -> bool {
+        self.facts.values().any(|fact| fact.asked.is_some()) || self.held_by_limiter(now)
+    }
+
+    /// The question of a fact, and whether its token must come from a TokenRequest.
+    pub fn question(&self, key: FactKey) -> Option<(&Question, bool)> {
+        self.facts.get(&key).map(|fact| (&fact.wanted.question, fact.no_file))
+    }
+
+    /// The token was not found in its file: it is requested next, at once.
+    pub fn no_token_file(&mut self, key: FactKey) {
+        if let Some(fact) = self.facts.get_mut(&key) {
+            fact.asked = None;
+            fact.no_file = true;
+        }
+    }
+
+    /// Takes an answer. Says what it changed.
+    pub fn answered(
+        &mut self,
+        now: Now,
+        clock: &CloudClock,
+        timing: &Timing,
+        key: FactKey,
+        outcome: Result<Value, CallFailure>,
+    ) -> Change {
+        let checked = outcome.and_then(|value| check(now, clock, value, self.operation(key)));
+        let Some(fact) = self.facts.get_mut(&key) else { return Change::None };
+        let asked = fact.asked.take().unwrap_or(now.mono);
+        match checked {
+            Ok(value) => {
+                fact.due = due(now, clock, timing, &value);
+                fact.answered = now.mono;
+                fact.retry = Mono(0);
+                fact.failures = 0;
+                fact.failure = None;
+                fact.no_file = false;
+                let change = match value {
+                    Value::Login(..) | Value::Endpoints(_) => Change::Leaf,
+                    Value::Region(_) => Change::Region,
+                    Value::Token(_) | Value::Key(..) => Change::None,
+                };
+                fact.value = Some(value);
+                change
+            }
+            Err(failure) => {
+                fact.failures = fact.failures.saturating_add(1);
+                fact.retry = now.mono.plus(wait(fact, &failure, key));
+                let refused = failure.kind == FailureKind::CredentialsRefused;
+                fact.failure = Some(failure);
+                let parent = fact.wanted.question.parent();
+                if refused && let Some(parent) = parent.and_then(|parent| self.facts.get_mut(&parent)) {
+                    // A loss: what signed is no good any more, unless it was renewed while the call was out.
+                    if parent.answered <= asked {
+                        parent.due = Mono(0);
+                        parent.value = None;
+                    }
+                }
+                Change::None
+            }
+        }
+    }
+
+    /// When to ask [`Self::take`] again although nothing was answered.
+    pub fn wake(&self) -> Option<Mono> {
+        self.leaves().filter_map(|(key, fact)| self.leaf_wakes(*key, fact)).min()
+    }
+
+    fn operation(&self, key: FactKey) -> &'static str {
+        self.facts.get(&key).map_or("", |fact| match fact.wanted.question {
+            Question::Region { .. } => "MetadataRegion",
+            Question::Token => "ServiceAccountToken",
+            Question::WorkerRole { .. } => "MetadataRole",
+            Question::AssumeRoleWithOidc { .. } => "AssumeRoleWithOIDC",
+            Question::Endpoints { .. } => "ListInstanceEndpoint",
+            Question::Login { .. } => "GetAuthorizationToken",
+        })
+    }
+
+    fn leaves(&self) -> impl Iterator<Item = (&FactKey, &Fact)> {
+        self.facts.iter().filter(|(_, fact)| {
+            matches!(
+                fact.wanted.question,
+                Question::Login { .. } | Question::Endpoints { .. } | Question::Region { .. }
+            )
+        })
+    }
+
+    /// Until when a due date counts as now: a window ahead while any renewal is due.
+    fn horizon(&self, now: Mono) -> Mono {
+        let renewing = self.facts.values().any(|fact| {
+            matches!(fact.wanted.question, Question::Login { .. }) && fact.value.is_some() && fact.due <= now
+        });
+        if renewing { now.plus(WINDOW) } else { now }
+    }
+
+    fn leaf_is_due(&self, fact: &Fact, now: Mono, horizon: Mono) -> bool {
+        if fact.asked.is_some() {
+            return false;
+        }
+        if fact.value.is_none() {
+            return true;
+        }
+        match fact.wanted.companion {
+            None => fact.due <= horizon,
+            Some(companion) => {
+                fact.due <= horizon
+                    && self
+                        .facts
+                        .get(&companion)
+                        .is_some_and(|login| login.value.is_some() && login.due <= horizon)
+                    && now >= fact.retry
+            }
+        }
+    }
+
+    /// The fact that has to be asked now to bring a due leaf forward: itself, or what it stands on.
+    fn candidate(&self, leaf: FactKey, now: Mono) -> Option<FactKey> {
+        let mut key = leaf;
+        loop {
+            let fact = self.facts.get(&key)?;
+            if fact.asked.is_some() || now < fact.retry {
+                return None;
+            }
+            let Some(parent) = fact.wanted.question.parent() else { return Some(key) };
+            if self.may_stand_on(fact, parent, now) {
+                return Some(key);
+            }
+            key = parent;
+        }
+    }
+
+    fn may_stand_on(&self, fact: &Fact, parent: FactKey, now: Mono) -> bool {
+        let Some(parent) = self.facts.get(&parent) else { return false };
+        if parent.value.is_none() {
+            return false;
+        }
+        let fresh = parent.due > now.plus(WINDOW);
+        // Old but good keys are better than none for a fact that has no value at all.
+        let better_than_none = fact.value.is_none() && parent.failures > 0 && now < parent.retry;
+        fresh || better_than_none
+    }
+
+    fn leaf_wakes(&self, key: FactKey, fact: &Fact) -> Option<Mono> {
+        let due = match (&fact.value, fact.wanted.companion) {
+            (None, _) => Mono(0),
+            (Some(_), None) => fact.due,
+            (Some(_), Some(_)) => return None,
+        };
+        let mut wake = due;
+        let mut key = key;
+        // The chain up to what would be asked: a call in flight wakes by its answer, a failure by its back-off.
+        loop {
+            let fact = self.facts.get(&key)?;
+            if fact.asked.is_some() {
+                return None;
+            }
+            wake = wake.max(fact.retry);
+            match fact.wanted.question.parent() {
+                Some(parent) if !self.may_stand_on(fact, parent, wake) => key = parent,
+                _ => return (wake < Mono(u64::MAX)).then_some(wake),
+            }
+        }
+    }
+}
+
+/// The class of slots in which a question is asked.
+pub fn class_of(question: &Question) -> Class {
+    match question {
+        Question::Region { .. } | Question::Token | Question::WorkerRole { .. } => Class::Metadata,
+        Question::AssumeRoleWithOidc { .. } => Class::Sts,
+        Question::Endpoints { .. } | Question::Login { .. } => Class::ContainerRegistry,
+    }
+}
+
+fn wait(fact: &Fact, failure: &CallFailure, key: FactKey) -> Duration {
+    let backoff = backoff::after(fact.failures, key);
+    match failure.kind {
+        FailureKind::Throttled { retry_after: Some(asked) } => backoff.max(asked.min(ENDPOINTS_LIFE)),
+        // Nothing but a warning depends on it: it is tried again when its life would have ended.
+        FailureKind::Denied if fact.wanted.only_compared => ENDPOINTS_LIFE,
+        _ => backoff,
+    }
+}
+
+/// An expiry that is past or too far away makes an answer a failure: dates are by the cloud's own clock.
+fn check(now: Now, clock: &CloudClock, value: Value, operation: &'static str) -> Result<Value, CallFailure> {
+    let expires = match &value {
+        Value::Login(login, _) => login.expires,
+        Value::Key(_, expires) => *expires,
+        Value::Region(_) | Value::Token(_) | Value::Endpoints(_) => return Ok(value),
+    };
+    let time = clock.time(now);
+    if expires > time && expires.since(time) <= LONGEST_LIFE {
+        return Ok(value);
+    }
+    Err(CallFailure {
+        operation,
+        kind: FailureKind::Malformed,
+        code: None,
+        message: format!("the expiry {expires} makes no sense at {time} by the cloud's clock"),
+        request_id: None,
+    })
+}
+
+fn due(now: Now, clock: &CloudClock, timing: &Timing, value: &Value) -> Mono {
+    match value {
+        Value::Region(_) => Mono(u64::MAX),
+        Value::Token(_) => now.mono.plus(TOKEN_LIFE),
+        Value::Endpoints(_) => now.mono.plus(ENDPOINTS_LIFE),
+        Value::Key(_, expires) => renewal(now, clock, timing, *expires, clock.time(now)),
+        Value::Login(login, handed_out) => renewal(now, clock, timing, login.expires, *handed_out),
+    }
+}
+
+/// When to renew what was handed out at `handed_out` and ends at `expires`.
+pub fn renewal(
+    now: Now,
+    clock: &CloudClock,
+    timing: &Timing,
+    expires: UnixMillis,
+    handed_out: UnixMillis,
+) -> Mono {
+    let life = expires.since(handed_out);
+    let threshold = effective_threshold(timing.threshold, life);
+    let window = u64::try_from(expires.0).unwrap_or(0) / WINDOW_MILLIS;
+    // At most a tenth earlier, the same for all that ends in one window of one cluster.
+    let jitter = life.saturating_sub(threshold).mul_f64(backoff::fraction((&timing.cluster, window)) / 10.0);
+    let left = expires.since(clock.time(now)).saturating_sub(threshold).saturating_sub(jitter);
+    let shortest = SHORTEST_WAIT.min(life / 4);
+    if expires.since(clock.time(now)) == life {
+        now.mono.plus(left.max(shortest))
+    } else {
+        now.mono.plus(left)
+    }
+}
+
+/// Ends within this many milliseconds share their jitter: five windows, so that few neighbours are parted.
+const WINDOW_MILLIS: u64 = 300_000;
+
+/// The threshold in force: the configured one, or half the life where it is not shorter than that.
+pub fn effective_threshold(threshold: Duration, life: Duration) -> Duration {
+    if threshold < life { threshold } else { life / 2 }
+}
+
+/// What a reply of the cloud means for the fact that asked.
+pub fn value_of(reply: Reply, cloud_time: UnixMillis) -> Value {
+    match reply {
+        Reply::Region(region) => Value::Region(region),
+        Reply::Credentials { key, expires, principal: _ } => Value::Key(key, expires),
+        Reply::Endpoints(hosts) => Value::Endpoints(hosts),
+        Reply::Login(login) => Value::Login(Arc::new(login), cloud_time),
+    }
+}

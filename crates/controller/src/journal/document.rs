@@ -1,0 +1,197 @@
+//! The journal as text: JSON with a version; a version that is not known is a cold start.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use acr_credentials::{InstanceHost, Login, UnixMillis};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::facts::{FactKey, LineKey};
+use crate::journal::record::{Accepted, HeldLogin, LineRecord, Record};
+
+const VERSION: u32 = 1;
+
+/// Why a journal cannot be used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// Another version of the component wrote it.
+    #[error("the journal has version {0}, this program writes version {VERSION}")]
+    Version(u32),
+    /// It is not what this program writes.
+    #[error("the journal is damaged")]
+    Damaged,
+}
+
+/// Only the version, to tell a later format from a damaged one.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document<'a> {
+    version: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    accepted: Option<BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    retiring: Vec<BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    region: Option<String>,
+    #[serde(default)]
+    cloud_offset_millis: i64,
+    #[serde(default, borrow)]
+    lines: Vec<LineText<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LineText<'a> {
+    #[serde(flatten)]
+    key: LineKey,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hosts: Option<Vec<HostText>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fewer: Option<Vec<HostText>>,
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    login: Option<LoginText<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HostText {
+    host: String,
+    enabled: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LoginText<'a> {
+    fact: FactKey,
+    #[serde(borrow)]
+    username: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    password: std::borrow::Cow<'a, str>,
+    expires: UnixMillis,
+    handed_out: UnixMillis,
+}
+
+/// The text of a record, wiped when dropped. The same record gives the same bytes.
+pub fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
+    let Record { accepted, retiring, lines, region, cloud_offset_millis } = record;
+    let document = Document {
+        version: VERSION,
+        accepted: accepted.as_ref().map(|accepted| accepted.data.clone()),
+        retiring: retiring.iter().map(|retired| retired.data.clone()).collect(),
+        region: region.clone(),
+        cloud_offset_millis: *cloud_offset_millis,
+        lines: lines.iter().map(|(key, line)| line_text(key, line)).collect(),
+    };
+    let mut text = Zeroizing::new(Vec::with_capacity(RESERVE_BYTES));
+    let written = serde_json::to_writer(&mut *text, &document);
+    debug_assert!(written.is_ok(), "writing strings to memory cannot fail");
+    text
+}
+
+/// Room for a few lines, so that the text of most journals never moves in memory.
+const RESERVE_BYTES: usize = 1 << 15;
+
+fn line_text<'a>(key: &LineKey, line: &'a LineRecord) -> LineText<'a> {
+    let LineRecord { hosts, fewer, login } = line;
+    LineText {
+        key: key.clone(),
+        hosts: hosts.as_deref().map(host_texts),
+        fewer: fewer.as_deref().map(host_texts),
+        login: login.as_ref().map(|HeldLogin { fact, login, handed_out }| LoginText {
+            fact: *fact,
+            username: login.username.as_str().into(),
+            password: login.password.expose_secret().into(),
+            expires: login.expires,
+            handed_out: *handed_out,
+        }),
+    }
+}
+
+fn host_texts(hosts: &[InstanceHost]) -> Vec<HostText> {
+    hosts
+        .iter()
+        .map(|InstanceHost { host, enabled }| HostText { host: host.clone(), enabled: *enabled })
+        .collect()
+}
+
+fn hosts(texts: Vec<HostText>) -> Vec<InstanceHost> {
+    texts.into_iter().map(|HostText { host, enabled }| InstanceHost { host, enabled }).collect()
+}
+
+/// Reads a journal. An accepted configuration that says nothing to this version counts as none.
+pub fn decode(text: &[u8]) -> Result<Record, Unusable> {
+    let Versioned { version } = serde_json::from_slice(text).map_err(|_| Unusable::Damaged)?;
+    if version != VERSION {
+        return Err(Unusable::Version(version));
+    }
+    let document: Document<'_> = serde_json::from_slice(text).map_err(|_| Unusable::Damaged)?;
+    let Document { version: _, accepted, retiring, region, cloud_offset_millis, lines } = document;
+    let lines = lines.into_iter().map(|line| {
+        let login = line.login.map(|login| HeldLogin {
+            fact: login.fact,
+            login: Arc::new(Login {
+                username: login.username.into_owned(),
+                password: login.password.into_owned().into(),
+                expires: login.expires,
+            }),
+            handed_out: login.handed_out,
+        });
+        (line.key, LineRecord { hosts: line.hosts.map(hosts), fewer: line.fewer.map(hosts), login })
+    });
+    Ok(Record {
+        accepted: accepted.and_then(Accepted::read).map(Arc::new),
+        retiring: retiring.into_iter().filter_map(Accepted::read).map(Arc::new).collect(),
+        lines: lines.collect(),
+        region,
+        cloud_offset_millis,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_version_and_damage_are_told_apart() {
+        assert_eq!(decode(br#"{"version":2,"anything":[]}"#).unwrap_err(), Unusable::Version(2));
+        for text in ["", "null", "{}", r#"{"version":"1"}"#, r#"{"version":1,"lines":[{}]}"#] {
+            assert_eq!(decode(text.as_bytes()).unwrap_err(), Unusable::Damaged, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_record_comes_back_as_it_was_written() {
+        let key = LineKey { region: "cn-hangzhou".into(), instance: "cri-1".into(), ordinal: 0 };
+        let host = |host: &str| InstanceHost { host: host.into(), enabled: true };
+        let held = HeldLogin {
+            fact: crate::facts::Question::Token.key(),
+            login: Arc::new(Login {
+                username: "cr_temp_user".into(),
+                password: "a\"b\\:c".to_owned().into(),
+                expires: UnixMillis(5),
+            }),
+            handed_out: UnixMillis(3),
+        };
+        let line = LineRecord {
+            hosts: Some(vec![host("a"), host("b")]),
+            fewer: Some(vec![host("a")]),
+            login: Some(held),
+        };
+        let data = BTreeMap::from([("acr-registry-info".to_owned(), "[]".to_owned())]);
+        let record = Record {
+            accepted: Accepted::read(data.clone()).map(Arc::new),
+            retiring: vec![],
+            lines: BTreeMap::from([(key.clone(), line)]),
+            region: Some("cn-hangzhou".into()),
+            cloud_offset_millis: -4,
+        };
+        let text = encode(&record);
+        let back = decode(&text).unwrap();
+        assert_eq!(back.accepted.as_ref().map(|accepted| &accepted.data), Some(&data));
+        assert_eq!(back.lines[&key].login.as_ref().unwrap().login.password.expose_secret(), "a\"b\\:c");
+        assert_eq!(encode(&back), text);
+    }
+}

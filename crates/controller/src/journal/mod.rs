@@ -1,0 +1,8 @@
+//! The journal: what must survive the process, and how it is written down.
+
+pub mod document;
+pub mod record;
+pub mod recorder;
+
+pub use record::{Accepted, HeldLogin, LineRecord, Record};
+pub use recorder::Recorder;

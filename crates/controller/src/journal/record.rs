@@ -1,0 +1,91 @@
+//! What the journal holds, in memory.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use acr_configuration::{Configuration, Source};
+use acr_credentials::{InstanceHost, Login, UnixMillis};
+
+use crate::facts::{FactKey, LineKey};
+
+/// How long past its expiry a login counts as dead: a kubelet that holds it may still be in the middle of a pull.
+pub const DEAD_AFTER: Duration = Duration::from_mins(10);
+
+/// Everything that must survive the process.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// The configuration in force.
+    pub accepted: Option<Arc<Accepted>>,
+    /// Configurations whose areas are still to be cleaned.
+    pub retiring: Vec<Arc<Accepted>>,
+    /// Hosts and login per line.
+    pub lines: BTreeMap<LineKey, LineRecord>,
+    /// The region of this node, once it was asked for.
+    pub region: Option<String>,
+    /// Milliseconds from the wall clock to the cloud's.
+    pub cloud_offset_millis: i64,
+}
+
+/// A configuration with the text that it was read from.
+#[derive(PartialEq, Eq)]
+pub struct Accepted {
+    /// The `data` of the ConfigMap.
+    pub data: BTreeMap<String, String>,
+    /// What it says; entries with errors are left out.
+    pub configuration: Configuration,
+}
+
+impl Accepted {
+    /// Reads a text that was accepted before; `None` when it says nothing usable to this version.
+    pub fn read(data: BTreeMap<String, String>) -> Option<Self> {
+        let configuration = acr_configuration::load(&Source::from_config_map_data(&data)).configuration?;
+        Some(Self { data, configuration })
+    }
+}
+
+impl fmt::Debug for Accepted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Accepted").field("configuration", &self.configuration).finish_non_exhaustive()
+    }
+}
+
+/// What is kept of a line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LineRecord {
+    /// The domains of the instance; `None` until they were known.
+    pub hosts: Option<Vec<InstanceHost>>,
+    /// The last complete answer, where it lacks a host of `hosts`: when the next one equals it, the host goes.
+    pub fewer: Option<Vec<InstanceHost>>,
+    /// The newest login.
+    pub login: Option<HeldLogin>,
+}
+
+/// A login with the fact that it answered.
+#[derive(Clone, Debug)]
+pub struct HeldLogin {
+    /// The fact.
+    pub fact: FactKey,
+    /// The login.
+    pub login: Arc<Login>,
+    /// When it was handed out, by the cloud's clock.
+    pub handed_out: UnixMillis,
+}
+
+impl HeldLogin {
+    /// When this login is dead, by the cloud's clock.
+    pub fn dies(&self) -> UnixMillis {
+        self.login.expires.plus(DEAD_AFTER)
+    }
+}
+
+impl PartialEq for HeldLogin {
+    /// A fact hands out one login at a time: fact, expiry and hand-out tell logins apart without a look at secrets.
+    fn eq(&self, other: &Self) -> bool {
+        let Self { fact, login, handed_out } = self;
+        *fact == other.fact && login.expires == other.login.expires && *handed_out == other.handed_out
+    }
+}
+
+impl Eq for HeldLogin {}

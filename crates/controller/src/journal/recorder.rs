@@ -1,0 +1,248 @@
+//! Who writes the journal: what shall be remembered is written first, and counts only when it is written.
+
+use acr_credentials::docker_config::SECRET_LIMIT_BYTES;
+use zeroize::Zeroizing;
+
+use crate::backoff;
+use crate::journal::document::{self, Unusable};
+use crate::journal::record::Record;
+use crate::observation::{JournalSeen, Refusal};
+use crate::operation::{Operation, Precondition};
+use crate::time::Mono;
+
+/// The journal and its state.
+#[derive(Debug)]
+pub struct Recorder {
+    desired: Record,
+    desired_generation: u64,
+    durable: Record,
+    durable_generation: u64,
+    /// What the next write must find; `None` until the journal was read.
+    position: Option<Precondition>,
+    /// Whether the journal was read at least once, so that `durable` means something.
+    known: bool,
+    in_flight: Option<InFlight>,
+    /// A write whose outcome is not known: the next read tells.
+    unconfirmed: Option<Sent>,
+    not_before: Mono,
+    failures: u32,
+    deleting: bool,
+    deleted: bool,
+}
+
+#[derive(Debug)]
+enum InFlight {
+    Read,
+    Write(Sent),
+    Delete,
+}
+
+#[derive(Debug)]
+struct Sent {
+    generation: u64,
+    record: Record,
+    document: Zeroizing<Vec<u8>>,
+}
+
+/// What an answer changed.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The journal was read for the first time: what it says counts now.
+    Opened(Option<Unusable>),
+    /// What was desired when the write was sent counts now.
+    Written,
+    /// It is gone.
+    Deleted,
+    /// The write was refused.
+    Refused(Refusal),
+    /// Nothing that anybody waits for.
+    Nothing,
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self {
+            desired: Record::default(),
+            desired_generation: 0,
+            durable: Record::default(),
+            durable_generation: 0,
+            position: None,
+            known: false,
+            in_flight: None,
+            unconfirmed: None,
+            not_before: Mono(0),
+            failures: 0,
+            deleting: false,
+            deleted: false,
+        }
+    }
+}
+
+impl Recorder {
+    /// What counts: it is written. `None` until the journal was read.
+    pub fn durable(&self) -> Option<&Record> {
+        self.known.then_some(&self.durable)
+    }
+
+    /// What shall be written.
+    pub fn desired(&self) -> &Record {
+        &self.desired
+    }
+
+    /// Changes what shall be written.
+    pub fn change(&mut self, change: impl FnOnce(&mut Record)) {
+        change(&mut self.desired);
+        self.desired_generation += 1;
+    }
+
+    /// Whether everything that shall be remembered is written.
+    pub fn settled(&self) -> bool {
+        self.known && self.desired_generation == self.durable_generation && self.in_flight.is_none()
+    }
+
+    /// Whether a record would fit into a Secret.
+    pub fn fits(record: &Record) -> bool {
+        document::encode(record).len() <= SECRET_LIMIT_BYTES
+    }
+
+    /// Uninstall: the journal goes.
+    pub fn delete(&mut self) {
+        self.deleting = true;
+    }
+
+    /// Whether it is gone.
+    pub fn deleted(&self) -> bool {
+        self.deleted
+    }
+
+    /// The next operation on the journal, one at a time.
+    pub fn next(&mut self, now: Mono) -> Option<Operation> {
+        if self.in_flight.is_some() || self.deleted || now < self.not_before {
+            return None;
+        }
+        let Some(position) = &self.position else {
+            self.in_flight = Some(InFlight::Read);
+            return Some(Operation::ReadJournal);
+        };
+        if self.deleting {
+            self.in_flight = Some(InFlight::Delete);
+            return Some(Operation::DeleteJournal);
+        }
+        if self.desired_generation == self.durable_generation {
+            return None;
+        }
+        let document = document::encode(&self.desired);
+        let operation =
+            Operation::WriteJournal { precondition: position.clone(), document: document.clone() };
+        self.in_flight = Some(InFlight::Write(Sent {
+            generation: self.desired_generation,
+            record: self.desired.clone(),
+            document,
+        }));
+        Some(operation)
+    }
+
+    /// Takes the answer to a read.
+    pub fn read(&mut self, seen: Option<JournalSeen>) -> Progress {
+        self.in_flight = None;
+        self.failures = 0;
+        let unconfirmed = self.unconfirmed.take();
+        self.position = Some(match &seen {
+            None => Precondition::Absent,
+            Some(seen) => {
+                Precondition::Exactly { uid: seen.uid.clone(), resource_version: seen.resource_version }
+            }
+        });
+        if self.known {
+            return match (unconfirmed, seen) {
+                (Some(sent), Some(seen)) if sent.document == seen.document => self.written(sent),
+                _ => {
+                    // Somebody else changed or removed it: ours is written over it.
+                    self.desired_generation += 1;
+                    Progress::Nothing
+                }
+            };
+        }
+        self.known = true;
+        let (record, unusable) = match seen.map(|seen| document::decode(&seen.document)) {
+            None => (Record::default(), None),
+            Some(Ok(record)) => (record, None),
+            Some(Err(unusable)) => (Record::default(), Some(unusable)),
+        };
+        self.desired = record.clone();
+        self.durable = record;
+        Progress::Opened(unusable)
+    }
+
+    fn written(&mut self, sent: Sent) -> Progress {
+        self.durable = sent.record;
+        self.durable_generation = sent.generation;
+        Progress::Written
+    }
+
+    /// Takes the success of a write or a delete.
+    pub fn done(&mut self, now: Mono, resource_version: u64, uid: Option<String>) -> Progress {
+        self.failures = 0;
+        match self.in_flight.take() {
+            Some(InFlight::Write(sent)) => {
+                self.position = match (uid, self.position.take()) {
+                    (Some(uid), _) | (None, Some(Precondition::Exactly { uid, .. })) => {
+                        Some(Precondition::Exactly { uid, resource_version })
+                    }
+                    // Created by an apply whose answer did not tell the uid: a read tells.
+                    (None, _) => None,
+                };
+                self.written(sent)
+            }
+            Some(InFlight::Delete) => {
+                self.deleted = true;
+                Progress::Deleted
+            }
+            Some(InFlight::Read) | None => {
+                self.not_before = now;
+                Progress::Nothing
+            }
+        }
+    }
+
+    /// Takes a refusal of whatever was in flight.
+    pub fn refused(&mut self, now: Mono, refusal: Refusal) -> Progress {
+        let in_flight = self.in_flight.take();
+        match (in_flight, &refusal) {
+            (Some(InFlight::Delete), Refusal::Gone) => {
+                self.deleted = true;
+                return Progress::Deleted;
+            }
+            (Some(InFlight::Write(sent)), Refusal::LostRace | Refusal::Gone) => {
+                // Also what an earlier write looks like whose answer was lost: the read tells.
+                self.unconfirmed = Some(sent);
+                self.position = None;
+                self.not_before = now;
+                self.failures = self.failures.saturating_add(1);
+                if self.failures > 2 {
+                    self.not_before = now.plus(backoff::after(self.failures, "journal"));
+                }
+                return Progress::Nothing;
+            }
+            (Some(InFlight::Write(sent)), Refusal::Unknown { .. }) => {
+                self.unconfirmed = Some(sent);
+                self.position = None;
+            }
+            _ => {}
+        }
+        self.failures = self.failures.saturating_add(1);
+        let wait = match &refusal {
+            Refusal::Throttled { retry_after: Some(wait) } => *wait,
+            _ => backoff::after(self.failures, "journal"),
+        };
+        self.not_before = now.plus(wait);
+        Progress::Refused(refusal)
+    }
+
+    /// When to ask [`Self::next`] again.
+    pub fn wake(&self) -> Option<Mono> {
+        let wants =
+            self.position.is_none() || self.deleting || self.desired_generation != self.durable_generation;
+        (self.in_flight.is_none() && !self.deleted && wants).then_some(self.not_before)
+    }
+}

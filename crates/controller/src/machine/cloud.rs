@@ -1,0 +1,327 @@
+//! Asking the cloud, gathering its answers, and releasing them to the journal as one wave.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use acr_credentials::{AccessKey, Answer as CloudAnswer, Call, CallFailure, FailureKind, InstanceHost};
+
+use super::{Flight, Machine};
+use crate::facts::book::{Change, Value, effective_threshold, value_of};
+use crate::facts::chain::{SESSION_NAME, SESSION_SECONDS};
+use crate::facts::{FactKey, KeySource, Line, Question};
+use crate::journal::{HeldLogin, LineRecord, Recorder};
+use crate::names::STS_AUDIENCE;
+use crate::observation::Answer;
+use crate::operation::{Class, Operation, Subject};
+use crate::status::ActiveFinding;
+use crate::time::Now;
+
+/// How long answers are gathered after the first one, when others are still out (`spec.md` has the number).
+pub(super) const GATHER: Duration = Duration::from_millis(500);
+
+/// The life of a minted ServiceAccount token in seconds: what the kubelet asks for as well.
+const TOKEN_SECONDS: i64 = 3600;
+
+impl Machine {
+    /// The next call of a class.
+    pub(super) fn next_fact(&mut self, now: Now, class: Class) -> Option<(Flight, Operation)> {
+        if !self.configured() {
+            return None;
+        }
+        let key = self.book.take(now.mono, class)?;
+        let (question, no_file) = self.book.question(key)?;
+        let operation = match question {
+            Question::Token if no_file => Operation::RequestToken {
+                service_account: self.settings.service_account.clone(),
+                audience: STS_AUDIENCE,
+                expiration_seconds: TOKEN_SECONDS,
+            },
+            Question::Token => Operation::ReadTokenFile,
+            question => Operation::Ask {
+                call: self.call(question)?,
+                signing_offset_millis: self.clock.offset_millis(now),
+            },
+        };
+        Some((Flight::Fact(key), operation))
+    }
+
+    /// The call for a question, completed with what its parent fact holds.
+    fn call(&self, question: &Question) -> Option<Call> {
+        Some(match question {
+            Question::Token => return None,
+            Question::Region { endpoints } => Call::Region { endpoints: endpoints.clone() },
+            Question::WorkerRole { endpoints } => Call::WorkerRole { endpoints: endpoints.clone() },
+            Question::AssumeRoleWithOidc { endpoints, role_arn, oidc_provider_arn, token } => {
+                let Some(Value::Token(token)) = self.book.value(*token) else { return None };
+                Call::AssumeRoleWithOidc {
+                    endpoints: endpoints.clone(),
+                    role_arn: role_arn.clone(),
+                    oidc_provider_arn: oidc_provider_arn.clone(),
+                    token: token.clone(),
+                    session_name: SESSION_NAME.to_owned(),
+                    duration_seconds: SESSION_SECONDS,
+                }
+            }
+            Question::Endpoints { endpoints, instance, key } => Call::ListInstanceEndpoint {
+                endpoints: endpoints.clone(),
+                instance: instance.clone(),
+                key: self.access_key(key)?,
+            },
+            Question::Login { endpoints, instance, key } => Call::GetAuthorizationToken {
+                endpoints: endpoints.clone(),
+                instance: instance.clone(),
+                key: self.access_key(key)?,
+            },
+        })
+    }
+
+    fn access_key(&self, source: &KeySource) -> Option<AccessKey> {
+        match source {
+            KeySource::Inline { id, secret } => Some(AccessKey {
+                id: id.expose().to_owned().into(),
+                secret: secret.expose().to_owned().into(),
+                security_token: None,
+            }),
+            KeySource::Fact(parent) => match self.book.value(*parent) {
+                Some(Value::Key(key, _)) => Some(key.clone()),
+                _ => None,
+            },
+        }
+    }
+
+    /// Takes the answer to a call, or to the reading of a token.
+    pub(super) fn fact_answered(&mut self, now: Now, key: FactKey, answer: Answer) {
+        let outcome = match answer {
+            Answer::Token(Some(token)) => Ok(Value::Token(token)),
+            Answer::Token(None) => {
+                self.book.no_token_file(key);
+                return;
+            }
+            Answer::Cloud(CloudAnswer { cloud_time, outcome }) => {
+                if let Some(cloud_time) = cloud_time {
+                    self.clock.hear(now, cloud_time);
+                }
+                let time = self.clock.time(now);
+                outcome.map(|reply| value_of(reply, time))
+            }
+            Answer::Refused(refusal) => Err(CallFailure {
+                operation: "ServiceAccountToken",
+                kind: match refusal {
+                    crate::observation::Refusal::NoRight { .. } => FailureKind::Denied,
+                    _ => FailureKind::NoAnswer,
+                },
+                code: None,
+                message: refusal.to_string(),
+                request_id: None,
+            }),
+            _ => return,
+        };
+        let timing = self.timing();
+        match self.book.answered(now, &self.clock, &timing, key, outcome) {
+            Change::Leaf => {
+                if matches!(self.book.value(key), Some(Value::Endpoints(_))) {
+                    self.fresh_endpoints.push(key);
+                }
+                self.gathering.get_or_insert(now.mono);
+            }
+            Change::Region => {
+                if let Some(Value::Region(region)) = self.book.value(key).cloned() {
+                    self.recorder.change(|record| record.region = Some(region));
+                    self.redraw(now);
+                }
+            }
+            Change::None => {}
+        }
+        self.report_lines(now);
+    }
+
+    /// Hands what was gathered to the journal, when all have answered or the first has waited long enough.
+    pub(super) fn release(&mut self, now: Now) {
+        let Some(since) = self.gathering else { return };
+        let waited = now.mono >= since.plus(GATHER);
+        if self.book.held_by_limiter(now.mono) || !waited && self.book.outstanding(now.mono) {
+            return;
+        }
+        self.gathering = None;
+        let fresh = std::mem::take(&mut self.fresh_endpoints);
+        let mut record = self.recorder.desired().clone();
+        let mut changed = false;
+        for line in &self.lines.drawn {
+            let former = record.lines.get(&line.key).cloned().unwrap_or_default();
+            let mut next = former.clone();
+            self.take_login(now, line, &mut next);
+            if fresh.contains(&line.endpoints)
+                && let Some(Value::Endpoints(hosts)) = self.book.value(line.endpoints)
+            {
+                take_hosts(&mut next, hosts.clone());
+            }
+            if next != former {
+                changed = true;
+                record.lines.insert(line.key.clone(), next);
+            }
+        }
+        if !changed {
+            return;
+        }
+        record.cloud_offset_millis = self.clock.offset_millis(now);
+        if Recorder::fits(&record) {
+            self.recorder.change(|desired| *desired = record);
+        } else {
+            let message =
+                "the logins do not fit into the journal, which is a Secret and holds 1 MiB: no login is \
+                renewed; remove entries"
+                    .to_owned();
+            self.ledger.set_one(now.mono, "journal-size", Subject::Configuration, "JournalTooLarge", message);
+        }
+    }
+
+    fn take_login(&self, now: Now, line: &Line, record: &mut LineRecord) {
+        let Some(Value::Login(login, handed_out)) = self.book.value(line.login) else { return };
+        let held = HeldLogin { fact: line.login, login: Arc::clone(login), handed_out: *handed_out };
+        // An answer that expired while it was gathered gives way to nothing.
+        if record.login.as_ref() != Some(&held) && login.expires > self.clock.time(now) {
+            record.login = Some(held);
+        }
+    }
+
+    /// Says what is wrong with each line.
+    pub(super) fn report_lines(&mut self, now: Now) {
+        let mut findings: Vec<ActiveFinding> = Vec::new();
+        let mut report = |error: bool, code: &str, message: String| {
+            findings.push(ActiveFinding {
+                subject: Subject::Configuration,
+                error,
+                code: code.to_owned(),
+                message,
+            });
+        };
+        for (index, code, message) in &self.lines.problems {
+            report(true, code, format!("entry {}: {message}", index + 1));
+        }
+        let threshold = self.timing().threshold;
+        for line in &self.lines.drawn {
+            let name = format!("entry {} ({})", line.index + 1, line.key.instance);
+            if let Some(failure) = self.book.failure(line.login) {
+                report(true, failure.kind.label(), format!("{name}: {failure}; {}", remedy(failure)));
+            } else if let Some(failure) = self.book.failure(line.endpoints) {
+                report(
+                    line.domains.is_none(),
+                    failure.kind.label(),
+                    format!("{name}: {failure}; {}", remedy(failure)),
+                );
+            }
+            if let Some(Value::Login(login, handed_out)) = self.book.value(line.login) {
+                let life = login.expires.since(*handed_out);
+                let effective = effective_threshold(threshold, life);
+                if effective != threshold {
+                    let message = format!(
+                        "{name}: expiring-threshold {threshold:?} is not shorter than the life of its logins, \
+                         {life:?}; they are renewed {effective:?} before they end; set a shorter threshold"
+                    );
+                    report(false, "ThresholdTooLong", message);
+                }
+            }
+            self.compare_domains(line, &name, &mut report);
+        }
+        self.ledger.set(now.mono, "entries", findings);
+    }
+
+    /// Domains of the entry that the instance does not have are published, and said.
+    fn compare_domains(&self, line: &Line, name: &str, report: &mut impl FnMut(bool, &str, String)) {
+        let Some(Value::Endpoints(hosts)) = self.book.value(line.endpoints) else { return };
+        for host in hosts.iter().filter(|host| !host.enabled) {
+            report(
+                false,
+                "EndpointDisabled",
+                format!(
+                    "{name}: the endpoint of {} is disabled; enable it where images are pulled by it",
+                    host.host
+                ),
+            );
+        }
+        for domain in line.domains.iter().flatten() {
+            let known = |line: &Line| match self.book.value(line.endpoints) {
+                Some(Value::Endpoints(hosts)) => {
+                    hosts.iter().any(|host| host.host.eq_ignore_ascii_case(&domain.host))
+                }
+                _ => false,
+            };
+            let owned = self.lines.drawn.iter().any(|other| other.place == line.place && known(other));
+            if !owned && line.first {
+                let nearest = nearest(&domain.host, hosts)
+                    .map_or_else(String::new, |host| format!("; did you mean {host}?"));
+                report(
+                    false,
+                    "HostNotOfInstance",
+                    format!(
+                        "{name}: the instance has no domain {}, it is published all the same{nearest}",
+                        domain.host
+                    ),
+                );
+            }
+        }
+    }
+}
+
+/// Takes a complete answer: what is new is added, what is missing goes when the next answer says the same.
+fn take_hosts(record: &mut LineRecord, mut answer: Vec<InstanceHost>) {
+    answer.sort();
+    answer.dedup_by(|later, former| later.host == former.host);
+    let has = |hosts: &[InstanceHost], name: &str| hosts.iter().any(|host| host.host == name);
+    let missing: Vec<InstanceHost> = match &record.hosts {
+        None => Vec::new(),
+        Some(known) => known.iter().filter(|host| !has(&answer, &host.host)).cloned().collect(),
+    };
+    let confirmed = record.fewer.as_ref().is_some_and(|fewer| {
+        fewer.len() == answer.len() && fewer.iter().all(|host| has(&answer, &host.host))
+    });
+    if missing.is_empty() || confirmed {
+        record.fewer = None;
+        record.hosts = Some(answer);
+    } else {
+        let mut hosts = answer.clone();
+        hosts.extend(missing);
+        hosts.sort();
+        record.hosts = Some(hosts);
+        record.fewer = Some(answer);
+    }
+}
+
+/// The host that shares most of its beginning and end with `wanted`.
+fn nearest<'a>(wanted: &str, hosts: &'a [InstanceHost]) -> Option<&'a str> {
+    let likeness = |host: &&InstanceHost| {
+        let same = |(a, b): &(u8, u8)| a == b;
+        let front = wanted.bytes().zip(host.host.bytes()).take_while(same).count();
+        let back = wanted.bytes().rev().zip(host.host.bytes().rev()).take_while(same).count();
+        front + back
+    };
+    hosts.iter().max_by_key(likeness).map(|host| host.host.as_str())
+}
+
+/// What helps against a failure.
+fn remedy(failure: &CallFailure) -> &'static str {
+    match failure.kind {
+        FailureKind::Unreachable => {
+            "check DNS, routes and the network policy, or set `endpoint` or `endpoints`"
+        }
+        FailureKind::NoAnswer | FailureKind::Server => {
+            "it is tried again; see the status page of Alibaba Cloud"
+        }
+        FailureKind::Throttled { .. } => {
+            "it is tried again more slowly; look for other users of the account's quota"
+        }
+        FailureKind::CredentialsRefused => {
+            "check the AccessKey pair, or the role that the session belongs to"
+        }
+        FailureKind::ClockSkew => "set the clock of the node",
+        FailureKind::Denied => {
+            "grant the identity cr:GetAuthorizationToken, cr:ListInstanceEndpoint and cr:PullRepository, and check \
+             the trust policy of its role (issuer, audience, subject)"
+        }
+        FailureKind::NotFound => "check instanceId and regionId, and that the role exists",
+        FailureKind::InvalidRequest => "check the values of the entry",
+        FailureKind::Malformed => {
+            "it is tried again; if it stays, something between here and Alibaba Cloud answers"
+        }
+    }
+}

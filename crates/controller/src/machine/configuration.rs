@@ -1,0 +1,199 @@
+//! How an edit of the configuration is accepted or refused, and what follows from one that counts.
+
+use std::sync::Arc;
+
+use acr_configuration::{Finding, Loaded, Source};
+use acr_credentials::UnixMillis;
+
+use super::Machine;
+use crate::area::Area;
+use crate::facts::book::{Timing, Value, renewal};
+use crate::facts::chain::Surroundings;
+use crate::facts::{Line, Lines};
+use crate::journal::{Accepted, LineRecord, Record, Recorder};
+use crate::observation::Watch;
+use crate::operation::Subject;
+use crate::settings::Purpose;
+use crate::status::ActiveFinding;
+use crate::time::Now;
+
+/// The group of findings about the text of the ConfigMap.
+const GROUP: &str = "configuration";
+
+/// 2023-04-03T00:00:00Z: clusters from before this day have a worker role that may call ACR
+/// (the seed page on `tokenMode: auto`).
+const MANAGED_ROLE_SINCE: UnixMillis = UnixMillis(1_680_480_000_000);
+
+impl Machine {
+    /// Looks at the ConfigMap as last seen, against what is in force.
+    pub(super) fn consider_configuration(&mut self, now: Now) {
+        if self.recorder.durable().is_none() || self.settings.purpose == Purpose::Uninstall {
+            return;
+        }
+        let Some(seen) = &self.config_map else {
+            if self.world.has_listed(Watch::Configuration) {
+                let message = format!(
+                    "the ConfigMap {}/{} does not exist; {}",
+                    self.settings.namespace,
+                    crate::names::CONFIG_MAP,
+                    if self.configured() {
+                        "the last good configuration stays in force"
+                    } else {
+                        "nothing is served"
+                    }
+                );
+                self.ledger.set_one(now.mono, GROUP, Subject::Configuration, "ConfigurationMissing", message);
+            }
+            return;
+        };
+        // The text that is in force was reported when it was accepted; a restart does not say it again.
+        let in_force = self.recorder.durable().and_then(|record| record.accepted.as_ref());
+        let known = in_force.is_some_and(|accepted| accepted.data == seen.data);
+        let Loaded { configuration, findings, errors_only_in_entries, .. } =
+            acr_configuration::load(&Source::from_config_map_data(&seen.data));
+        let faulty = findings.iter().any(Finding::is_error);
+        let usable = !faulty || errors_only_in_entries && !self.accepted_other_text(&seen.data);
+        let mut active: Vec<ActiveFinding> = findings.iter().map(active_finding).collect();
+        if let (true, Some(configuration)) = (usable, configuration) {
+            let accepted = Arc::new(Accepted { data: seen.data.clone(), configuration });
+            if let Err(finding) = self.accept(&accepted) {
+                active.push(finding);
+            }
+        }
+        if known {
+            self.ledger.set_known(GROUP, active);
+        } else {
+            self.ledger.set(now.mono, GROUP, active);
+        }
+    }
+
+    /// Whether something else than this text is in force: then an edit with an error is refused whole.
+    fn accepted_other_text(&self, data: &std::collections::BTreeMap<String, String>) -> bool {
+        self.recorder.desired().accepted.as_ref().is_some_and(|accepted| accepted.data != *data)
+    }
+
+    fn accept(&mut self, accepted: &Arc<Accepted>) -> Result<(), ActiveFinding> {
+        let current = self.recorder.desired();
+        if current.accepted.as_ref().is_some_and(|current| current.data == accepted.data) {
+            return Ok(());
+        }
+        let mut record = current.clone();
+        if let Some(former) = record.accepted.replace(Arc::clone(accepted)) {
+            let area =
+                |accepted: &Accepted| Area::of(&accepted.configuration, |entry| entry.unsupported.is_none());
+            if area(&former) != area(accepted) && !record.retiring.contains(&former) {
+                record.retiring.push(former);
+            }
+        }
+        self.drop_lines_of_removed_entries(&mut record, accepted);
+        if !Recorder::fits(&record) {
+            return Err(ActiveFinding {
+                subject: Subject::Configuration,
+                error: true,
+                code: "JournalTooLarge".to_owned(),
+                message:
+                    "the configuration does not fit into the journal, which is a Secret and holds 1 MiB; the \
+                    last good configuration stays in force; remove entries, or move inline keys out"
+                        .to_owned(),
+            });
+        }
+        self.recorder.change(|desired| *desired = record);
+        Ok(())
+    }
+
+    fn drop_lines_of_removed_entries(&self, record: &mut Record, accepted: &Accepted) {
+        let lines = Lines::of(&accepted.configuration, self.surroundings(record));
+        // While a region is not known its lines are not drawn, but neither are they gone.
+        let drawn = lines.drawn.iter().map(|line| line.place).collect::<std::collections::BTreeSet<_>>();
+        let all_drawn = (0..accepted.configuration.entries.len()).all(|place| drawn.contains(&place));
+        if all_drawn {
+            record.lines.retain(|key, _| lines.drawn.iter().any(|line| line.key == *key));
+        }
+    }
+
+    fn surroundings<'a>(&'a self, record: &'a Record) -> Surroundings<'a> {
+        let created = self
+            .world
+            .namespace("kube-system")
+            .and_then(|namespace| namespace.seen.as_ref())
+            .map(|seen| seen.created);
+        Surroundings {
+            settings: &self.settings,
+            local_region: record.region.as_deref(),
+            older_than_managed_role: created.map(|created| created < MANAGED_ROLE_SINCE),
+        }
+    }
+
+    /// How renewals are timed under the configuration in force.
+    pub(super) fn timing(&self) -> Timing {
+        let accepted = self.recorder.durable().and_then(|record| record.accepted.as_ref());
+        Timing {
+            threshold: accepted.map_or(acr_configuration::DEFAULT_EXPIRING_THRESHOLD, |accepted| {
+                accepted.configuration.expiring_threshold
+            }),
+            cluster: self
+                .world
+                .namespace("kube-system")
+                .and_then(|namespace| namespace.seen.as_ref())
+                .map_or_else(String::new, |seen| seen.uid.clone()),
+        }
+    }
+
+    /// Draws areas, lines and facts anew, after something that they are made from has changed.
+    pub(super) fn redraw(&mut self, now: Now) {
+        let Some(record) = self.recorder.durable() else { return };
+        let whole =
+            |accepted: &Accepted| Area::of(&accepted.configuration, |entry| entry.unsupported.is_none());
+        let retiring = record.retiring.iter().map(|retired| whole(retired)).collect();
+        let asked = record.accepted.as_ref().map(|accepted| whole(accepted));
+        let (lines, served) = match &record.accepted {
+            None => (Lines::default(), None),
+            Some(accepted) => {
+                let surroundings = self.surroundings(self.recorder.desired());
+                let configuration = &accepted.configuration;
+                let served = Area::of(configuration, |entry| surroundings.serves(configuration, entry));
+                (Lines::of(configuration, surroundings), Some(served))
+            }
+        };
+        let records = record.lines.clone();
+        self.policy.served = served;
+        self.policy.asked = asked;
+        self.policy.retiring = retiring;
+        self.lines = lines;
+        self.book.want(self.lines.wanted.clone());
+        self.seed_facts(now, &records);
+        self.report_lines(now);
+        self.republish(now);
+        self.touch_everything(now);
+    }
+
+    /// Gives facts the values that the journal holds for them, so that a restart asks nothing.
+    fn seed_facts(
+        &mut self,
+        now: Now,
+        records: &std::collections::BTreeMap<crate::facts::LineKey, LineRecord>,
+    ) {
+        let timing = self.timing();
+        let lines: Vec<Line> = self.lines.drawn.clone();
+        for line in lines {
+            let Some(record) = records.get(&line.key) else { continue };
+            if let Some(held) = record.login.as_ref().filter(|held| held.fact == line.login) {
+                let due = renewal(now, &self.clock, &timing, held.login.expires, held.handed_out);
+                self.book.seed(line.login, Value::Login(Arc::clone(&held.login), held.handed_out), due);
+                // The domains were asked with this login at the latest, and are asked again with the next.
+                if let Some(hosts) = &record.hosts {
+                    self.book.seed(line.endpoints, Value::Endpoints(hosts.clone()), now.mono);
+                }
+            }
+        }
+    }
+}
+
+fn active_finding(finding: &Finding) -> ActiveFinding {
+    ActiveFinding {
+        subject: Subject::Configuration,
+        error: finding.is_error(),
+        code: finding.code.to_owned(),
+        message: finding.to_string(),
+    }
+}

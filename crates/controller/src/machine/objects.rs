@@ -1,0 +1,358 @@
+//! ServiceAccounts: looking at one, and carrying it to where it shall be.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::queues::Target;
+use super::{Flight, Machine};
+use crate::backoff;
+use crate::list;
+use crate::observation::{AccountSeen, Answer, Refusal};
+use crate::operation::{ListChange, Operation, Subject};
+use crate::policy::Standing;
+use crate::time::Now;
+use crate::work::FIGHT;
+use crate::world::Guard;
+
+/// The pause after the first silence of the API server; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// Short enough that all is right within a minute after the API server is back.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What a ServiceAccount needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    Nothing,
+    Attach,
+    Detach,
+}
+
+/// The group of findings of a ServiceAccount.
+fn account_group(namespace: &str, name: &str) -> String {
+    format!("namespace/{namespace}/account/{name}")
+}
+
+/// The prefix of all groups of findings of a namespace.
+pub(super) fn group(namespace: &str) -> String {
+    format!("namespace/{namespace}/")
+}
+
+impl Machine {
+    /// The next operation on an object.
+    pub(super) fn next_object(&mut self, now: Now) -> Option<(Flight, Operation)> {
+        if self.recorder.durable().is_none() || now.mono < self.paused {
+            return None;
+        }
+        while let Some(target) = self.queues.take_returned() {
+            match target {
+                Target::Account(namespace, name) => self.touch_account(now, &namespace, &name),
+                Target::Secret(namespace) => self.touch_secret(now, &namespace),
+            }
+        }
+        loop {
+            let next = match self.queues.take()? {
+                Target::Account(namespace, name) => self.work_on_account(now, &namespace, name),
+                Target::Secret(namespace) => self.work_on_secret(now, &namespace),
+            };
+            if next.is_some() {
+                return next;
+            }
+        }
+    }
+
+    /// Looks at every object, after something changed that concerns them all.
+    pub(super) fn touch_everything(&mut self, now: Now) {
+        let names: Vec<Arc<str>> = self.world.namespaces().map(|(name, _)| Arc::clone(name)).collect();
+        for name in &names {
+            self.touch_namespace(now, name);
+        }
+    }
+
+    /// Looks at a namespace and all that is in it.
+    pub(super) fn touch_namespace(&mut self, now: Now, name: &Arc<str>) {
+        if self.recorder.durable().is_none() {
+            return;
+        }
+        let Some(namespace) = self.world.namespace(name) else { return };
+        let served = self.policy.serves(name, namespace);
+        let by_label = namespace.was_served && !served && self.policy.kept_out_by_labels(name);
+        let accounts: Vec<Box<str>> =
+            namespace.accounts().iter().map(|account| account.name.clone()).collect();
+        if let Some(namespace) = self.world.namespace_mut(name) {
+            namespace.left = !served && (namespace.left || by_label) && namespace.seen.is_some();
+            namespace.was_served = served;
+        }
+        for account in &accounts {
+            self.touch_account(now, name, account);
+        }
+        self.touch_secret(now, name);
+        self.forget_what_left(name);
+    }
+
+    /// A namespace that left the scope by a label is out of it for good once it is clean.
+    fn forget_what_left(&mut self, name: &str) {
+        let Some(namespace) = self.world.namespace(name) else { return };
+        let cleaned = namespace.left
+            && self.is_clean(name, namespace)
+            && !namespace.secret.as_ref().is_some_and(|secret| secret.ours());
+        if cleaned && let Some(namespace) = self.world.namespace_mut(name) {
+            namespace.left = false;
+        }
+    }
+
+    /// Whether nothing in a namespace waits to be detached.
+    pub(super) fn is_clean(&self, name: &str, namespace: &crate::world::Namespace) -> bool {
+        let home = self.policy.namespace(name, namespace);
+        !namespace.accounts().iter().any(|account| {
+            account.attached && self.policy.account(home, name, namespace, account) == Standing::Retiring
+        })
+    }
+
+    fn account_need(&self, namespace: &str, name: &str) -> (Need, bool) {
+        let Some(home) = self.world.namespace(namespace) else { return (Need::Nothing, false) };
+        let Some(account) = home.account(name) else { return (Need::Nothing, false) };
+        match self.policy.account(self.policy.namespace(namespace, home), namespace, home, account) {
+            Standing::Served if !account.attached => (Need::Attach, true),
+            Standing::Served => (Need::Nothing, true),
+            Standing::Retiring if account.attached && self.world.listed() => (Need::Detach, false),
+            Standing::Retiring | Standing::Foreign => (Need::Nothing, false),
+        }
+    }
+
+    /// A watch showed a ServiceAccount; `removed` says that our name was in its list before and is not any more.
+    pub(super) fn account_seen(&mut self, now: Now, namespace: &Arc<str>, name: &str, removed: bool) {
+        if removed && self.account_need(namespace, name).0 == Need::Attach {
+            self.entry_removed(now, namespace, name);
+        }
+        self.touch_account(now, namespace, name);
+    }
+
+    fn entry_removed(&mut self, now: Now, namespace: &Arc<str>, name: &str) {
+        let Some(account) = self.world.namespace_mut(namespace).and_then(|home| home.account_mut(name))
+        else {
+            return;
+        };
+        let work = account.work.get_or_insert_default();
+        work.taken_back(now.mono, (namespace, name));
+        self.fights += 1;
+        if work.fights >= FIGHT {
+            let message = format!(
+                "somebody keeps removing {} from imagePullSecrets of the ServiceAccount {name}; it is put back later \
+                 and later; tell them to leave the field alone: Argo CD `ignoreDifferences` with jqPathExpressions \
+                 `.imagePullSecrets[] | select(.name == \"{}\")`, Flux `kustomize.toolkit.fluxcd.io/ssa: Merge`",
+                crate::names::PULL_SECRET,
+                crate::names::PULL_SECRET
+            );
+            let subject = Subject::Namespace(namespace.to_string());
+            self.ledger.set_one(
+                now.mono,
+                &account_group(namespace, name),
+                subject,
+                "EntryKeepsBeingRemoved",
+                message,
+            );
+        }
+    }
+
+    /// Looks at a ServiceAccount: queues it, has it come back later, or frees what was kept for it.
+    pub(super) fn touch_account(&mut self, now: Now, namespace: &Arc<str>, name: &str) {
+        if self.recorder.durable().is_none() {
+            return;
+        }
+        let (mut need, served) = self.account_need(namespace, name);
+        let home_served =
+            self.world.namespace(namespace).is_some_and(|home| self.policy.serves(namespace, home));
+        let Some(account) = self.world.namespace_mut(namespace).and_then(|home| home.account_mut(name))
+        else {
+            return;
+        };
+        if !served && account.was_served && account.ignored && home_served {
+            account.left = true;
+        }
+        account.was_served = served;
+        account.left &= account.attached && !served;
+        if account.left && need == Need::Nothing && self.world.listed() {
+            need = Need::Detach;
+        }
+        let Some(account) = self.world.namespace_mut(namespace).and_then(|home| home.account_mut(name))
+        else {
+            return;
+        };
+        if need == Need::Nothing {
+            if let Some(work) = &mut account.work {
+                work.list = None;
+                work.since = None;
+                if work.at_rest(now.mono) {
+                    account.work = None;
+                }
+            }
+            return;
+        }
+        let work = account.work.get_or_insert_default();
+        if need == Need::Attach {
+            work.since.get_or_insert(now.mono);
+        }
+        if account.queued || work.in_flight || work.awaiting() {
+            return;
+        }
+        if now.mono < work.not_before {
+            let at = work.not_before;
+            if work.comes_back(at) {
+                self.later(at, Target::Account(Arc::clone(namespace), name.into()));
+            }
+            return;
+        }
+        account.queued = true;
+        let name = account.name.clone();
+        match need {
+            Need::Attach => self.queues.attach(Arc::clone(namespace), name),
+            Need::Detach | Need::Nothing => self.queues.detach(Arc::clone(namespace), name),
+        }
+    }
+
+    fn work_on_account(
+        &mut self,
+        now: Now,
+        namespace: &Arc<str>,
+        name: Box<str>,
+    ) -> Option<(Flight, Operation)> {
+        let need = self.account_need(namespace, &name).0;
+        let account = self.world.namespace_mut(namespace)?.account_mut(&name)?;
+        account.queued = false;
+        let free = account.work.as_ref().is_none_or(|work| work.free(now.mono));
+        if need == Need::Nothing || !free {
+            // Whatever changed since it was queued has its own way back into the queue.
+            self.touch_account(now, namespace, &name);
+            return None;
+        }
+        let must_read = account.work.as_ref().is_some_and(|work| work.must_read);
+        let observed = match account.guard() {
+            Guard::Absent if !must_read => Some(None),
+            Guard::List(list) if !must_read => Some(Some(list)),
+            _ => None,
+        };
+        let change = observed.and_then(|observed| match need {
+            Need::Attach => Some((observed, list::addition(observed))),
+            _ => list::place_of_ours(observed).map(|place| (observed, ListChange::Remove { place })),
+        });
+        let (namespace_text, name_text) = (namespace.to_string(), name.to_string());
+        let operation = match change {
+            Some((observed, change)) => Operation::PatchList {
+                namespace: namespace_text,
+                name: name_text,
+                observed: observed.map(str::to_owned),
+                change,
+            },
+            None => Operation::ReadAccount { namespace: namespace_text, name: name_text },
+        };
+        let attaches = need == Need::Attach && matches!(operation, Operation::PatchList { .. });
+        let version = account.version;
+        account.work.get_or_insert_default().in_flight = true;
+        self.queues.accounts_in_flight += 1;
+        Some((Flight::Account { namespace: Arc::clone(namespace), name, version, attaches }, operation))
+    }
+
+    /// Takes the answer to an operation on a ServiceAccount that was last seen at `version` when it was started.
+    pub(super) fn account_answered(
+        &mut self,
+        now: Now,
+        namespace: &Arc<str>,
+        name: &str,
+        version: u64,
+        attaches: bool,
+        answer: Answer,
+    ) {
+        self.queues.accounts_in_flight = self.queues.accounts_in_flight.saturating_sub(1);
+        let pause = self.pause_after(now, &answer);
+        let Some(account) = self.world.namespace_mut(namespace).and_then(|home| home.account_mut(name))
+        else {
+            return;
+        };
+        let seen = account.version;
+        let work = account.work.get_or_insert_default();
+        work.in_flight = false;
+        let group = account_group(namespace, name);
+        match answer {
+            Answer::Done { resource_version, uid: _ } => {
+                work.wrote(seen, resource_version, now.mono);
+                if attaches && let Some(since) = work.since.take() {
+                    self.attach_lag.observe(now.mono.since(since));
+                }
+                if work.fights < FIGHT {
+                    self.ledger.clear(now.mono, &group);
+                }
+            }
+            Answer::Account(read) => self.account_read(read, seen),
+            Answer::Refused(refusal) => {
+                match &refusal {
+                    // An event newer than what the guard was made from is here already: look again.
+                    Refusal::LostRace if seen > version && work.failures < 3 => {
+                        work.failures = work.failures.saturating_add(1);
+                    }
+                    Refusal::Throttled { .. } => work.not_before = work.not_before.max(pause),
+                    _ => {
+                        work.refused(now.mono, (namespace, name));
+                        work.must_read =
+                            matches!(refusal, Refusal::LostRace | Refusal::Gone | Refusal::Unknown { .. });
+                    }
+                }
+                self.report_refusal(now, namespace, &group, &format!("the ServiceAccount {name}"), &refusal);
+            }
+            _ => {}
+        }
+        self.touch_account(now, namespace, name);
+        self.touch_secret(now, namespace);
+    }
+
+    /// A read shows an object that still exists; an event may have shown a later state already.
+    fn account_read(&mut self, read: AccountSeen, seen: u64) {
+        if read.resource_version >= seen {
+            self.world.see_account(read);
+        }
+    }
+
+    /// The API server's silence or wish for fewer calls pauses all operations on objects. Until when.
+    pub(super) fn pause_after(&mut self, now: Now, answer: &Answer) -> crate::time::Mono {
+        match answer {
+            Answer::Refused(Refusal::Throttled { retry_after }) => {
+                let wait = retry_after.unwrap_or(backoff::FIRST).clamp(FIRST_PAUSE, backoff::LONGEST);
+                self.paused = self.paused.max(now.mono.plus(wait));
+            }
+            Answer::Refused(Refusal::Unknown { .. }) => {
+                let wait = FIRST_PAUSE.saturating_mul(1 << self.silences.min(8)).min(LONGEST_PAUSE);
+                // The 32 that were in flight together are one silence, not 32.
+                if now.mono >= self.paused {
+                    self.silences = self.silences.saturating_add(1);
+                    self.paused = now.mono.plus(wait);
+                }
+            }
+            _ => self.silences = 0,
+        }
+        self.paused
+    }
+
+    /// What only an administrator can mend is said.
+    pub(super) fn report_refusal(
+        &mut self,
+        now: Now,
+        namespace: &str,
+        group: &str,
+        what: &str,
+        refusal: &Refusal,
+    ) {
+        let remedy = match refusal {
+            Refusal::RefusedByPolicy { .. } => "change the policy, or exclude the namespace",
+            Refusal::NoRight { .. } => "apply the roles that come with the component",
+            Refusal::Quota { .. } => "raise the quota count/secrets of the namespace by one",
+            _ => return,
+        };
+        let message = format!("{what} cannot be written: {refusal}; {remedy}");
+        self.ledger.set_one(
+            now.mono,
+            group,
+            Subject::Namespace(namespace.to_owned()),
+            refusal.label(),
+            message,
+        );
+    }
+}

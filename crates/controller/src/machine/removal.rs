@@ -1,0 +1,78 @@
+//! Taking back: what is left of former configurations, and, for an uninstall, everything.
+
+use std::sync::Arc;
+
+use super::{Flight, Machine};
+use crate::journal::Accepted;
+use crate::observation::{Answer, Refusal};
+use crate::policy::Standing;
+use crate::settings::Purpose;
+use crate::status::Outcome;
+
+impl Machine {
+    /// When nothing of the retiring scopes is left, the journal forgets them.
+    pub(super) fn settle_retiring(&mut self) {
+        let waits = self.recorder.durable().is_some_and(|record| !record.retiring.is_empty());
+        if waits && self.recorder.settled() && self.retired() && self.settings.purpose == Purpose::Run {
+            self.recorder.change(|record| record.retiring.clear());
+        }
+    }
+
+    /// Whether everything that is retiring is cleaned. Namespaces that are being deleted clean themselves.
+    fn retired(&self) -> bool {
+        let busy = self
+            .in_flight
+            .values()
+            .any(|flight| matches!(flight, Flight::Account { .. } | Flight::Secret { .. }));
+        self.world.listed() && self.queues.empty() && !busy && self.retiring_objects() == 0
+    }
+
+    /// How many objects wait to be cleaned.
+    pub(super) fn retiring_objects(&self) -> usize {
+        self.world
+            .namespaces()
+            .filter(|(_, namespace)| namespace.seen.as_ref().is_some_and(|seen| !seen.terminating))
+            .map(|(name, namespace)| {
+                let home = self.policy.namespace(name, namespace);
+                let stood_back = namespace.work.as_ref().is_some_and(|work| work.stood_back);
+                let secret = home == Standing::Retiring
+                    && !stood_back
+                    && namespace.secret.as_ref().is_some_and(|secret| secret.ours());
+                let accounts = namespace.accounts().iter().filter(|account| {
+                    account.attached
+                        && self.policy.account(home, name, namespace, account) == Standing::Retiring
+                });
+                accounts.count() + usize::from(secret)
+            })
+            .sum()
+    }
+
+    /// Uninstall: everything that was ever served is retiring; when it is clean the journal goes.
+    pub(super) fn settle_removal(&mut self) {
+        if self.recorder.durable().is_none() || !self.world.listed() || self.recorder.deleted() {
+            return;
+        }
+        if !self.policy.uninstalling {
+            self.policy.uninstalling = true;
+            let present =
+                self.config_map.as_ref().and_then(|seen| Accepted::read(seen.data.clone())).map(Arc::new);
+            self.recorder.change(|record| {
+                record.retiring.extend(record.accepted.take());
+                if let Some(present) = present.filter(|present| !record.retiring.contains(present)) {
+                    record.retiring.push(present);
+                }
+            });
+            return;
+        }
+        if self.recorder.settled() && self.retired() {
+            self.recorder.delete();
+        }
+    }
+
+    /// The Lease was deleted, the last thing to go.
+    pub(super) fn lease_deleted(&mut self, answer: &Answer) {
+        if matches!(answer, Answer::Done { .. } | Answer::Refused(Refusal::Gone)) {
+            self.outcome = Some(Outcome::Removed);
+        }
+    }
+}

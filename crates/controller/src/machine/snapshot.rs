@@ -1,0 +1,77 @@
+//! The machine as others see it.
+
+use super::Machine;
+use crate::payload::slots;
+use crate::policy::Standing;
+use crate::status::{LoginStatus, Progress, Status};
+use crate::time::Now;
+
+impl Machine {
+    pub(super) fn snapshot(&self, now: Now) -> Status {
+        let (accounts, namespaces) = self.progress();
+        Status {
+            leading: self.lease.leading(now.mono),
+            holder: self.lease.holder().map(str::to_owned),
+            listed: self.world.listed(),
+            configured: self.configured(),
+            logins: self.logins(),
+            accounts,
+            namespaces,
+            retiring: self.retiring_objects(),
+            fights: self.fights,
+            attach_lag: self.attach_lag.clone(),
+            findings: self.ledger.findings().cloned().collect(),
+        }
+    }
+
+    fn logins(&self) -> Vec<LoginStatus> {
+        let Some(record) = self.recorder.durable() else { return Vec::new() };
+        let lines = &self.lines.drawn;
+        lines
+            .iter()
+            .map(|line| {
+                let hosts = slots(lines, &record.lines, line).unwrap_or_default();
+                let held = record.lines.get(&line.key).and_then(|line| line.login.as_ref());
+                LoginStatus {
+                    entry: line.index,
+                    instance: line.key.instance.clone(),
+                    region: Some(line.key.region.clone()),
+                    expires: held.map(|held| held.login.expires),
+                    hosts: hosts.iter().map(|slot| slot.as_str().to_owned()).collect(),
+                    failure: self.book.failure(line.login).map(ToString::to_string),
+                }
+            })
+            .collect()
+    }
+
+    fn progress(&self) -> (Progress, Progress) {
+        let mut accounts = Progress::default();
+        let mut namespaces = Progress::default();
+        for (name, namespace) in self.world.namespaces() {
+            let home = self.policy.namespace(name, namespace);
+            if home != Standing::Served {
+                continue;
+            }
+            let places = self.policy.served.as_ref().map(|area| area.entries_for(name)).unwrap_or_default();
+            let profile = self.profiles.get(&places);
+            let digest =
+                profile.and_then(|profile| profile.payload.as_ref()).map(|payload| payload.digest.as_str());
+            let current = namespace.secret.as_ref().is_some_and(|secret| secret.digest.as_deref() == digest);
+            count(&mut namespaces, current && digest.is_some());
+            for account in namespace.accounts() {
+                if self.policy.account(home, name, namespace, account) == Standing::Served {
+                    count(&mut accounts, account.attached);
+                }
+            }
+        }
+        (accounts, namespaces)
+    }
+}
+
+fn count(progress: &mut Progress, done: bool) {
+    if done {
+        progress.done += 1;
+    } else {
+        progress.pending += 1;
+    }
+}

@@ -1,0 +1,93 @@
+//! What is to be done with a namespace or ServiceAccount: served, retiring, or none of our business.
+
+use crate::area::Area;
+use crate::world::{Account, Namespace};
+
+/// The areas in force.
+#[derive(Debug, Default)]
+pub struct Policy {
+    /// What is served: the entries that can be served now.
+    pub served: Option<Area>,
+    /// What the configuration asks for, entries that cannot be served now included: none of it is cleaned.
+    pub asked: Option<Area>,
+    /// What earlier configurations served.
+    pub retiring: Vec<Area>,
+    /// Uninstall: whatever carries our mark is retiring.
+    pub uninstalling: bool,
+}
+
+/// How an object stands to the areas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// In scope.
+    Served,
+    /// Out of scope, and served before: to be cleaned.
+    Retiring,
+    /// Never touched.
+    Foreign,
+}
+
+impl Policy {
+    /// How a namespace stands. One that was not seen yet is foreign.
+    pub fn namespace(&self, name: &str, namespace: &Namespace) -> Standing {
+        if namespace.seen.is_none() {
+            return Standing::Foreign;
+        }
+        if self.serves(name, namespace) {
+            return Standing::Served;
+        }
+        if self.asked.as_ref().is_some_and(|area| serves(area, name, namespace)) {
+            return Standing::Foreign;
+        }
+        // Our own pull secret in a namespace that the configuration names, but that a label keeps out of scope, is
+        // left over from before the label: it needs no entry in the journal to be recognised.
+        let marked = namespace.secret.as_ref().is_some_and(|secret| secret.ours());
+        let retiring = namespace.left
+            || self.retiring.iter().any(|area| serves(area, name, namespace))
+            || marked && (self.uninstalling || self.areas().any(|area| area.names_namespace(name)));
+        if retiring { Standing::Retiring } else { Standing::Foreign }
+    }
+
+    /// Whether a namespace is served now.
+    pub fn serves(&self, name: &str, namespace: &Namespace) -> bool {
+        self.served.as_ref().is_some_and(|area| serves(area, name, namespace))
+    }
+
+    /// Whether a namespace that is not served is kept out by its labels alone.
+    pub fn kept_out_by_labels(&self, name: &str) -> bool {
+        self.served.as_ref().is_some_and(|area| area.names_namespace(name))
+    }
+
+    /// How a ServiceAccount stands, in a namespace that stands as `home`.
+    pub fn account(&self, home: Standing, name: &str, namespace: &Namespace, account: &Account) -> Standing {
+        let named = |area: &Area| area.names_account(name, &account.name);
+        if home == Standing::Served && self.served.as_ref().is_some_and(named) && !account.ignored {
+            return Standing::Served;
+        }
+        if account.left {
+            return Standing::Retiring;
+        }
+        if account.ignored || home == Standing::Served && self.asked.as_ref().is_some_and(named) {
+            return Standing::Foreign;
+        }
+        let retiring = match home {
+            Standing::Foreign => false,
+            Standing::Served => self.retiring.iter().any(|area| serves(area, name, namespace) && named(area)),
+            Standing::Retiring => self.uninstalling_everything() || self.areas().any(named),
+        };
+        if retiring { Standing::Retiring } else { Standing::Foreign }
+    }
+
+    /// Uninstall without any configuration to go by: in a namespace with our pull secret, our name is ours.
+    fn uninstalling_everything(&self) -> bool {
+        self.uninstalling && self.retiring.is_empty()
+    }
+
+    fn areas(&self) -> impl Iterator<Item = &Area> {
+        self.retiring.iter().chain(&self.served)
+    }
+}
+
+fn serves(area: &Area, name: &str, namespace: &Namespace) -> bool {
+    area.serves_namespace(name, |key| namespace.label(key))
+}

@@ -1,0 +1,122 @@
+//! What is under way for one object, and what its history says about when to touch it again.
+
+use std::time::Duration;
+
+use crate::backoff;
+use crate::time::Mono;
+
+/// How long it must be quiet around an object before its history is forgotten.
+const CALM: Duration = Duration::from_mins(10);
+/// How many times our change may be taken back before it counts as a fight and is reported.
+pub const FIGHT: u32 = 3;
+
+/// The state of an object that is not at rest.
+#[derive(Debug, Default)]
+pub struct Work {
+    /// The list of a ServiceAccount as last seen, exactly; kept while a write may need it.
+    pub list: Option<Box<str>>,
+    /// Whether an operation is in flight.
+    pub in_flight: bool,
+    /// After a write: an event of at least this resourceVersion frees the object.
+    awaits: u64,
+    /// Not before, after a failure or in a fight.
+    pub not_before: Mono,
+    /// Refusals in a row.
+    pub failures: u32,
+    /// How often somebody took our change back.
+    pub fights: u32,
+    /// When the history is forgotten.
+    pub calm: Mono,
+    /// When a ServiceAccount in scope was first seen without our name.
+    pub since: Option<Mono>,
+    /// When a timer brings the object back.
+    comes_back: Option<Mono>,
+    /// The object has to be read: what was observed is proven stale.
+    pub must_read: bool,
+    /// The foreign Secret (uid, resourceVersion) that was read, and whether it may be adopted.
+    pub verdict: Option<(String, u64, Result<(), String>)>,
+    /// Somebody writes a Secret that we adopted: it is theirs, until it is deleted.
+    pub stood_back: bool,
+}
+
+impl Work {
+    /// Whether an operation may be started.
+    pub fn free(&self, now: Mono) -> bool {
+        !self.in_flight && self.awaits == 0 && now >= self.not_before
+    }
+
+    /// Whether an event is awaited.
+    pub fn awaiting(&self) -> bool {
+        self.awaits != 0
+    }
+
+    /// A write succeeded; `seen` is the version that was last observed.
+    pub fn wrote(&mut self, seen: u64, version: u64, now: Mono) {
+        self.in_flight = false;
+        self.failures = 0;
+        self.must_read = false;
+        self.not_before = Mono(0);
+        self.calm = self.calm.max(now.plus(if self.fights > 0 { CALM } else { Duration::ZERO }));
+        self.awaits = if seen >= version { 0 } else { version };
+    }
+
+    /// An event showed the object at `version`.
+    pub fn seen(&mut self, version: u64) {
+        if version >= self.awaits {
+            self.awaits = 0;
+        }
+        if self.must_read {
+            // What was proven stale is news again: no reason left to wait.
+            self.must_read = false;
+            self.not_before = Mono(0);
+        }
+    }
+
+    /// A deletion succeeded: the object is free when the watch shows that it is gone.
+    pub fn awaits_deletion(&mut self, still_seen: bool, now: Mono) {
+        self.in_flight = false;
+        self.failures = 0;
+        self.not_before = now;
+        self.awaits = if still_seen { u64::MAX } else { 0 };
+    }
+
+    /// Asks for a timer at `at`; false where one comes no later already.
+    pub fn comes_back(&mut self, at: Mono) -> bool {
+        if self.comes_back == Some(at) {
+            return false;
+        }
+        self.comes_back = Some(at);
+        true
+    }
+
+    /// A completed list, or a deletion, ends the wait. Whether there was one.
+    pub fn stop_awaiting(&mut self) -> bool {
+        let awaited = self.awaits != 0;
+        self.awaits = 0;
+        awaited
+    }
+
+    /// A refusal: wait longer each time.
+    pub fn refused(&mut self, now: Mono, who: impl std::hash::Hash) {
+        self.in_flight = false;
+        self.failures = self.failures.saturating_add(1);
+        self.not_before = now.plus(backoff::after(self.failures, who));
+    }
+
+    /// Somebody took our change back: at once mended the first time, then later and later.
+    pub fn taken_back(&mut self, now: Mono, who: impl std::hash::Hash) {
+        if now >= self.calm {
+            self.fights = 0;
+        }
+        self.fights = self.fights.saturating_add(1);
+        self.calm = now.plus(CALM.max(backoff::LONGEST * 2));
+        if self.fights > 1 {
+            self.not_before = self.not_before.max(now.plus(backoff::after(self.fights - 1, who)));
+        }
+    }
+
+    /// Whether nothing of it is worth keeping for an object that is as it shall be.
+    pub fn at_rest(&self, now: Mono) -> bool {
+        !self.in_flight && self.awaits == 0 && !self.stood_back && self.verdict.is_none() && now >= self.calm
+    }
+}

@@ -1,0 +1,431 @@
+//! The world as the watches show it: a compact index of namespaces, their ServiceAccounts and pull secrets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use acr_credentials::UnixMillis;
+
+use crate::list;
+use crate::names::{
+    ADOPTED_ANNOTATION, DIGEST_ANNOTATION, EXPIRES_ANNOTATION, FIELD_MANAGER, MANAGED_BY, MANAGED_BY_LABEL,
+};
+use crate::observation::{AccountSeen, NamespaceSeen, PullSecretSeen, Watch};
+use crate::work::Work;
+
+/// All that is known of the cluster, besides the configuration.
+#[derive(Debug, Default)]
+pub struct World {
+    namespaces: BTreeMap<Arc<str>, Namespace>,
+    listed: BTreeSet<Watch>,
+    /// Which list of a watch is current: objects that a new list does not show are gone.
+    epochs: BTreeMap<Watch, bool>,
+}
+
+/// A namespace, or what was seen of its contents before it was seen itself.
+#[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a namespace costs few bytes: independent flags, one byte each"
+)]
+pub struct Namespace {
+    /// What was seen of the Namespace; `None` before that, and after it was deleted.
+    pub seen: Option<Box<Seen>>,
+    epoch: bool,
+    /// Its ServiceAccounts, ordered by name.
+    accounts: Vec<Account>,
+    /// The Secret of the pull secret's name.
+    pub secret: Option<Box<Secret>>,
+    /// What is under way for the pull secret.
+    pub work: Option<Box<Work>>,
+    /// What our own writes have shown about the pull secret.
+    pub trust: Option<Trust>,
+    /// Whether it was served when last looked at.
+    pub was_served: bool,
+    /// Whether it left the scope by a label: cleaned although its name is still in scope.
+    pub left: bool,
+    /// Whether its pull secret waits in a queue.
+    pub queued: bool,
+}
+
+/// The parts of a Namespace that count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its uid.
+    pub uid: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+    /// When it was created.
+    pub created: UnixMillis,
+}
+
+/// A ServiceAccount.
+#[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a ServiceAccount costs few bytes: independent flags, one byte each"
+)]
+pub struct Account {
+    /// Its name.
+    pub name: Box<str>,
+    /// The resourceVersion last seen.
+    pub version: u64,
+    /// Whether our name is in its list, as last seen.
+    pub attached: bool,
+    /// What its list looks like, as last seen.
+    shape: Shape,
+    /// Whether it opted out.
+    pub ignored: bool,
+    /// Whether it was to be attached when last looked at: what leaves by a label is detached once.
+    pub was_served: bool,
+    /// Whether it left the scope by a label, and is to be detached for that.
+    pub left: bool,
+    /// Whether it waits in a queue.
+    pub queued: bool,
+    epoch: bool,
+    /// What is under way; freed when the ServiceAccount is at rest.
+    pub work: Option<Box<Work>>,
+}
+
+/// The Secret of the pull secret's name, metadata only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what metadata tells, one flag for each independent question"
+)]
+pub struct Secret {
+    /// Its uid.
+    pub uid: String,
+    /// Its resourceVersion.
+    pub version: u64,
+    /// The digest of its mark.
+    pub digest: Option<Box<str>>,
+    /// The expiry of its mark.
+    pub expires: Option<UnixMillis>,
+    /// Whether it carries our label and a mark.
+    pub marked: bool,
+    /// Whether its mark says that somebody else had made it.
+    pub adopted: bool,
+    /// Whether we own its data, as far as its managed fields tell.
+    pub owned: bool,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+    epoch: bool,
+}
+
+impl Secret {
+    /// Whether it is ours to write and delete.
+    pub fn ours(&self) -> bool {
+        self.marked || self.owned
+    }
+}
+
+/// What our last write of a pull secret has shown: at this version it holds this payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trust {
+    /// The resourceVersion after our write.
+    pub version: u64,
+    /// The digest that was written.
+    pub digest: Box<str>,
+    /// Whether it was written with the mark of adoption.
+    pub adopted: bool,
+}
+
+impl Namespace {
+    /// Its ServiceAccounts.
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    /// One of its ServiceAccounts.
+    pub fn account(&self, name: &str) -> Option<&Account> {
+        self.accounts
+            .binary_search_by(|account| (*account.name).cmp(name))
+            .ok()
+            .and_then(|at| self.accounts.get(at))
+    }
+
+    /// One of its ServiceAccounts, to change.
+    pub fn account_mut(&mut self, name: &str) -> Option<&mut Account> {
+        let at = self.accounts.binary_search_by(|account| (*account.name).cmp(name)).ok()?;
+        self.accounts.get_mut(at)
+    }
+
+    /// The value of a label.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.seen.as_ref().and_then(|seen| seen.labels.get(key)).map(String::as_str)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.seen.is_none() && self.accounts.is_empty() && self.secret.is_none()
+    }
+}
+
+impl World {
+    /// Whether every watch has completed a list: before that nothing is detached, deleted or dropped.
+    pub fn listed(&self) -> bool {
+        self.listed.len() == 4
+    }
+
+    /// Whether a watch has completed a list.
+    pub fn has_listed(&self, watch: Watch) -> bool {
+        self.listed.contains(&watch)
+    }
+
+    /// The namespaces by name.
+    pub fn namespaces(&self) -> impl Iterator<Item = (&Arc<str>, &Namespace)> {
+        self.namespaces.iter()
+    }
+
+    /// A namespace.
+    pub fn namespace(&self, name: &str) -> Option<&Namespace> {
+        self.namespaces.get(name)
+    }
+
+    /// A namespace with its shared name, to change.
+    pub fn namespace_mut(&mut self, name: &str) -> Option<&mut Namespace> {
+        self.namespaces.get_mut(name)
+    }
+
+    /// The shared name of a namespace.
+    pub fn name(&self, name: &str) -> Option<Arc<str>> {
+        self.namespaces.get_key_value(name).map(|(name, _)| Arc::clone(name))
+    }
+
+    fn entry(&mut self, name: &str) -> &mut Namespace {
+        self.namespaces.entry(Arc::from(name)).or_default()
+    }
+
+    fn epoch(&self, watch: Watch) -> bool {
+        self.epochs.get(&watch).copied().unwrap_or_default()
+    }
+
+    /// A watch starts a list.
+    pub fn list_started(&mut self, watch: Watch) {
+        let epoch = self.epochs.entry(watch).or_default();
+        *epoch = !*epoch;
+    }
+
+    /// A watch has completed a list: what it did not show is gone, and nothing is awaited any more.
+    /// Says which namespaces changed.
+    pub fn list_completed(&mut self, watch: Watch) -> Vec<Arc<str>> {
+        self.listed.insert(watch);
+        let epoch = self.epoch(watch);
+        let mut changed = Vec::new();
+        for (name, namespace) in &mut self.namespaces {
+            let touched = match watch {
+                Watch::Configuration => false,
+                Watch::Namespaces => {
+                    namespace.seen.is_some() && namespace.epoch != epoch && {
+                        namespace.seen = None;
+                        true
+                    }
+                }
+                Watch::Accounts => {
+                    let before = namespace.accounts.len();
+                    namespace.accounts.retain(|account| account.epoch == epoch);
+                    let mut awaited = namespace.accounts.len() != before;
+                    for account in &mut namespace.accounts {
+                        awaited |= account.work.as_mut().is_some_and(|work| work.stop_awaiting());
+                    }
+                    awaited
+                }
+                Watch::PullSecrets => {
+                    let gone = namespace.secret.as_ref().is_some_and(|secret| secret.epoch != epoch);
+                    if gone {
+                        namespace.secret = None;
+                    }
+                    namespace.work.as_mut().is_some_and(|work| work.stop_awaiting()) || gone
+                }
+            };
+            if touched {
+                changed.push(Arc::clone(name));
+            }
+        }
+        self.namespaces.retain(|_, namespace| !namespace.is_empty());
+        changed
+    }
+
+    /// A Namespace as it is now.
+    pub fn see_namespace(&mut self, seen: NamespaceSeen) -> Arc<str> {
+        let epoch = self.epoch(Watch::Namespaces);
+        let NamespaceSeen { name, uid, resource_version: _, labels, terminating, created } = seen;
+        let namespace = self.entry(&name);
+        namespace.epoch = epoch;
+        let recreated = namespace.seen.as_ref().is_some_and(|seen| seen.uid != uid);
+        if recreated {
+            namespace.left = false;
+            namespace.was_served = false;
+        }
+        namespace.seen = Some(Box::new(Seen { uid, labels, terminating, created }));
+        self.name(&name).unwrap_or_else(|| Arc::from(name))
+    }
+
+    /// A Namespace was deleted.
+    pub fn namespace_gone(&mut self, name: &str) {
+        if let Some(namespace) = self.namespaces.get_mut(name) {
+            namespace.seen = None;
+            namespace.left = false;
+            if namespace.is_empty() {
+                self.namespaces.remove(name);
+            }
+        }
+    }
+
+    /// A ServiceAccount as it is now. Says whether our name was taken out of its list since it was last seen.
+    pub fn see_account(&mut self, seen: AccountSeen) -> (Arc<str>, bool) {
+        let epoch = self.epoch(Watch::Accounts);
+        let AccountSeen { namespace, name, resource_version, ignored, list } = seen;
+        let attached = list::place_of_ours(list.as_deref()).is_some();
+        let home = self.entry(&namespace);
+        let at = home.accounts.binary_search_by(|account| (*account.name).cmp(&name));
+        let (at, known) = match at {
+            Ok(at) => (at, true),
+            Err(at) => {
+                home.accounts.insert(at, Account::new(name.into_boxed_str()));
+                (at, false)
+            }
+        };
+        let mut removed = false;
+        if let Some(account) = home.accounts.get_mut(at) {
+            removed = known && account.attached && !attached;
+            account.version = resource_version;
+            account.attached = attached;
+            account.shape = Shape::of(list.as_deref());
+            account.ignored = ignored;
+            account.epoch = epoch;
+            if let Some(work) = &mut account.work {
+                work.seen(resource_version);
+            }
+            // The list is kept only while a write is wanted; whoever looks at the account next decides.
+            account.keep_list(list);
+        }
+        (self.name(&namespace).unwrap_or_else(|| Arc::from(namespace)), removed)
+    }
+
+    /// A ServiceAccount was deleted.
+    pub fn account_gone(&mut self, namespace: &str, name: &str) {
+        if let Some(home) = self.namespaces.get_mut(namespace) {
+            home.accounts.retain(|account| &*account.name != name);
+            if home.is_empty() {
+                self.namespaces.remove(namespace);
+            }
+        }
+    }
+
+    /// The Secret of our name as it is now.
+    pub fn see_secret(&mut self, seen: PullSecretSeen) -> Arc<str> {
+        let epoch = self.epoch(Watch::PullSecrets);
+        let PullSecretSeen {
+            namespace,
+            uid,
+            resource_version,
+            labels,
+            annotations,
+            data_owners,
+            terminating,
+        } = seen;
+        let digest = annotations.get(DIGEST_ANNOTATION).map(|digest| digest.as_str().into());
+        let home = self.entry(&namespace);
+        if let Some(work) = &mut home.work {
+            work.seen(resource_version);
+        }
+        home.secret = Some(Box::new(Secret {
+            uid,
+            version: resource_version,
+            expires: annotations.get(EXPIRES_ANNOTATION).and_then(|text| parse_time(text)),
+            marked: digest.is_some() && labels.get(MANAGED_BY_LABEL).is_some_and(|by| by == MANAGED_BY),
+            digest,
+            adopted: annotations.get(ADOPTED_ANNOTATION).is_some_and(|adopted| adopted == "true"),
+            owned: data_owners.iter().any(|owner| owner == FIELD_MANAGER),
+            terminating,
+            epoch,
+        }));
+        self.name(&namespace).unwrap_or_else(|| Arc::from(namespace))
+    }
+
+    /// The Secret of our name was deleted.
+    pub fn secret_gone(&mut self, namespace: &str) {
+        if let Some(home) = self.namespaces.get_mut(namespace) {
+            home.secret = None;
+            home.trust = None;
+            if let Some(work) = &mut home.work {
+                work.stop_awaiting();
+            }
+            if home.is_empty() {
+                self.namespaces.remove(namespace);
+            }
+        }
+    }
+}
+
+impl Account {
+    fn new(name: Box<str>) -> Self {
+        Self {
+            name,
+            version: 0,
+            attached: false,
+            shape: Shape::Absent,
+            ignored: false,
+            was_served: false,
+            left: false,
+            queued: false,
+            epoch: false,
+            work: None,
+        }
+    }
+
+    /// Keeps the list as it was just seen, in the work that will need it.
+    pub fn keep_list(&mut self, list: Option<String>) {
+        let kept = list.filter(|_| self.shape == Shape::Other).map(String::into_boxed_str);
+        if kept.is_some() || self.work.is_some() {
+            self.work.get_or_insert_default().list = kept;
+        }
+    }
+
+    /// What a patch of the list can be guarded with.
+    pub fn guard(&self) -> Guard<'_> {
+        match self.work.as_ref().and_then(|work| work.list.as_deref()) {
+            Some(list) => Guard::List(list),
+            None => match self.shape {
+                Shape::Absent => Guard::Absent,
+                Shape::OnlyOurs => Guard::List(list::ONLY_OURS),
+                Shape::Other => Guard::Unknown,
+            },
+        }
+    }
+}
+
+/// The lists that need not be kept to be known exactly, and all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Absent,
+    OnlyOurs,
+    Other,
+}
+
+impl Shape {
+    fn of(list: Option<&str>) -> Self {
+        match list {
+            None => Self::Absent,
+            Some(list::ONLY_OURS) => Self::OnlyOurs,
+            Some(_) => Self::Other,
+        }
+    }
+}
+
+/// What is known of a list when it is to be patched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guard<'a> {
+    /// The field is absent.
+    Absent,
+    /// The list, exactly.
+    List(&'a str),
+    /// It was not kept: the ServiceAccount has to be read first.
+    Unknown,
+}
+
+fn parse_time(text: &str) -> Option<UnixMillis> {
+    text.parse::<jiff::Timestamp>().ok().map(|time| UnixMillis(time.as_millisecond()))
+}

@@ -1,0 +1,289 @@
+//! A scripted edge for tests of the machine: answers what is asked as a friendly cluster and cloud would.
+
+use std::collections::BTreeMap;
+
+use acr_configuration::TokenMode;
+use acr_controller::observation::{
+    AccountSeen, Answer, ConfigMapSeen, JournalSeen, LeaseSeen, NamespaceSeen, Observation, PullSecretSeen,
+    Watch,
+};
+use acr_controller::operation::{Class, ListChange, Operation, OperationId, Precondition};
+use acr_controller::settings::{Purpose, Settings};
+use acr_controller::{Machine, Mono, Now};
+use acr_credentials::{Answer as CloudAnswer, Call, InstanceHost, Login, Reply, UnixMillis};
+
+/// 2026-01-01T00:00:00Z in milliseconds.
+pub const START: i64 = 1_767_225_600_000;
+/// The host of every instance.
+pub const HOST: &str = "acme-registry.cn-hangzhou.cr.aliyuncs.com";
+/// One Enterprise instance with inline keys.
+pub const ONE_ENTRY: &str = "- {instanceId: cri-0123456789abcdef, regionId: cn-hangzhou, customAccessKey: LTAIexample, customAccessKeySecret: s}";
+
+/// A machine, its clock, and the cluster that its operations change.
+pub struct Scenario {
+    pub machine: Machine,
+    pub mono: u64,
+    pub version: u64,
+    /// Everything handed out so far, by label.
+    pub log: Vec<String>,
+    pub lists: BTreeMap<(String, String), Option<String>>,
+    pub secrets: BTreeMap<String, String>,
+    pub journal: Option<(u64, Vec<u8>)>,
+    pub lease: Option<LeaseSeen>,
+    pub logins: u64,
+}
+
+impl Scenario {
+    pub fn new() -> Self {
+        Self::with_purpose(Purpose::Run)
+    }
+
+    pub fn with_purpose(purpose: Purpose) -> Self {
+        Self {
+            machine: machine(purpose, "pod-1"),
+            mono: 0,
+            version: 100,
+            log: Vec::new(),
+            lists: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            journal: None,
+            lease: None,
+            logins: 0,
+        }
+    }
+
+    /// A new process over the same cluster.
+    pub fn restart(&mut self, purpose: Purpose) {
+        self.machine = machine(purpose, "pod-2");
+        self.log.clear();
+    }
+
+    pub fn now(&self) -> Now {
+        Now { wall: UnixMillis(START + i64::try_from(self.mono).unwrap()), mono: Mono(self.mono) }
+    }
+
+    pub fn observe(&mut self, observation: Observation) {
+        self.machine.observe(self.now(), observation);
+    }
+
+    pub fn configure(&mut self, registry_info: &str, scope: &[(&str, &str)]) {
+        self.version += 1;
+        let mut data = BTreeMap::from([("acr-registry-info".to_owned(), registry_info.to_owned())]);
+        data.extend(scope.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        self.observe(Observation::Configuration(ConfigMapSeen {
+            uid: "cm".into(),
+            resource_version: self.version,
+            data,
+        }));
+    }
+
+    pub fn namespace(&mut self, name: &str, labels: &[(&str, &str)]) {
+        self.version += 1;
+        self.observe(Observation::Namespace(NamespaceSeen {
+            name: name.into(),
+            uid: format!("uid-{name}"),
+            resource_version: self.version,
+            labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            terminating: false,
+            created: UnixMillis(START - 1000),
+        }));
+    }
+
+    pub fn account(&mut self, namespace: &str, name: &str, list: Option<&str>) {
+        self.version += 1;
+        let list = list.map(str::to_owned);
+        self.lists.insert((namespace.into(), name.into()), list.clone());
+        self.show_account(namespace, name);
+    }
+
+    pub fn show_account(&mut self, namespace: &str, name: &str) {
+        let list = self.lists[&(namespace.to_owned(), name.to_owned())].clone();
+        self.observe(Observation::Account(AccountSeen {
+            namespace: namespace.into(),
+            name: name.into(),
+            resource_version: self.version,
+            ignored: false,
+            list,
+        }));
+    }
+
+    pub fn list(&self, namespace: &str, name: &str) -> Option<&str> {
+        self.lists[&(namespace.to_owned(), name.to_owned())].as_deref()
+    }
+
+    /// Opens all lists, lets `fill` show what is there, and completes them.
+    pub fn listing(&mut self, fill: impl FnOnce(&mut Self)) {
+        let watches = [Watch::Configuration, Watch::Namespaces, Watch::Accounts, Watch::PullSecrets];
+        for watch in watches {
+            self.observe(Observation::ListStarted(watch));
+        }
+        fill(self);
+        for watch in watches {
+            self.observe(Observation::ListCompleted(watch));
+        }
+    }
+
+    /// Carries out everything until nothing is left to do now.
+    pub fn run(&mut self) {
+        while let Some((operation, answer)) = self.step() {
+            self.observe(Observation::Answered { operation, answer });
+        }
+    }
+
+    /// Moves the clocks, stopping wherever the machine wants to be asked.
+    pub fn pass(&mut self, millis: u64) {
+        let end = self.mono + millis;
+        self.run();
+        while let Some(Mono(wake)) = self.machine.wake().filter(|wake| wake.0 <= end) {
+            if wake <= self.mono {
+                let before = self.log.len();
+                self.run();
+                assert!(
+                    self.log.len() > before || self.machine.wake().is_none_or(|wake| wake.0 > self.mono),
+                    "woken for nothing at {}: {:?}",
+                    self.mono,
+                    self.machine.wake()
+                );
+                continue;
+            }
+            self.mono = wake;
+            self.run();
+        }
+        self.mono = end;
+        self.run();
+    }
+
+    /// Takes one operation and carries it out on the cluster; the answer is for the caller to deliver.
+    pub fn step(&mut self) -> Option<(OperationId, Answer)> {
+        let now = self.now();
+        let (id, operation) = Class::ALL.into_iter().find_map(|class| self.machine.next(now, class))?;
+        self.log.push(operation.label().to_owned());
+        let answer = self.carry_out(operation);
+        Some((id, answer))
+    }
+
+    fn done(&mut self) -> Answer {
+        Answer::Done { resource_version: self.version, uid: Some("uid".into()) }
+    }
+
+    fn carry_out(&mut self, operation: Operation) -> Answer {
+        self.version += 1;
+        match operation {
+            Operation::ReadLease => Answer::Lease(self.lease.clone()),
+            Operation::WriteLease(write) => {
+                self.lease = Some(LeaseSeen {
+                    uid: "lease".into(),
+                    resource_version: self.version,
+                    holder: write.holder,
+                    duration_seconds: write.duration_seconds,
+                    transitions: write.transitions,
+                });
+                Answer::Lease(self.lease.clone())
+            }
+            Operation::DeleteLease { .. } => {
+                self.lease = None;
+                self.done()
+            }
+            Operation::ReadJournal => {
+                Answer::Journal(self.journal.as_ref().map(|(version, document)| JournalSeen {
+                    uid: "uid".into(),
+                    resource_version: *version,
+                    document: document.clone().into(),
+                }))
+            }
+            Operation::WriteJournal { precondition, document } => {
+                let expected = self.journal.as_ref().map(|(version, _)| *version);
+                let found = match precondition {
+                    Precondition::Absent => None,
+                    Precondition::Exactly { resource_version, .. } => Some(resource_version),
+                };
+                assert_eq!(expected, found, "the journal is written over what it holds");
+                self.journal = Some((self.version, document.to_vec()));
+                self.done()
+            }
+            Operation::DeleteJournal => {
+                self.journal = None;
+                self.done()
+            }
+            Operation::PatchList { namespace, name, observed, change } => {
+                let list = self.lists.get_mut(&(namespace.clone(), name.clone())).expect("it exists");
+                assert_eq!(*list, observed, "the guard holds");
+                let mut elements: Vec<serde_json::Value> =
+                    list.as_deref().map_or(Vec::new(), |list| serde_json::from_str(list).unwrap());
+                match change {
+                    ListChange::Create | ListChange::Append => {
+                        elements.push(serde_json::json!({"name": "acr-credential-secret-aggregation"}));
+                    }
+                    ListChange::Remove { place } => {
+                        elements.remove(place);
+                    }
+                }
+                *list = (!elements.is_empty()).then(|| serde_json::to_string(&elements).unwrap());
+                self.show_account(&namespace, &name);
+                self.done()
+            }
+            Operation::ApplyPullSecret { namespace, payload, .. } => {
+                let document = String::from_utf8(payload.document.to_vec()).unwrap();
+                self.secrets.insert(namespace.clone(), document);
+                self.observe(Observation::PullSecret(PullSecretSeen {
+                    namespace,
+                    uid: "secret".into(),
+                    resource_version: self.version,
+                    labels: BTreeMap::from([(
+                        "app.kubernetes.io/managed-by".into(),
+                        "acr-credential-helper".into(),
+                    )]),
+                    annotations: BTreeMap::from([(
+                        "acr-credential-helper/payload-digest".into(),
+                        payload.digest,
+                    )]),
+                    data_owners: vec!["acr-credential-helper".into()],
+                    terminating: false,
+                }));
+                self.done()
+            }
+            Operation::DeletePullSecret { namespace, .. } => {
+                self.secrets.remove(&namespace);
+                self.observe(Observation::PullSecretGone { namespace });
+                self.done()
+            }
+            Operation::Ask { call, .. } => Answer::Cloud(self.ask(&call)),
+            Operation::Report(_) => self.done(),
+            other => panic!("not scripted: {other:?}"),
+        }
+    }
+
+    fn ask(&mut self, call: &Call) -> CloudAnswer {
+        let reply = match call {
+            Call::GetAuthorizationToken { .. } => {
+                self.logins += 1;
+                Reply::Login(Login {
+                    username: "cr_temp_user".into(),
+                    password: format!("password-{}", self.logins).into(),
+                    expires: self.now().wall.plus_millis(3_600_000),
+                })
+            }
+            Call::ListInstanceEndpoint { .. } => {
+                Reply::Endpoints(vec![InstanceHost { host: HOST.into(), enabled: true }])
+            }
+            other => panic!("not scripted: {other:?}"),
+        };
+        CloudAnswer { cloud_time: Some(self.now().wall), outcome: Ok(reply) }
+    }
+
+    pub fn count(&self, label: &str) -> usize {
+        self.log.iter().filter(|logged| *logged == label).count()
+    }
+}
+
+fn machine(purpose: Purpose, identity: &str) -> Machine {
+    Machine::new(Settings {
+        namespace: "kube-system".into(),
+        identity: identity.into(),
+        purpose,
+        token_mode: TokenMode::Auto,
+        region: None,
+        sts_endpoint: None,
+        service_account: "aliyun-acr-credential-helper".into(),
+    })
+}
