@@ -17,10 +17,11 @@ pub(crate) fn check(sheet: &mut Sheet<'_>, entries: &[ReadEntry]) {
             let holders = earlier.entry(slot.clone()).or_default();
             if let Some(first) = holders.iter().find(|first| may_meet(first, entry)) {
                 sheet.entry = Some(entry.index);
+                let found = sheet.quote(&slot);
                 sheet.warn(
                     code::DUPLICATE_HOST,
                     Some(span),
-                    format!("entry {} publishes {slot} already, and the first entry wins", first.index),
+                    format!("entry {} publishes {found} already, and the first entry wins", first.index),
                     "remove it from one entry, narrow the entries by namespaces, or write `host/namespace`"
                         .to_owned(),
                 );
@@ -39,7 +40,9 @@ fn slots(read: &ReadEntry) -> Vec<(String, Span)> {
     let span = read.id.unwrap_or(read.span);
     let region = read.entry.region.as_deref().unwrap_or("the cluster's region");
     match &read.entry.edition {
-        Edition::Enterprise { ids } => ids.iter().map(|id| (format!("every host of {id}"), span)).collect(),
+        Edition::Enterprise { ids } => {
+            ids.iter().map(|id| (format!("every host of {id} in {region}"), span)).collect()
+        }
         Edition::Personal => vec![(format!("every host of the Personal Edition in {region}"), span)],
         Edition::Static => Vec::new(),
     }

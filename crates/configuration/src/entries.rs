@@ -1,5 +1,7 @@
 //! Readers for the entries of `acr-registry-info` and `AcrInstanceInfo`.
 
+use std::collections::BTreeSet;
+
 use crate::code;
 use crate::configuration::{
     AssumeRole, DEFAULT_DURATION_SECONDS, Domain, Edition, EndpointChoice, Entry, TokenMode, Unsupported,
@@ -37,7 +39,8 @@ impl Sheet<'_> {
         setting: Setting,
     ) -> Option<Vec<ReadEntry>> {
         let Some(root) = root else {
-            self.missing_list(list, None);
+            let at = self.first_text();
+            self.missing_list(list, at);
             return None;
         };
         match &root.value {
@@ -77,7 +80,7 @@ impl Sheet<'_> {
     }
 
     /// One stray `#` must not delete every pull secret: nothing at all is an error, not an empty list.
-    pub(crate) fn missing_list(&mut self, list: &str, at: Option<Span>) {
+    fn missing_list(&mut self, list: &str, at: Option<Span>) {
         self.error(
             code::REGISTRY_INFO_MISSING,
             at,
@@ -142,6 +145,17 @@ impl Sheet<'_> {
             return None;
         }
         let before = self.errors();
+        if let Some(node) = fields.written("instanceId")
+            && matches!(&node.value, Value::Scalar { text, .. } if text.trim() == "0")
+        {
+            self.wrong_type(
+                node,
+                "instanceId",
+                "a text",
+                "`instanceId: \"cri-…\"`, or `\"\"` for the Personal Edition",
+            );
+            return None;
+        }
         let Some(ids) = self.text_of(fields, "instanceId") else {
             if self.errors() > before {
                 return None;
@@ -160,6 +174,7 @@ impl Sheet<'_> {
             return Some(Edition::Personal);
         };
         let mut good = Vec::new();
+        let mut seen = BTreeSet::new();
         let mut new_personal = false;
         for id in ids.items() {
             if self.is_placeholder("instanceId", id) {
@@ -182,7 +197,7 @@ impl Sheet<'_> {
                     "write the id, which starts with `cri-`, not the name of the instance".to_owned(),
                 );
             }
-            if !good.iter().any(|known| known == id.text) {
+            if seen.insert(id.text) {
                 good.push(id.text.to_owned());
             }
         }
@@ -236,6 +251,7 @@ impl Sheet<'_> {
     ) -> Option<Vec<(Domain, Span)>> {
         let list = self.text_of(fields, "domains")?;
         let mut domains: Vec<(Domain, Span)> = Vec::new();
+        let mut seen = BTreeSet::new();
         let mut new_personal = 0_usize;
         for item in list.items() {
             let placeholder = self.is_placeholder("domains", item);
@@ -262,7 +278,7 @@ impl Sheet<'_> {
                     code::DOMAIN_WITH_SCHEME,
                     Some(item.span),
                     format!("{found} in domains has a scheme; image references have none"),
-                    format!("write `{}`", read.domain),
+                    format!("write {}", self.quote(&read.domain.to_string())),
                 );
             }
             if domain::is_new_personal(&read.domain.host) && edition != Some(&Edition::Static) {
@@ -274,7 +290,7 @@ impl Sheet<'_> {
                     "give it an entry with staticSecretRef and domains".to_owned(),
                 );
             }
-            if !domains.iter().any(|(known, _)| *known == read.domain) {
+            if seen.insert(read.domain.clone()) {
                 domains.push((read.domain, item.span));
             }
         }
@@ -366,7 +382,7 @@ impl Sheet<'_> {
             code::NOT_SUPPORTED_YET,
             fields.name_span(field),
             format!("{what} is not supported yet: the entry is not served"),
-            "the other entries are served; nothing needs to be changed".to_owned(),
+            "the other entries are served; leave it as it is, or remove the entry".to_owned(),
         );
     }
 }

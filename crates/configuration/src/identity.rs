@@ -177,8 +177,9 @@ impl Sheet<'_> {
                 code::INCOMPLETE_PAIR,
                 fields.name_span("rrsaOIDCProviderRoleARN"),
                 format!(
-                    "the OIDC provider is of account {}, rrsaRoleARN of account {}; a role can only trust a provider of its own account",
-                    provider.account, role.account
+                    "the OIDC provider is of account {}, the role of account {}; a role can only trust a provider of its own",
+                    self.quote(provider.account),
+                    self.quote(role.account)
                 ),
                 "write the provider and the role of the cluster's account; the hop into another account is assumeRoleARN"
                     .to_owned(),

@@ -7,11 +7,12 @@ use crate::configuration::{Configuration, Entry};
 use crate::duplicates;
 use crate::entries::{ReadEntry, Setting};
 use crate::finding::Finding;
-use crate::mask;
 use crate::names;
 use crate::sheet::{Scalar, Sheet, is_unset};
 use crate::source::{Form, Source, Text};
 
+/// Unknown keys beyond this many findings are not told.
+const MAX_FINDINGS: usize = 100;
 /// No ConfigMap can hold more.
 const MAX_VALUE: usize = 1024 * 1024;
 
@@ -130,24 +131,30 @@ impl<'s> Loader<'s> {
 
     fn unknown_keys(&mut self) {
         for (key, text) in &self.source.values {
-            let Some((near, alike)) = names::nearest(key, &names::KEYS).filter(|(near, _)| near != key)
-            else {
+            if names::KEYS.contains(&key.as_str()) {
                 continue;
-            };
-            let shown = mask::name(key);
-            let mut sheet = Sheet::new(&shown, text, Vec::new());
-            let message = format!("unknown key `{shown}`; the nearest known one is `{near}`");
+            }
+            let Some((near, alike)) = names::nearest(key, &names::KEYS) else { continue };
+            let mut sheet = Sheet::of_unknown(key, alike, text);
+            let message = format!("unknown key `{}`; the nearest known one is `{near}`", sheet.key());
             if alike && !self.source.values.contains_key(near) {
-                let remedy = format!("write `{near}`, or remove the key");
-                sheet.error(code::MISSPELLED_KEY, None, message, remedy);
+                sheet.error(
+                    code::MISSPELLED_KEY,
+                    None,
+                    message,
+                    format!("write `{near}`, or remove the key"),
+                );
             } else if matches!(key.as_str(), "tokenMode" | "token-mode") {
                 let remedy =
-                    "tokenMode is no key of the ConfigMap: use the flag --token-mode or the add-on parameter";
+                    "the ConfigMap has no such key: use the flag --token-mode or the add-on parameter";
                 sheet.warn(code::UNKNOWN_KEY, None, message, remedy.to_owned());
             } else {
                 sheet.warn(code::UNKNOWN_KEY, None, message, "remove the key: nothing reads it".to_owned());
             }
             self.findings.extend(sheet.finish());
+            if self.findings.len() >= MAX_FINDINGS {
+                break;
+            }
         }
     }
 
@@ -158,26 +165,28 @@ impl<'s> Loader<'s> {
         for (key, text) in known.map(|(key, text)| (key.as_str(), text)).chain(parameters) {
             let mut sheet = Sheet::new(key, text, Vec::new());
             match text.form {
-                Form::Unquoted => sheet.error(
-                    code::UNQUOTED_VALUE,
-                    None,
-                    format!(
-                        "the value of {key} is a number or boolean, and values under `data:` must be strings"
-                    ),
-                    format!("put it in quotes: `{key}: \"{}\"`", mask::quote(text.content.trim())),
-                ),
+                Form::Unquoted => {
+                    let at = sheet.whole_span();
+                    let found = sheet.quote(&text.content);
+                    sheet.error(
+                        code::UNQUOTED_VALUE,
+                        Some(at),
+                        format!(
+                            "{key} is {found}, a number or boolean; values under `data:` must be strings"
+                        ),
+                        "put the value in quotes: the API server refuses it without".to_owned(),
+                    );
+                }
                 Form::Collection => sheet.error(
                     code::WRONG_TYPE,
                     None,
-                    format!(
-                        "the value of {key} is a list or mapping, and values under `data:` must be strings"
-                    ),
-                    format!("make it a text: write `{key}: |` and leave the lines below indented"),
+                    format!("{key} is a list or mapping; values under `data:` must be strings"),
+                    format!("write `{key}: |` and keep the lines below it indented"),
                 ),
                 Form::String if text.content.len() > MAX_VALUE => sheet.error(
                     code::TOO_LARGE,
                     None,
-                    format!("the value of {key} has more than 1 MiB"),
+                    format!("{key} has more than 1 MiB"),
                     "no ConfigMap can hold that: shorten it".to_owned(),
                 ),
                 Form::String | Form::Null => {}
@@ -253,18 +262,21 @@ impl<'s> Loader<'s> {
             Some(_) => self.text(key)?,
         };
         let mut sheet = Sheet::new(key, text, names::ENTRY.to_vec());
-        let entries = if text.content.trim().is_empty() {
-            sheet.missing_list(key, None);
-            None
-        } else {
-            let tree = sheet.parse();
-            // A fault before anything was read says enough.
-            if tree.root.is_none() && tree.fault.is_some() {
-                None
-            } else {
-                sheet.entries(tree.root.as_ref(), key, setting)
-            }
+        let tree = sheet.parse();
+        // A fault before anything was read says enough; after a fault the entries are read for their findings only.
+        let entries = match (&tree.root, &tree.fault) {
+            (None, Some(_)) => None,
+            (root, fault) => sheet.entries(root.as_ref(), key, setting).filter(|_| fault.is_none()),
         };
+        self.take(sheet, entries)
+    }
+
+    /// Keeps what a sheet found and where its entries stand.
+    pub(crate) fn take(
+        &mut self,
+        mut sheet: Sheet<'_>,
+        entries: Option<Vec<ReadEntry>>,
+    ) -> Option<Vec<ReadEntry>> {
         if let Some(entries) = &entries {
             self.places = sheet.places(entries);
             duplicates::check(&mut sheet, entries);

@@ -21,8 +21,10 @@ pub(crate) fn snippet(line: &str, number: u32, at: Span, scalars: &[Span], shown
     for span in scalars.iter().filter(|span| span.start.line <= number && span.end.line >= number) {
         let from = if span.start.line == number { index(span.start.column) } else { 0 };
         let to = if span.end.line == number { index(span.end.column) } else { usize::MAX };
-        let visible = shown.binary_search(span).is_ok() && span.start.line == span.end.line;
         let (from, to) = (from.saturating_sub(skipped), to.saturating_sub(skipped).min(marks.len()));
+        let visible = shown.binary_search(span).is_ok()
+            && span.start.line == span.end.line
+            && chars.get(from..to).is_some_and(|chars| !has_secret_run(chars));
         for (mark, c) in marks.iter_mut().zip(&chars).take(to).skip(from) {
             let quote = matches!(c, '"' | '\'') && !visible;
             *mark = if visible || quote { Mark::Shown } else { Mark::Hidden };
@@ -115,7 +117,10 @@ fn draw(chars: &[char], marks: &[Mark], prefix: &str, fault: usize, width: usize
             end = Some(length);
         }
         match mark {
-            Mark::Comment => break,
+            Mark::Comment => {
+                text.push_str("# …");
+                break;
+            }
             Mark::Shown => {
                 text.push(printable(*c));
                 length += 1;
@@ -197,6 +202,12 @@ fn looks_secret(run: &str) -> bool {
         && has(char::is_ascii_uppercase)
         && has(char::is_ascii_lowercase)
         && has(char::is_ascii_digit)
+}
+
+fn has_secret_run(chars: &[char]) -> bool {
+    chars
+        .split(|c| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '=')))
+        .any(|run| run.len() >= 16 && looks_secret(&run.iter().collect::<String>()))
 }
 
 /// An unknown name, for a message, unless it may be a value that lost its name.

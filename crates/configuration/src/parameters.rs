@@ -2,7 +2,6 @@
 
 use crate::code;
 use crate::configuration::TokenMode;
-use crate::duplicates;
 use crate::entries::{ReadEntry, Setting};
 use crate::load::Loader;
 use crate::names;
@@ -15,16 +14,12 @@ impl Loader<'_> {
         let known = names::PARAMETERS.iter().chain(&names::ENTRY).copied().collect();
         let mut sheet = Sheet::new(names::ADD_ON_PARAMETERS, text, known);
         let entries = self.read_add_on(&mut sheet);
-        if let Some(entries) = &entries {
-            self.places = sheet.places(entries);
-            duplicates::check(&mut sheet, entries);
-        }
-        self.findings.extend(sheet.finish());
-        entries
+        self.take(sheet, entries)
     }
 
     fn read_add_on(&mut self, sheet: &mut Sheet<'_>) -> Option<Vec<ReadEntry>> {
-        let root = sheet.parse().root?;
+        let tree = sheet.parse();
+        let root = tree.root?;
         let fields = sheet.fields(&root, &names::PARAMETERS, "the add-on parameters")?;
         let scope = self.configuration.scope.clone();
         if let Some(list) = sheet.text_of(&fields, "watchNamespace")
@@ -65,6 +60,9 @@ impl Loader<'_> {
             rrsa_enabled: self.configuration.rrsa_enabled,
             token_mode: self.configuration.token_mode,
         };
-        sheet.entries(fields.written("AcrInstanceInfo"), "AcrInstanceInfo", setting)
+        // After a syntax error the entries are read for their findings only.
+        sheet
+            .entries(fields.written("AcrInstanceInfo"), "AcrInstanceInfo", setting)
+            .filter(|_| tree.fault.is_none())
     }
 }

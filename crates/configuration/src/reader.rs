@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::code;
-use crate::mask;
 use crate::names;
 use crate::placeholder;
 use crate::sheet::{Scalar, Sheet, is_unset};
@@ -138,11 +137,11 @@ impl Sheet<'_> {
         what: &str,
         fields: &Fields<'_>,
     ) {
-        let shown = mask::name(text);
+        let Some((near, alike)) = names::nearest(text, known) else { return };
+        let shown = self.name(text, alike);
         if shown == text {
             self.show(key);
         }
-        let Some((near, alike)) = names::nearest(text, known) else { return };
         let message = format!("unknown field `{shown}` in {what}; the nearest known one is `{near}`");
         if alike && fields.written(near).is_none() {
             let remedy = format!("write `{near}`, or remove the field");

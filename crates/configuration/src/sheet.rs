@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::entries::ReadEntry;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Severity, Snippet};
 use crate::load::{Place, Places};
 use crate::mask;
 use crate::source::Text;
@@ -20,6 +20,8 @@ pub(crate) struct Sheet<'s> {
     shown: Vec<Span>,
     /// A syntax error makes every boundary between name and value doubtful: then no scalar is shown.
     hidden: bool,
+    /// Nobody knows the key: of its value nothing is shown.
+    unknown: bool,
     names: Vec<&'static str>,
     /// The entry that is being read.
     pub(crate) entry: Option<usize>,
@@ -63,15 +65,9 @@ impl<'n> Scalar<'n> {
         let (Some(base), Some(before)) = (self.base, self.text.get(..range.start)) else {
             return self.span;
         };
-        let start = match before.rsplit_once('\n') {
-            None => Position { line: base.line, column: base.column + chars(before) },
-            Some((above, left)) => {
-                let lines = u32::try_from(above.matches('\n').count() + 1).unwrap_or(u32::MAX / 4);
-                Position { line: base.line + lines, column: self.margin + chars(left) }
-            }
-        };
-        let inside = self.text.get(range).and_then(|text| text.lines().next()).unwrap_or_default();
-        Span { start, end: Position { line: start.line, column: start.column + chars(inside) } }
+        let start = advance(base, before, self.margin);
+        let inside = first_line(self.text.get(range).unwrap_or_default());
+        Span { start, end: advance(start, inside, self.margin) }
     }
 
     /// A part of the text as a scalar of its own, given in bytes.
@@ -90,15 +86,38 @@ impl<'n> Scalar<'n> {
         self.slice(start..start + self.text.trim().len())
     }
 
-    /// The elements of a comma list, trimmed, empty ones left out.
+    /// The elements of a comma list, trimmed, empty ones left out. Linear: places are counted along.
     pub(crate) fn items(self) -> impl Iterator<Item = Self> {
-        let mut at = 0;
+        let mut at = self.base;
         self.text.split(',').filter_map(move |piece| {
-            let item = self.slice(at..at + piece.len()).trimmed();
-            at += piece.len() + 1;
+            let base = at;
+            at = at.map(|at| {
+                let Position { line, column } = advance(at, piece, self.margin);
+                Position { line, column: column + 1 }
+            });
+            let span = match base {
+                None => self.span,
+                Some(start) => Span { start, end: advance(start, first_line(piece), self.margin) },
+            };
+            let item = Self { text: piece, span, base, margin: self.margin }.trimmed();
             (!item.text.is_empty()).then_some(item)
         })
     }
+}
+
+/// The place after a text that starts at `from`; further lines start in the column `margin`.
+fn advance(from: Position, text: &str, margin: u32) -> Position {
+    match text.rsplit_once('\n') {
+        None => Position { line: from.line, column: from.column.saturating_add(chars(text)) },
+        Some((above, left)) => {
+            let lines = u32::try_from(above.matches('\n').count() + 1).unwrap_or(u32::MAX / 4);
+            Position { line: from.line.saturating_add(lines), column: margin.saturating_add(chars(left)) }
+        }
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.split('\n').next().unwrap_or_default()
 }
 
 fn chars(text: &str) -> u32 {
@@ -114,6 +133,7 @@ impl<'s> Sheet<'s> {
             scalars: Vec::new(),
             shown: Vec::new(),
             hidden: source.doubtful,
+            unknown: false,
             names,
             entry: None,
             unparsed: None,
@@ -121,6 +141,26 @@ impl<'s> Sheet<'s> {
             uncounted: 0,
             errors: 0,
         }
+    }
+
+    /// The sheet of an unknown key, of which only the name may be shown, and that only if it is plausible.
+    pub(crate) fn of_unknown(key: &'s str, looks_known: bool, source: &'s Text) -> Self {
+        let shown = (looks_known || !source.doubtful) && mask::name(key) == key;
+        let mut sheet = Self::new(if shown { key } else { mask::MASK }, source, Vec::new());
+        sheet.unknown = true;
+        sheet
+    }
+
+    /// The key as it may be shown.
+    pub(crate) fn key(&self) -> &'s str {
+        self.key
+    }
+
+    /// The first place with a character, a comment's included.
+    pub(crate) fn first_text(&self) -> Option<Span> {
+        let (number, line) = (1..).zip(self.text().split('\n')).find(|(_, line)| !line.trim().is_empty())?;
+        let start = Position { line: number, column: 1 + chars(line) - chars(line.trim_start()) };
+        Some(Span { start, end: Position { column: start.column + 1, ..start } })
     }
 
     /// The text of the value.
@@ -145,8 +185,18 @@ impl<'s> Sheet<'s> {
         self.hidden |= tree.fault.is_some();
     }
 
+    /// The place of a value that is one known text, which then may be shown.
+    pub(crate) fn whole_span(&mut self) -> Span {
+        self.whole_scalar().span
+    }
+
     /// The value is one known text that may be shown, or nothing when it is not set.
     pub(crate) fn whole(&mut self) -> Option<Scalar<'s>> {
+        let scalar = self.whole_scalar();
+        (!is_unset(scalar.text)).then_some(scalar)
+    }
+
+    fn whole_scalar(&mut self) -> Scalar<'s> {
         let text = self.text();
         let start = Position { line: 1, column: 1 };
         for (number, line) in (1..).zip(text.split('\n').take(50)) {
@@ -155,9 +205,8 @@ impl<'s> Sheet<'s> {
             self.scalars.push(span);
             self.shown.push(span);
         }
-        let end = Position { line: 1, column: 1 + chars(text.lines().next().unwrap_or_default()) };
-        let scalar = Scalar { text, span: Span { start, end }, base: Some(start), margin: 1 }.trimmed();
-        (!is_unset(scalar.text)).then_some(scalar)
+        let end = Position { line: 1, column: 1 + chars(first_line(text)) };
+        Scalar { text, span: Span { start, end }, base: Some(start), margin: 1 }.trimmed()
     }
 
     /// Lets a scalar of the tree be shown.
@@ -165,6 +214,11 @@ impl<'s> Sheet<'s> {
         if matches!(node.value, Value::Scalar { .. } | Value::Null) {
             self.shown.push(node.span);
         }
+    }
+
+    /// An unknown name, for a message; where boundaries are doubtful only if it looks like a known one.
+    pub(crate) fn name(&self, text: &str, looks_known: bool) -> String {
+        if self.hidden && !looks_known { mask::MASK.to_owned() } else { mask::name(text) }
     }
 
     /// A value for a message, in backquotes.
@@ -236,7 +290,7 @@ impl<'s> Sheet<'s> {
 
     /// The findings, with their snippets: only now is it known what may be shown.
     pub(crate) fn finish(self) -> Vec<Finding> {
-        let Self { findings, scalars, mut shown, hidden, names, source, uncounted, .. } = self;
+        let Self { key, findings, scalars, mut shown, hidden, unknown, names, source, uncounted, .. } = self;
         shown.sort_unstable();
         let lines: Vec<&str> = source.content.split('\n').map(|line| line.trim_end_matches('\r')).collect();
         let mut finished: Vec<Finding> = findings
@@ -246,6 +300,12 @@ impl<'s> Sheet<'s> {
                     let index = usize::try_from(at.start.line).ok()?.checked_sub(1)?;
                     Some((at, *lines.get(index)?))
                 });
+                if unknown {
+                    let length = key.chars().count().max(1);
+                    finding.snippet =
+                        Some(Snippet { text: format!("{key}: {}", mask::MASK), start: 0, length });
+                    return finding;
+                }
                 finding.snippet = line.map(|(at, line)| {
                     if hidden {
                         mask::skeleton_snippet(line, at, &names)

@@ -5,6 +5,7 @@ use crate::code;
 use crate::configuration::{Edition, Entry, Identity, TokenMode};
 use crate::document::Document;
 use crate::finding::{Finding, Severity};
+use crate::mask;
 use crate::region;
 
 /// What a cluster would say, given by flags instead.
@@ -42,9 +43,10 @@ impl Document {
         {
             let remedy =
                 near.map_or("check the name of the region".to_owned(), |near| format!("write `{near}`"));
-            self.loaded
-                .findings
-                .push(without_place(format!("the given region `{region}` is no known region"), remedy));
+            self.loaded.findings.push(without_place(
+                format!("the given region `{}` is no known region", mask::quote(region)),
+                remedy,
+            ));
         }
         let mut summaries = Vec::new();
         for entry in &configuration.entries {

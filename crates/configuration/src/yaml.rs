@@ -12,7 +12,7 @@ use serde_saphyr::granit_parser::{
 /// Nesting beyond this is nonsense: the deepest legal value has four levels.
 const MAX_DEPTH: usize = 64;
 /// More nodes than this, aliases expanded, do not come from a user.
-const MAX_NODES: usize = 50_000;
+const MAX_NODES: usize = 20_000;
 
 /// 1-based, in characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -144,6 +144,8 @@ struct Builder {
     open: Vec<Open>,
     anchors: BTreeMap<usize, Node>,
     documents: usize,
+    /// Where the present document starts.
+    start: Position,
     nodes: usize,
 }
 
@@ -152,9 +154,7 @@ impl Builder {
         match event {
             Event::DocumentStart(..) => {
                 self.documents += 1;
-                if self.documents > 1 {
-                    return Err(Fault { kind: FaultKind::SeveralDocuments, at: span.start });
-                }
+                self.start = span.start;
                 Ok(())
             }
             Event::Scalar(text, style, anchor, tag) => {
@@ -172,6 +172,9 @@ impl Builder {
                     (Style::Plain, "" | "~" | "null" | "Null" | "NULL") => Value::Null,
                     _ => Value::Scalar { text: text.into_owned(), style },
                 };
+                if !matches!(value, Value::Null) {
+                    self.check_document()?;
+                }
                 self.place(Node { value, span, complete: true, nodes: 1, height: 0 }, anchor)
             }
             Event::SequenceStart(_, anchor, _) => self.enter(span, anchor, false),
@@ -196,6 +199,7 @@ impl Builder {
     }
 
     fn enter(&mut self, span: Span, anchor: usize, mapping: bool) -> Result<(), Fault> {
+        self.check_document()?;
         if self.open.len() >= MAX_DEPTH {
             return Err(Fault { kind: FaultKind::TooLarge, at: span.start });
         }
@@ -223,7 +227,17 @@ impl Builder {
         }
         match self.open.last_mut() {
             Some(open) => open.children.push(node),
+            // `---` at the end of a file starts a document without content: nobody meant one.
+            None if self.documents > 1 && matches!(node.value, Value::Null) => {}
             None => self.tree.root = Some(node),
+        }
+        Ok(())
+    }
+
+    /// Called before content is added.
+    fn check_document(&self) -> Result<(), Fault> {
+        if self.documents > 1 && self.tree.root.is_some() {
+            return Err(Fault { kind: FaultKind::SeveralDocuments, at: self.start });
         }
         Ok(())
     }
