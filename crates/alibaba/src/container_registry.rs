@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use acr_credentials::uri_encoding::encode_pairs;
 use acr_credentials::{AccessKey, InstanceHost, Login, Reply, UnixMillis};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
@@ -17,7 +18,6 @@ use crate::conversation::Stamp;
 use crate::fault::Fault;
 use crate::received::Received;
 use crate::secret_member::SecretMember;
-use crate::uri_encoding::encode_pairs;
 
 const VERSION: &str = "2018-12-01";
 

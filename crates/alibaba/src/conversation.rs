@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use acr_credentials::{Answer, Call, CallFailure, FailureKind, Reply, UnixMillis};
+use acr_credentials::{Answer, Call, CallFailure, FailureKind, Reply, UnixMillis, safe_text};
 use bytes::Bytes;
 use http::{Request, Response};
 use secrecy::SecretString;
@@ -12,7 +12,7 @@ use crate::fault::Fault;
 use crate::metadata::Access;
 use crate::received::{Received, date};
 use crate::sts::AssumeRoleWithOidc;
-use crate::{container_registry, metadata, safe_text, sts};
+use crate::{container_registry, metadata, sts};
 
 /// The longest body that is read; answers have a few kilobytes.
 pub const BODY_LIMIT_BYTES: usize = 1 << 20;

@@ -12,10 +12,8 @@ mod conversation;
 mod fault;
 mod metadata;
 mod received;
-mod safe_text;
 mod secret_member;
 mod sts;
-mod uri_encoding;
 
 pub use client::{Client, ClientOptions, ClientSetupFailure};
 pub use conversation::{BODY_LIMIT_BYTES, Conversation, Stamp, Step, TransportFailure};

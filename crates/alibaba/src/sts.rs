@@ -1,6 +1,7 @@
 //! STS 2015-04-01 `AssumeRoleWithOIDC`: encode and decode
 //! (<https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-assumerolewithoidc>).
 
+use acr_credentials::uri_encoding::encode_pairs;
 use acr_credentials::{AccessKey, Reply, UnixMillis};
 use bytes::Bytes;
 use http::{Method, Request, header};
@@ -12,7 +13,6 @@ use crate::base_url::BaseUrl;
 use crate::fault::Fault;
 use crate::received::{Received, iso_8601};
 use crate::secret_member::SecretMember;
-use crate::uri_encoding::encode_pairs;
 
 /// The parameters of `AssumeRoleWithOIDC`.
 pub(crate) struct AssumeRoleWithOidc<'a> {

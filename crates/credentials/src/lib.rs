@@ -4,11 +4,17 @@
 
 pub mod call;
 pub mod docker_config;
+pub mod endpoint;
 pub mod host;
+pub mod image;
+pub mod safe_text;
 pub mod slot;
 pub mod time;
+pub mod uri_encoding;
 
 pub use call::{AccessKey, Answer, Call, CallFailure, FailureKind, InstanceHost, Login, Reply};
 pub use docker_config::DockerConfig;
+pub use endpoint::endpoints;
+pub use image::{Digest, ImageReference, ImageReferenceError};
 pub use slot::KeySlot;
 pub use time::UnixMillis;

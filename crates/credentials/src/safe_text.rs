@@ -11,11 +11,11 @@ const LONGEST_NAME_CHARS: usize = 128;
 /// A shorter secret would blank out ordinary words; no real one is that short.
 const SHORTEST_SECRET_BYTES: usize = 6;
 
-/// A server's message, fit for a log.
+/// A server's message, fit for a log: one line of bounded length without any of `secrets`.
 ///
 /// The message of `SignatureDoesNotMatch` quotes the string to sign, which holds the security token in encoded
 /// forms, so it ends before the quotation.
-pub(crate) fn message(text: &str, secrets: &[&SecretString]) -> String {
+pub fn message(text: &str, secrets: &[&SecretString]) -> String {
     let mut text = Zeroizing::new(before_string_to_sign(text).to_owned());
     for secret in secrets {
         let mut form = Zeroizing::new(secret.expose_secret().trim().to_owned());
@@ -41,7 +41,7 @@ pub(crate) fn message(text: &str, secrets: &[&SecretString]) -> String {
 }
 
 /// An error code or a request id, where the text looks like one and holds no secret.
-pub(crate) fn name(text: &str, secrets: &[&SecretString]) -> Option<String> {
+pub fn name(text: &str, secrets: &[&SecretString]) -> Option<String> {
     let legible = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b':');
     let fits = !text.is_empty() && text.len() <= LONGEST_NAME_CHARS && text.bytes().all(legible);
     (fits && message(text, secrets) == text).then(|| text.to_owned())

@@ -1,23 +1,18 @@
-//! Percent-encoding as Alibaba Cloud signs it: RFC 3986 with only the unreserved characters left as they are
+//! Percent-encoding of queries and forms, strict as RFC 3986 has it and as Alibaba Cloud signs it: only the
+//! unreserved characters stay as they are
 //! (<https://www.alibabacloud.com/help/en/sdk/product-overview/v3-request-structure-and-signature>).
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
 /// Appends `text` to `out`, percent-encoded.
-pub(crate) fn encode_into(out: &mut String, text: &str) {
-    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
-    let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or('0');
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push(digit(byte >> 4));
-            out.push(digit(byte & 0xf));
-        }
-    }
+pub fn encode_into(out: &mut String, text: &str) {
+    out.extend(utf8_percent_encode(text, ENCODED));
 }
 
 /// `name=value` pairs joined by `&`, in the order given; the form of a query and of a form body.
-pub(crate) fn encode_pairs(pairs: &[(&str, &str)]) -> String {
+pub fn encode_pairs(pairs: &[(&str, &str)]) -> String {
     // Reserved for the worst case, so that growing leaves no copy of a token behind in freed memory.
     let size = pairs.iter().map(|(name, value)| (name.len() + value.len()) * 3 + 2).sum();
     let mut out = String::with_capacity(size);
