@@ -57,6 +57,8 @@ pub struct Machine {
     fights: u64,
     attach_lag: Histogram,
     outcome: Option<Outcome>,
+    /// The latest time that was passed in.
+    clocked: Mono,
 }
 
 /// What an operation in flight is about.
@@ -98,11 +100,13 @@ impl Machine {
             fights: 0,
             attach_lag: Histogram::default(),
             outcome: None,
+            clocked: Mono(0),
         }
     }
 
     /// Takes one observation.
     pub fn observe(&mut self, now: Now, observation: Observation) {
+        self.clocked = now.mono;
         match observation {
             Observation::ListStarted(watch) => self.world.list_started(watch),
             Observation::ListCompleted(watch) => self.list_completed(now, watch),
@@ -152,6 +156,7 @@ impl Machine {
     /// The next operation of `class`, or nothing to do for now. To be asked whenever a slot of the class is free:
     /// after an observation, after an answer, and when [`Self::wake`] has come.
     pub fn next(&mut self, now: Now, class: Class) -> Option<(OperationId, Operation)> {
+        self.clocked = now.mono;
         if class == Class::Lease {
             return self.next_lease(now);
         }
@@ -203,7 +208,7 @@ impl Machine {
             return None;
         }
         let mut wakes = vec![self.lease.wake()];
-        if !self.stopping && self.lease.held() {
+        if !self.stopping && self.lease.leading(self.clocked) {
             let objects = self.queues.wake().map(|wake| wake.max(self.paused));
             wakes.extend([self.recorder.wake(), objects]);
             if self.recorder.durable().is_some() {
@@ -269,10 +274,18 @@ impl Machine {
     }
 
     fn lease_answered(&mut self, now: Now, wrote: bool, answer: Answer) {
+        let led = self.lease.held();
         match answer {
             Answer::Lease(lease) => self.lease.answered(now.mono, wrote, Ok(lease)),
             Answer::Refused(refusal) => self.lease.answered(now.mono, wrote, Err(refusal)),
             _ => {}
+        }
+        if self.lease.held() && !led {
+            // A new term: another leader may have written the journal since it was read.
+            self.recorder.reopen();
+            self.book = Book::default();
+            self.gathering = None;
+            self.fresh_endpoints.clear();
         }
         if let Some(holder) = self.lease.refused() {
             self.outcome = Some(Outcome::LeaseHeld { holder: holder.to_owned() });

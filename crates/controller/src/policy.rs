@@ -28,9 +28,10 @@ pub enum Standing {
 }
 
 impl Policy {
-    /// How a namespace stands. One that was not seen yet is foreign.
+    /// How a namespace stands. One that was not seen yet is foreign, and so is one that is being deleted: it takes
+    /// everything with it.
     pub fn namespace(&self, name: &str, namespace: &Namespace) -> Standing {
-        if namespace.seen.is_none() {
+        if namespace.seen.as_ref().is_none_or(|seen| seen.terminating) {
             return Standing::Foreign;
         }
         if self.serves(name, namespace) {

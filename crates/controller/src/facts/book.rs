@@ -128,6 +128,13 @@ impl Book {
         self.facts = facts;
     }
 
+    /// A call for this fact is in flight already, from before it was unwanted and wanted again.
+    pub fn is_asked(&mut self, now: Mono, key: FactKey) {
+        if let Some(fact) = self.facts.get_mut(&key) {
+            fact.asked.get_or_insert(now);
+        }
+    }
+
     /// Gives a fact that has no value yet the one that an earlier process left in the journal.
     pub fn seed(&mut self, key: FactKey, value: Value, due: Mono) {
         if let Some(fact) = self.facts.get_mut(&key)

@@ -115,6 +115,14 @@ impl Recorder {
         self.deleted
     }
 
+    /// A new term begins: what others wrote since counts, so nothing is known until it is read again.
+    pub fn reopen(&mut self) {
+        self.known = false;
+        self.position = None;
+        self.unconfirmed = None;
+        self.not_before = Mono(0);
+    }
+
     /// The next operation on the journal, one at a time.
     pub fn next(&mut self, now: Mono) -> Option<Operation> {
         if self.in_flight.is_some() || self.deleted || now < self.not_before {
@@ -164,6 +172,8 @@ impl Recorder {
             };
         }
         self.known = true;
+        self.desired_generation += 1;
+        self.durable_generation = self.desired_generation;
         let (record, unusable) = match seen.map(|seen| document::decode(&seen.document)) {
             None => (Record::default(), None),
             Some(Ok(record)) => (record, None),
@@ -184,6 +194,8 @@ impl Recorder {
     pub fn done(&mut self, now: Mono, resource_version: u64, uid: Option<String>) -> Progress {
         self.failures = 0;
         match self.in_flight.take() {
+            // Written in a former term: the read that is due tells what it came to.
+            Some(InFlight::Write(_)) if !self.known => Progress::Nothing,
             Some(InFlight::Write(sent)) => {
                 self.position = match (uid, self.position.take()) {
                     (Some(uid), _) | (None, Some(Precondition::Exactly { uid, .. })) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use acr_configuration::{Finding, Loaded, Source};
 use acr_credentials::UnixMillis;
 
-use super::Machine;
+use super::{Flight, Machine};
 use crate::area::Area;
 use crate::facts::book::{Timing, Value, renewal};
 use crate::facts::chain::Surroundings;
@@ -161,6 +161,11 @@ impl Machine {
         self.policy.retiring = retiring;
         self.lines = lines;
         self.book.want(self.lines.wanted.clone());
+        for flight in self.in_flight.values() {
+            if let Flight::Fact(key) = flight {
+                self.book.is_asked(now.mono, *key);
+            }
+        }
         self.seed_facts(now, &records);
         self.report_lines(now);
         self.republish(now);

@@ -183,7 +183,16 @@ impl Machine {
                 work.list = None;
                 work.since = None;
                 if work.at_rest(now.mono) {
+                    let fought = work.fights > 0;
                     account.work = None;
+                    if fought {
+                        self.ledger.clear(now.mono, &account_group(namespace, name));
+                    }
+                } else if work.fights > 0 {
+                    let calm = work.calm;
+                    if work.comes_back(calm) {
+                        self.later(calm, Target::Account(Arc::clone(namespace), name.into()));
+                    }
                 }
             }
             return;
@@ -220,6 +229,13 @@ impl Machine {
         let account = self.world.namespace_mut(namespace)?.account_mut(&name)?;
         account.queued = false;
         let free = account.work.as_ref().is_none_or(|work| work.free(now.mono));
+        // An operation on an object of this name that was deleted since may still be out: its answer brings it back.
+        let busy = self.in_flight.values().any(|flight| {
+            matches!(flight, Flight::Account { namespace: home, name: other, .. } if home == namespace && *other == name)
+        });
+        if busy {
+            return None;
+        }
         if need == Need::Nothing || !free {
             // Whatever changed since it was queued has its own way back into the queue.
             self.touch_account(now, namespace, &name);

@@ -18,7 +18,7 @@ impl Machine {
         }
     }
 
-    /// Whether everything that is retiring is cleaned. Namespaces that are being deleted clean themselves.
+    /// Whether everything that is retiring is cleaned.
     fn retired(&self) -> bool {
         let busy = self
             .in_flight
@@ -31,7 +31,6 @@ impl Machine {
     pub(super) fn retiring_objects(&self) -> usize {
         self.world
             .namespaces()
-            .filter(|(_, namespace)| namespace.seen.as_ref().is_some_and(|seen| !seen.terminating))
             .map(|(name, namespace)| {
                 let home = self.policy.namespace(name, namespace);
                 let stood_back = namespace.work.as_ref().is_some_and(|work| work.stood_back);

@@ -105,10 +105,9 @@ impl Machine {
 
     fn secret_need(&mut self, now: Now, name: &str) -> Need {
         let Some(namespace) = self.world.namespace(name) else { return Need::Nothing };
-        let terminating = namespace.seen.as_ref().is_none_or(|seen| seen.terminating);
         let stood_back = namespace.work.as_ref().is_some_and(|work| work.stood_back);
         let leaving = namespace.secret.as_ref().is_some_and(|secret| secret.terminating);
-        if terminating || stood_back || leaving || !self.world.has_listed(Watch::PullSecrets) {
+        if stood_back || leaving || !self.world.has_listed(Watch::PullSecrets) {
             return Need::Nothing;
         }
         match self.policy.namespace(name, namespace) {
@@ -268,6 +267,13 @@ impl Machine {
         let namespace = self.world.namespace_mut(name)?;
         namespace.queued = false;
         let free = namespace.work.as_ref().is_none_or(|work| work.free(now.mono));
+        let busy = self
+            .in_flight
+            .values()
+            .any(|flight| matches!(flight, Flight::Secret { namespace, .. } if namespace == name));
+        if busy {
+            return None;
+        }
         if !free || matches!(need, Need::Nothing | Need::Later(_)) {
             self.touch_secret(now, name);
             return None;

@@ -28,6 +28,7 @@ pub struct Scenario {
     pub log: Vec<String>,
     pub lists: BTreeMap<(String, String), Option<String>>,
     pub secrets: BTreeMap<String, String>,
+    pub digests: BTreeMap<String, String>,
     pub journal: Option<(u64, Vec<u8>)>,
     pub lease: Option<LeaseSeen>,
     pub logins: u64,
@@ -46,6 +47,7 @@ impl Scenario {
             log: Vec::new(),
             lists: BTreeMap::new(),
             secrets: BTreeMap::new(),
+            digests: BTreeMap::new(),
             journal: None,
             lease: None,
             logins: 0,
@@ -225,6 +227,7 @@ impl Scenario {
             Operation::ApplyPullSecret { namespace, payload, .. } => {
                 let document = String::from_utf8(payload.document.to_vec()).unwrap();
                 self.secrets.insert(namespace.clone(), document);
+                self.digests.insert(namespace.clone(), payload.digest.clone());
                 self.observe(Observation::PullSecret(PullSecretSeen {
                     namespace,
                     uid: "secret".into(),
