@@ -163,7 +163,8 @@ async fn pull_from(
     special: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static,
 ) -> Result<Pulled, PullFailure> {
     let (client, _) = site(special).await;
-    pull(&client, &reference(), Some(&login("MARKER-password"))).await
+    let pull = async move { pull(&client, &reference(), Some(&login("MARKER-password"))).await };
+    tokio::spawn(pull).await.unwrap()
 }
 
 #[track_caller]
