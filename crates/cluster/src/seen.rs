@@ -1,0 +1,340 @@
+//! Objects as the watches and reads show them: only what is used, whatever else they hold.
+//!
+//! Fields that nothing can be done without (name, version) are required: an object that lacks them is reported
+//! and passed over. Everything else is optional, so that no object of a future server stops a watch.
+
+use std::collections::BTreeMap;
+
+use acr_controller::names::IGNORE_LABEL;
+use acr_controller::observation::{AccountSeen, ConfigMapSeen, NamespaceSeen, Observation, PullSecretSeen};
+use acr_credentials::UnixMillis;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+/// A kind of object that is watched.
+pub(crate) trait Watched: DeserializeOwned + Clone + Send + 'static {
+    /// It exists, like this.
+    fn shown(self) -> Observation;
+    /// It was deleted.
+    fn gone(self) -> Observation;
+    /// Its resourceVersion, as the server wrote it.
+    fn version(&self) -> u64;
+}
+
+/// Prefix of the annotations that are kept. Others may hold anything; that of `kubectl apply` holds a whole
+/// Secret.
+const KEPT_ANNOTATIONS: &str = "acr-credential-helper/";
+
+fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    // A decimal number since Kubernetes is stored in etcd, and by contract since 1.35 (KEP-5504).
+    struct Text;
+    impl serde::de::Visitor<'_> for Text {
+        type Value = u64;
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("a decimal resourceVersion")
+        }
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<u64, E> {
+            text.parse().map_err(|_| E::custom("not a decimal resourceVersion"))
+        }
+    }
+    deserializer.deserialize_str(Text)
+}
+
+/// The part of `metadata` that every kind shares.
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Metadata {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) namespace: String,
+    #[serde(default)]
+    pub(crate) uid: String,
+    #[serde(deserialize_with = "version")]
+    pub(crate) resource_version: u64,
+    creation_timestamp: Option<jiff::Timestamp>,
+    deletion_timestamp: Option<IgnoredAny>,
+    labels: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    managed_fields: Option<Vec<ManagedFields>>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ManagedFields {
+    manager: Option<String>,
+    fields_v1: Option<Fields>,
+}
+
+/// The part of a field set that tells who owns the docker config document; see
+/// <https://kubernetes.io/docs/reference/using-api/server-side-apply/#managedfields>.
+#[derive(Clone, Deserialize)]
+struct Fields {
+    #[serde(rename = "f:data")]
+    data: Option<DataFields>,
+}
+
+#[derive(Clone, Deserialize)]
+struct DataFields {
+    #[serde(rename = "f:.dockerconfigjson")]
+    document: Option<IgnoredAny>,
+}
+
+impl ManagedFields {
+    fn owns_document(&self) -> bool {
+        let data = self.fields_v1.as_ref().and_then(|fields| fields.data.as_ref());
+        data.is_some_and(|data| data.document.is_some())
+    }
+}
+
+/// Only which object it is, and its version: from the answer to a write.
+#[derive(Deserialize)]
+pub(crate) struct Versioned {
+    pub(crate) metadata: VersionOnly,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct VersionOnly {
+    pub(crate) uid: Option<String>,
+    #[serde(deserialize_with = "version")]
+    pub(crate) resource_version: u64,
+}
+
+/// A ConfigMap.
+#[derive(Clone, Deserialize)]
+pub(crate) struct ConfigMapObject {
+    metadata: Metadata,
+    data: Option<BTreeMap<String, String>>,
+}
+
+impl Watched for ConfigMapObject {
+    fn shown(self) -> Observation {
+        Observation::Configuration(ConfigMapSeen {
+            uid: self.metadata.uid,
+            resource_version: self.metadata.resource_version,
+            data: self.data.unwrap_or_default(),
+        })
+    }
+
+    fn gone(self) -> Observation {
+        Observation::ConfigurationGone
+    }
+
+    fn version(&self) -> u64 {
+        self.metadata.resource_version
+    }
+}
+
+/// A Namespace, metadata only.
+#[derive(Clone, Deserialize)]
+pub(crate) struct NamespaceObject {
+    metadata: Metadata,
+}
+
+impl Watched for NamespaceObject {
+    fn shown(self) -> Observation {
+        let metadata = self.metadata;
+        Observation::Namespace(NamespaceSeen {
+            name: metadata.name,
+            uid: metadata.uid,
+            resource_version: metadata.resource_version,
+            labels: metadata.labels.unwrap_or_default(),
+            terminating: metadata.deletion_timestamp.is_some(),
+            created: metadata
+                .creation_timestamp
+                .map_or(UnixMillis::default(), |created| UnixMillis(created.as_millisecond())),
+        })
+    }
+
+    fn gone(self) -> Observation {
+        Observation::NamespaceGone { name: self.metadata.name }
+    }
+
+    fn version(&self) -> u64 {
+        self.metadata.resource_version
+    }
+}
+
+/// A ServiceAccount. There are many, so its metadata is read more narrowly than that of the others.
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AccountObject {
+    metadata: AccountMetadata,
+    // Kept as it is: an element may have no name, or members that this program does not know.
+    image_pull_secrets: Option<Value>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AccountMetadata {
+    name: String,
+    namespace: String,
+    #[serde(deserialize_with = "version")]
+    resource_version: u64,
+    labels: Option<AccountLabels>,
+}
+
+#[derive(Clone, Deserialize)]
+struct AccountLabels {
+    #[serde(rename = "acr-credential-helper/ignore")]
+    ignore: Option<String>,
+}
+
+impl AccountObject {
+    pub(crate) fn into_seen(self) -> AccountSeen {
+        let labels = self.metadata.labels;
+        AccountSeen {
+            namespace: self.metadata.namespace,
+            name: self.metadata.name,
+            resource_version: self.metadata.resource_version,
+            ignored: labels.and_then(|labels| labels.ignore).is_some_and(|value| value == "true"),
+            list: self.image_pull_secrets.map(|list| list.to_string()),
+        }
+    }
+}
+
+impl Watched for AccountObject {
+    fn shown(self) -> Observation {
+        Observation::Account(self.into_seen())
+    }
+
+    fn gone(self) -> Observation {
+        Observation::AccountGone { namespace: self.metadata.namespace, name: self.metadata.name }
+    }
+
+    fn version(&self) -> u64 {
+        self.metadata.resource_version
+    }
+}
+
+/// A Secret of the pull secret's name, metadata only.
+#[derive(Clone, Deserialize)]
+pub(crate) struct PullSecretObject {
+    metadata: Metadata,
+}
+
+impl Watched for PullSecretObject {
+    fn shown(self) -> Observation {
+        let metadata = self.metadata;
+        let owners = metadata.managed_fields.unwrap_or_default().into_iter();
+        let mut annotations = metadata.annotations.unwrap_or_default();
+        annotations.retain(|key, _| key.starts_with(KEPT_ANNOTATIONS));
+        Observation::PullSecret(PullSecretSeen {
+            namespace: metadata.namespace,
+            uid: metadata.uid,
+            resource_version: metadata.resource_version,
+            labels: metadata.labels.unwrap_or_default(),
+            annotations,
+            data_owners: owners
+                .filter(ManagedFields::owns_document)
+                .filter_map(|entry| entry.manager)
+                .collect(),
+            terminating: metadata.deletion_timestamp.is_some(),
+        })
+    }
+
+    fn gone(self) -> Observation {
+        Observation::PullSecretGone { namespace: self.metadata.namespace }
+    }
+
+    fn version(&self) -> u64 {
+        self.metadata.resource_version
+    }
+}
+
+// The name in `AccountLabels` must be a literal.
+const _: () = assert!(matches!(IGNORE_LABEL.as_bytes(), b"acr-credential-helper/ignore"));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown<K: Watched>(json: &str) -> String {
+        format!("{:#?}", serde_json::from_str::<K>(json).map(K::shown).unwrap())
+    }
+
+    #[test]
+    fn a_list_keeps_its_exact_elements_and_their_order() {
+        let json = r#"{"kind":"ServiceAccount","apiVersion":"v1","metadata":{"name":"a","namespace":"n","uid":"u","resourceVersion":"12","labels":{"x":"y"}},
+            "imagePullSecrets":[{"name":"z"},{},{"name":"a"},{"name":"z"}],"secrets":[{"name":"t"}]}"#;
+        let seen = serde_json::from_str::<AccountObject>(json).unwrap().into_seen();
+        assert_eq!(seen.list.as_deref(), Some(r#"[{"name":"z"},{},{"name":"a"},{"name":"z"}]"#));
+        assert_eq!(seen.resource_version, 12);
+        assert!(!seen.ignored);
+    }
+
+    #[test]
+    fn an_absent_list_is_told_from_an_empty_one() {
+        let list = |json: &str| serde_json::from_str::<AccountObject>(json).unwrap().into_seen().list;
+        let head = r#"{"metadata":{"name":"a","namespace":"n","resourceVersion":"1"}"#;
+        assert_eq!(list(&format!("{head}}}")), None);
+        assert_eq!(list(&format!("{head},\"imagePullSecrets\":[]}}")).as_deref(), Some("[]"));
+    }
+
+    #[test]
+    fn only_the_value_true_opts_a_service_account_out() {
+        for (value, ignored) in [("true", true), ("True", false), ("", false), ("false", false)] {
+            let json = format!(
+                r#"{{"metadata":{{"name":"a","namespace":"n","resourceVersion":"1","labels":{{"acr-credential-helper/ignore":"{value}"}}}}}}"#
+            );
+            assert_eq!(
+                serde_json::from_str::<AccountObject>(&json).unwrap().into_seen().ignored,
+                ignored,
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn of_a_secret_only_our_marks_and_the_owners_of_data_are_kept() {
+        let text = shown::<PullSecretObject>(
+            r#"{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{
+                "name":"acr-credential-secret-aggregation","namespace":"team","uid":"u","resourceVersion":"281",
+                "labels":{"app.kubernetes.io/managed-by":"acr-credential-helper"},
+                "annotations":{"acr-credential-helper/payload-digest":"d","kubectl.kubernetes.io/last-applied-configuration":"MARKER"},
+                "managedFields":[
+                    {"manager":"acr-credential-helper","operation":"Apply","fieldsV1":{"f:metadata":{"f:labels":{}},"f:type":{}}},
+                    {"manager":"kubectl-edit","operation":"Update","fieldsV1":{"f:data":{"f:.dockerconfigjson":{}}}},
+                    {"manager":"kubectl-create","operation":"Update","fieldsV1":{"f:data":{".":{}}}},
+                    {"manager":"other","operation":"Update"}]}}"#,
+        );
+        assert!(!text.contains("MARKER"), "{text}");
+        insta::assert_snapshot!(text, @r#"
+        PullSecret(
+            PullSecretSeen {
+                namespace: "team",
+                uid: "u",
+                resource_version: 281,
+                labels: {
+                    "app.kubernetes.io/managed-by": "acr-credential-helper",
+                },
+                annotations: {
+                    "acr-credential-helper/payload-digest": "d",
+                },
+                data_owners: [
+                    "kubectl-edit",
+                ],
+                terminating: false,
+            },
+        )
+        "#);
+    }
+
+    #[test]
+    fn a_namespace_tells_that_it_is_being_deleted_and_since_when_it_is() {
+        let text = shown::<NamespaceObject>(
+            r#"{"metadata":{"name":"n","uid":"u","resourceVersion":"3","creationTimestamp":"2026-11-21T22:16:00Z","deletionTimestamp":"2026-11-21T22:17:00Z"}}"#,
+        );
+        assert!(text.contains("terminating: true") && text.contains("1795299360000"), "{text}");
+    }
+
+    #[test]
+    fn an_object_without_a_usable_version_is_refused() {
+        for version in ["", "abc", "-1", "1.5"] {
+            let json = format!(r#"{{"metadata":{{"name":"n","resourceVersion":"{version}"}}}}"#);
+            assert!(serde_json::from_str::<NamespaceObject>(&json).is_err(), "{version}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What a watch asks for: the requests of lists and watches of one kind of object.
+
+use acr_controller::names::{CONFIG_MAP, PULL_SECRET};
+use acr_controller::observation::Watch;
+use acr_credentials::uri_encoding::encode_into;
+use http::Request;
+use http::header::ACCEPT;
+
+/// The answer holds objects without `spec`, `status` and `data`.
+const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+const WHOLE: &str = "application/json";
+/// Objects per page where lists are paged; the page size of client-go.
+const PAGE: u32 = 500;
+
+/// One kind of object, and which of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) watch: Watch,
+    path: String,
+    /// Rights by name need a selector by name.
+    name: Option<&'static str>,
+    metadata_only: bool,
+}
+
+impl Source {
+    pub(crate) fn configuration(namespace: &str) -> Self {
+        Self {
+            watch: Watch::Configuration,
+            path: format!("/api/v1/namespaces/{namespace}/configmaps"),
+            name: Some(CONFIG_MAP),
+            metadata_only: false,
+        }
+    }
+
+    pub(crate) fn namespaces() -> Self {
+        let path = "/api/v1/namespaces".to_owned();
+        Self { watch: Watch::Namespaces, path, name: None, metadata_only: true }
+    }
+
+    pub(crate) fn accounts() -> Self {
+        let path = "/api/v1/serviceaccounts".to_owned();
+        Self { watch: Watch::Accounts, path, name: None, metadata_only: false }
+    }
+
+    pub(crate) fn pull_secrets() -> Self {
+        let path = "/api/v1/secrets".to_owned();
+        Self { watch: Watch::PullSecrets, path, name: Some(PULL_SECRET), metadata_only: true }
+    }
+
+    /// What is watched, for logs.
+    pub(crate) fn label(&self) -> &'static str {
+        match self.watch {
+            Watch::Configuration => "ConfigMap",
+            Watch::Namespaces => "Namespaces",
+            Watch::Accounts => "ServiceAccounts",
+            Watch::PullSecrets => "pull secrets",
+        }
+    }
+
+    /// A watch that goes on after `version`, or that starts with all objects as they are at that moment. The
+    /// server ends it after `seconds`.
+    pub(crate) fn follow(&self, version: Option<u64>, seconds: u32) -> Result<Request<Vec<u8>>, http::Error> {
+        let start = match version {
+            Some(version) => format!("&resourceVersion={version}"),
+            // No version: not older than the moment of the request, whichever API server answers.
+            None => "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=".to_owned(),
+        };
+        let query = format!("watch=true&allowWatchBookmarks=true&timeoutSeconds={seconds}{start}");
+        self.get(&query, if self.metadata_only { METADATA } else { WHOLE })
+    }
+
+    /// One page of a list as it is at the moment of the first page.
+    pub(crate) fn page(&self, continue_token: Option<&str>) -> Result<Request<Vec<u8>>, http::Error> {
+        let mut query = format!("limit={PAGE}");
+        if let Some(token) = continue_token {
+            query.push_str("&continue=");
+            encode_into(&mut query, token);
+        }
+        self.get(&query, if self.metadata_only { METADATA_LIST } else { WHOLE })
+    }
+
+    fn get(&self, query: &str, accept: &'static str) -> Result<Request<Vec<u8>>, http::Error> {
+        let selector =
+            self.name.map_or_else(String::new, |name| format!("&fieldSelector=metadata.name%3D{name}"));
+        let uri = format!("{}?{query}{selector}", self.path);
+        Request::get(uri).header(ACCEPT, accept).body(Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(request: Result<Request<Vec<u8>>, http::Error>) -> String {
+        request.unwrap().uri().to_string()
+    }
+
+    #[test]
+    fn what_is_allowed_by_name_is_asked_for_by_name() {
+        for source in [Source::configuration("kube-system"), Source::pull_secrets()] {
+            for uri in [
+                uri(source.follow(None, 200)),
+                uri(source.follow(Some(7), 200)),
+                uri(source.page(Some("c="))),
+            ] {
+                assert!(uri.contains("fieldSelector=metadata.name%3Dacr-"), "{uri}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_watch_starts_with_all_objects_or_after_a_version() {
+        insta::assert_snapshot!(uri(Source::accounts().follow(None, 200)), @"/api/v1/serviceaccounts?watch=true&allowWatchBookmarks=true&timeoutSeconds=200&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=");
+        insta::assert_snapshot!(uri(Source::pull_secrets().follow(Some(9), 200)), @"/api/v1/secrets?watch=true&allowWatchBookmarks=true&timeoutSeconds=200&resourceVersion=9&fieldSelector=metadata.name%3Dacr-credential-secret-aggregation");
+        insta::assert_snapshot!(uri(Source::namespaces().page(Some("eyJ2=/+"))), @"/api/v1/namespaces?limit=500&continue=eyJ2%3D%2F%2B");
+    }
+}
