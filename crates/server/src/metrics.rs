@@ -203,9 +203,9 @@ struct Measured(Histogram);
 
 impl EncodeMetric for Measured {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
-        // The last bound stands for infinity.
-        let bounds = HISTOGRAM_BOUNDS_MILLIS.iter().map(|millis| Duration::from_millis(*millis).as_secs_f64());
-        let buckets: Vec<(f64, u64)> = bounds.chain([f64::MAX]).zip(self.0.counts).collect();
+        let bounds =
+            HISTOGRAM_BOUNDS_MILLIS.iter().map(|millis| Duration::from_millis(*millis).as_secs_f64());
+        let buckets: Vec<(f64, u64)> = bounds.chain([f64::INFINITY]).zip(self.0.counts).collect();
         let sum = Duration::from_millis(self.0.sum_millis).as_secs_f64();
         let no_exemplars: Option<&HashMap<usize, Exemplar<NoLabelSet, f64>>> = None;
         encoder.encode_histogram(sum, self.0.counts.iter().sum(), &buckets, no_exemplars)

@@ -102,9 +102,7 @@ async fn metrics(State(application): State<Application>) -> Response {
 async fn status(State(application): State<Application>) -> Response {
     let Some(status) = application.snapshots.take().await else { return stuck() };
     match serde_json::to_string(&Document::of(&status, now())) {
-        Ok(body) => {
-            ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], body).into_response()
-        }
+        Ok(body) => ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], body).into_response(),
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
     }
 }

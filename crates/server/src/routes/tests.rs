@@ -124,7 +124,11 @@ async fn a_process_that_has_listed_nothing_is_alive_and_not_ready() {
     assert_eq!(asked(&application, "/healthz").await, (200, "ok\n".to_owned()));
     let (code, body) = asked(&application, "/readyz").await;
     assert_eq!(code, 503);
-    insta::assert_snapshot!(body, @r#""#);
+    insta::assert_snapshot!(body, @r#"
+    watches: not all listed yet; the log names the one that is refused or cut
+    configuration: none accepted yet
+    lease: held by nobody yet
+    "#);
 }
 
 #[tokio::test]
@@ -132,7 +136,13 @@ async fn a_process_without_a_configuration_is_ready_and_says_so() {
     let status = Status { configured: false, ..at_work() };
     let (code, body) = asked(&application(status), "/readyz").await;
     assert_eq!(code, 200);
-    insta::assert_snapshot!(body, @r#""#);
+    insta::assert_snapshot!(body, @r#"
+    watches: all listed
+    configuration: none accepted yet
+    lease: held by this process
+    warning UnknownKey: line 3
+    error RefusedByPolicy: guard says no
+    "#);
 }
 
 #[tokio::test]
@@ -142,7 +152,60 @@ async fn the_status_is_a_summary_with_logins_and_findings() {
     let mut document: serde_json::Value = serde_json::from_str(&body).unwrap();
     let expires = document["logins"][0]["expires"].take();
     assert!(expires.as_str().unwrap().ends_with('Z'), "{expires}");
-    insta::assert_snapshot!(serde_json::to_string_pretty(&document).unwrap(), @r#""#);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&document).unwrap(), @r#"
+    {
+      "configured": true,
+      "fights": 5,
+      "findings": [
+        {
+          "code": "UnknownKey",
+          "message": "line 3",
+          "namespace": null,
+          "severity": "warning"
+        },
+        {
+          "code": "RefusedByPolicy",
+          "message": "guard says no",
+          "namespace": "team",
+          "severity": "error"
+        }
+      ],
+      "holder": "pod-1",
+      "leading": true,
+      "listed": true,
+      "logins": [
+        {
+          "entry": 0,
+          "expires": null,
+          "expires_in_seconds": 3600,
+          "failure": null,
+          "hosts": [
+            "one-registry.cn-hangzhou.cr.aliyuncs.com"
+          ],
+          "instance": "cri-one",
+          "region": "cn-hangzhou"
+        },
+        {
+          "entry": 1,
+          "expires": null,
+          "expires_in_seconds": null,
+          "failure": "GetAuthorizationToken failed: permission denied",
+          "hosts": [],
+          "instance": "cri-two",
+          "region": null
+        }
+      ],
+      "namespaces": {
+        "current": 3,
+        "pending": 1
+      },
+      "retiring": 4,
+      "service_accounts": {
+        "attached": 7,
+        "pending": 2
+      }
+    }
+    "#);
 }
 
 #[tokio::test]
@@ -159,7 +222,42 @@ async fn metrics_are_open_metrics_with_base_units() {
     // Families keep their members in no order.
     let mut lines: Vec<&str> = body.lines().filter(|line| !line.starts_with('#')).collect();
     lines.sort_unstable();
-    insta::assert_snapshot!(lines.join("\n"), @r#""#);
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    acr_credential_helper_api_reads_total{operation="read-journal",result="Success"} 1
+    acr_credential_helper_api_writes_total{operation="attach",result="LostRace"} 1
+    acr_credential_helper_api_writes_total{operation="attach",result="Success"} 1
+    acr_credential_helper_attach_lag_seconds_bucket{le="+Inf"} 5
+    acr_credential_helper_attach_lag_seconds_bucket{le="0.01"} 1
+    acr_credential_helper_attach_lag_seconds_bucket{le="0.025"} 1
+    acr_credential_helper_attach_lag_seconds_bucket{le="0.05"} 3
+    acr_credential_helper_attach_lag_seconds_bucket{le="0.1"} 3
+    acr_credential_helper_attach_lag_seconds_bucket{le="0.25"} 3
+    acr_credential_helper_attach_lag_seconds_bucket{le="0.5"} 3
+    acr_credential_helper_attach_lag_seconds_bucket{le="1.0"} 4
+    acr_credential_helper_attach_lag_seconds_bucket{le="120.0"} 4
+    acr_credential_helper_attach_lag_seconds_bucket{le="30.0"} 4
+    acr_credential_helper_attach_lag_seconds_bucket{le="5.0"} 4
+    acr_credential_helper_attach_lag_seconds_count 5
+    acr_credential_helper_attach_lag_seconds_sum 300.783
+    acr_credential_helper_build_info{version="0.1.0"} 1
+    acr_credential_helper_cloud_calls_total{operation="GetAuthorizationToken",result="Denied"} 1
+    acr_credential_helper_cloud_calls_total{operation="GetAuthorizationToken",result="Success"} 1
+    acr_credential_helper_configuration_accepted 1
+    acr_credential_helper_fights_total 5
+    acr_credential_helper_findings{severity="error",code="RefusedByPolicy"} 1
+    acr_credential_helper_findings{severity="warning",code="UnknownKey"} 1
+    acr_credential_helper_leader 1
+    acr_credential_helper_login_expires_in_seconds{entry="0",instance="cri-one"} 3600
+    acr_credential_helper_login_failing{entry="0",instance="cri-one"} 0
+    acr_credential_helper_login_failing{entry="1",instance="cri-two"} 1
+    acr_credential_helper_namespaces{state="current"} 3
+    acr_credential_helper_namespaces{state="pending"} 1
+    acr_credential_helper_retiring_objects 4
+    acr_credential_helper_service_accounts{state="attached"} 7
+    acr_credential_helper_service_accounts{state="pending"} 2
+    acr_credential_helper_watches_listed 1
+    acr_credential_helper_write_conflicts_total 1
+    "#);
     assert!(body.ends_with("# EOF\n"));
     for line in body.lines().filter(|line| line.starts_with("# TYPE")) {
         assert!(line.starts_with("# TYPE acr_credential_helper_"), "{line}");
