@@ -1,6 +1,7 @@
 //! The machine from its first list to its last write, over a friendly cluster.
 
 #![allow(
+    dead_code,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use acr_configuration::TokenMode;
 use acr_controller::observation::{
-    AccountSeen, Answer, ConfigMapSeen, JournalSeen, LeaseSeen, NamespaceSeen, Observation, PullSecretSeen,
-    Watch,
+    AccountSeen, Answer, ConfigMapSeen, ForeignSecret, JournalSeen, LeaseSeen, NamespaceSeen, Observation,
+    PullSecretSeen, Refusal, Watch,
 };
 use acr_controller::operation::{Class, ListChange, Operation, OperationId, Precondition};
 use acr_controller::settings::{Purpose, Settings};
 use acr_controller::{Machine, Mono, Now};
-use acr_credentials::{Answer as CloudAnswer, Call, InstanceHost, Login, Reply, UnixMillis};
+use acr_credentials::{
+    Answer as CloudAnswer, Call, CallFailure, FailureKind, InstanceHost, Login, Reply, UnixMillis,
+};
 
 /// 2026-01-01T00:00:00Z in milliseconds.
 pub const START: i64 = 1_767_225_600_000;
@@ -32,6 +34,14 @@ pub struct Scenario {
     pub journal: Option<(u64, Vec<u8>)>,
     pub lease: Option<LeaseSeen>,
     pub logins: u64,
+    /// What a read of a foreign Secret shows.
+    pub foreign: Option<ForeignSecret>,
+    /// Whether the last apply carried the mark of adoption.
+    pub adopted: bool,
+    /// The next operation of this label is refused like this.
+    pub refusals: Vec<(&'static str, Refusal)>,
+    /// Every call fails like this.
+    pub cloud_fails: Option<FailureKind>,
 }
 
 impl Scenario {
@@ -51,6 +61,10 @@ impl Scenario {
             journal: None,
             lease: None,
             logins: 0,
+            foreign: None,
+            adopted: false,
+            refusals: Vec::new(),
+            cloud_fails: None,
         }
     }
 
@@ -160,7 +174,11 @@ impl Scenario {
         let now = self.now();
         let (id, operation) = Class::ALL.into_iter().find_map(|class| self.machine.next(now, class))?;
         self.log.push(operation.label().to_owned());
-        let answer = self.carry_out(operation);
+        let refused = self.refusals.iter().position(|(label, _)| *label == operation.label());
+        let answer = match refused {
+            Some(place) => Answer::Refused(self.refusals.remove(place).1),
+            None => self.carry_out(operation),
+        };
         Some((id, answer))
     }
 
@@ -224,7 +242,16 @@ impl Scenario {
                 self.show_account(&namespace, &name);
                 self.done()
             }
-            Operation::ApplyPullSecret { namespace, payload, .. } => {
+            Operation::ReadForeignSecret { .. } => {
+                Answer::ForeignSecret(self.foreign.clone().expect("scripted"))
+            }
+            Operation::ReadAccount { namespace, name } => {
+                let list = self.lists[&(namespace.clone(), name.clone())].clone();
+                let resource_version = self.version;
+                Answer::Account(AccountSeen { namespace, name, resource_version, ignored: false, list })
+            }
+            Operation::ApplyPullSecret { namespace, payload, adopted, .. } => {
+                self.adopted = adopted;
                 let document = String::from_utf8(payload.document.to_vec()).unwrap();
                 self.secrets.insert(namespace.clone(), document);
                 self.digests.insert(namespace.clone(), payload.digest.clone());
@@ -257,6 +284,16 @@ impl Scenario {
     }
 
     fn ask(&mut self, call: &Call) -> CloudAnswer {
+        if let Some(kind) = self.cloud_fails {
+            let failure = CallFailure {
+                operation: call.operation(),
+                kind,
+                code: None,
+                message: String::new(),
+                request_id: None,
+            };
+            return CloudAnswer { cloud_time: Some(self.now().wall), outcome: Err(failure) };
+        }
         let reply = match call {
             Call::GetAuthorizationToken { .. } => {
                 self.logins += 1;
@@ -272,6 +309,16 @@ impl Scenario {
             other => panic!("not scripted: {other:?}"),
         };
         CloudAnswer { cloud_time: Some(self.now().wall), outcome: Ok(reply) }
+    }
+
+    /// The message of an active finding, empty where there is none.
+    pub fn finding(&self, code: &str) -> String {
+        let findings = self.machine.status(self.now()).findings;
+        findings
+            .into_iter()
+            .find(|finding| finding.code == code)
+            .map(|finding| finding.message)
+            .unwrap_or_default()
     }
 
     pub fn count(&self, label: &str) -> usize {
