@@ -20,14 +20,12 @@ mod operations;
 mod parameters;
 mod ram;
 mod sealed;
+mod server;
 mod signature;
 mod signing_key;
 mod sts;
 mod token_service;
 mod world;
-
-#[cfg(test)]
-mod tests;
 
 pub use call_log::CallRecord;
 pub use cloud::{Cloud, CloudRequest, CloudResponse, Outcome};
@@ -36,5 +34,14 @@ pub use faults::{ActiveFault, CutMoment, Fault, FaultEffect, Matcher};
 pub use hosts::Product;
 pub use issuer::Issuer;
 pub use mutation::{Mutation, MutationError};
+pub use server::{
+    Event, KeyError, Listing, Observer, Options, RegistryAuth, ServedHost, Simulator, StartError,
+};
 pub use signing_key::{SigningKey, SigningKeyError};
 pub use token_service::TOKEN_ISSUER;
+
+/// A description with every field, commented; a test keeps it complete and correct.
+pub const EXAMPLE: &str = include_str!("../example.yaml");
+
+#[cfg(test)]
+mod tests;

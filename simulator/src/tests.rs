@@ -6,5 +6,5 @@ mod metadata;
 mod mutations;
 mod signatures;
 mod sts;
-mod support;
+pub(crate) mod support;
 mod token_service;

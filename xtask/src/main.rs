@@ -1,6 +1,8 @@
 //! The commands of the README, run as `cargo xtask COMMAND`.
 
 mod cluster;
+mod test;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -20,12 +22,14 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Cluster(cluster::Arguments),
+    Test(test::Arguments),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Cluster(arguments) => cluster::run(arguments).await,
+        Command::Test(arguments) => test::run(arguments).await,
     };
     outcome.unwrap_or_else(|error| {
         anstream::eprintln!("error: {error}");

@@ -11,7 +11,7 @@ use crate::hosts;
 pub enum DescriptionError {
     /// Not YAML, or not of the documented shape. The text around the place is not shown: it may hold a secret.
     #[error("{}; `acr-simulator example` prints a complete description", .0.without_snippet())]
-    Shape(#[source] Box<serde_saphyr::Error>),
+    Shape(Box<serde_saphyr::Error>),
     /// The parts do not fit together; every fault is named.
     #[error("the parts do not fit together:\n  {}", .0.join("\n  "))]
     Content(Vec<String>),

@@ -25,7 +25,7 @@ pub enum KeySource {
 pub struct KeyUrl {
     /// `http://…` or `https://…`.
     pub address: String,
-    /// PEM file with the authorities to trust for `https`; absent = those of the operating system.
+    /// PEM file with the authorities to trust; `https` needs it.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
     /// File with a bearer token to send.

@@ -89,7 +89,7 @@ instances:
 
 pub(crate) static ISSUER: LazyLock<Issuer> =
     LazyLock::new(|| Issuer::new("https://issuer.example").expect("a key"));
-static SIGNING_KEY: LazyLock<Arc<SigningKey>> =
+pub(crate) static SIGNING_KEY: LazyLock<Arc<SigningKey>> =
     LazyLock::new(|| Arc::new(SigningKey::generate().expect("a key")));
 
 /// The time at which tests begin.

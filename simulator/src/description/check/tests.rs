@@ -1,1 +1,120 @@
 //! Descriptions that are refused, and why.
+
+use insta::assert_snapshot;
+
+use super::*;
+
+fn fault(text: &str) -> String {
+    Description::parse(text).unwrap_err().to_string()
+}
+
+#[test]
+fn an_unknown_field_is_named_with_its_place() {
+    let text = "accounts:\n  - id: \"1\"\n    role: []\n";
+    assert_snapshot!(fault(text), @"unknown field `role`, expected one of id, accessKeys, users, roles, oidcProviders at line 3, column 5; `acr-simulator example` prints a complete description");
+}
+
+#[test]
+fn a_wrong_type_is_named_with_its_place_and_no_secret_is_shown() {
+    let text = "accounts:\n  - id: \"1\"\n    accessKeys:\n      - {id: a, secret: hidden, status: On}\n";
+    let fault = fault(text);
+    assert!(!fault.contains("hidden"), "{fault}");
+    assert_snapshot!(fault, @"unknown variant `On`, expected one of Active, Inactive at line 4, column 41; `acr-simulator example` prints a complete description");
+}
+
+#[test]
+fn everything_that_does_not_fit_together_is_said_at_once() {
+    let text = r#"
+accounts:
+  - id: "1"
+    accessKeys: [{id: k, secret: s}, {id: STS.k, secret: s}]
+    users: [{name: u, accessKeys: [{id: k, secret: s}]}, {name: u}]
+    roles:
+      - name: short
+        maxSessionSeconds: 60
+        trustPolicy: {Version: "1", Statement: []}
+  - id: one
+metadata: {account: "1", region: cn-nowhere, role: short, rotationSeconds: 99999}
+instances:
+  - {id: cri-1, name: a, region: cn-hangzhou, account: "2"}
+  - {id: cri-1, name: a, region: cn-north-2-gov-1, account: "1"}
+  - {id: acr-2, name: b, region: cn-hangzhou, account: "1"}
+"#;
+    assert_snapshot!(fault(text), @r#"
+    the parts do not fit together:
+      access key "k" is given twice
+      user "u" is given twice
+      access key "STS.k": ids that start with STS. are those of sessions
+      role "short": maxSessionSeconds must lie between 3600 and 43200
+      account "one": the id of an account consists of digits
+      metadata: there is no region "cn-nowhere"
+      metadata: rotationSeconds must lie between 1 and documentSeconds
+      metadata: the trust policy of role "short" does not name the service ecs.aliyuncs.com
+      instance "cri-1" is given twice
+      instance "cri-1": there is no account "2"
+      instance "cri-1": there is no Container Registry in region "cn-north-2-gov-1"
+      instance "acr-2": the id of an Enterprise Edition instance starts with cri-
+    "#);
+}
+
+#[test]
+fn a_machine_needs_an_account_and_a_role_that_exist() {
+    let metadata = |text: &str| fault(&format!("accounts: [{{id: \"1\"}}]\nmetadata: {text}\n"));
+    assert_snapshot!(metadata("{account: \"2\", region: cn-hangzhou}"), @r#"
+    the parts do not fit together:
+      metadata: there is no account "2"
+    "#);
+    assert_snapshot!(metadata("{account: \"1\", region: cn-hangzhou, role: worker}"), @r#"
+    the parts do not fit together:
+      metadata: account 1 has no role "worker"
+    "#);
+}
+
+#[test]
+fn an_empty_description_is_a_cloud_without_anything() {
+    let description = Description::parse("{}").unwrap();
+    assert_eq!(description.accounts.len() + description.instances.len(), 0);
+}
+
+#[test]
+fn the_example_is_right_and_shows_every_field() {
+    let description = Description::parse(crate::EXAMPLE).unwrap();
+    assert_eq!(description.accounts.len(), 1);
+    for field in [
+        "seed",
+        "accounts",
+        "accessKeys",
+        "users",
+        "roles",
+        "oidcProviders",
+        "policies",
+        "status",
+        "maxSessionSeconds",
+        "trustPolicy",
+        "issuer",
+        "clientIds",
+        "keys",
+        "metadata",
+        "instanceId",
+        "role",
+        "tokens",
+        "documentSeconds",
+        "rotationSeconds",
+        "publicEndpoint",
+        "vpcEndpoint",
+        "enabled",
+        "domain",
+        "vpcs",
+        "customDomains",
+        "endpoint",
+        "authTakeover",
+        "repositories",
+        "public",
+        "tokenService",
+        "signingKeyFile",
+        "caFile",
+        "tokenFile",
+    ] {
+        assert!(crate::EXAMPLE.contains(&format!("{field}:")), "{field}");
+    }
+}

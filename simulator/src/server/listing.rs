@@ -1,0 +1,157 @@
+//! What a served cloud can be reached at, in the forms that programs and people need.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use serde::Serialize;
+
+use crate::description::{Description, Jwks};
+use crate::hosts::{Address, Product};
+use crate::token_service::TOKEN_ISSUER;
+
+/// What a served cloud can be reached at.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listing {
+    /// Every host name and its local URL.
+    pub hosts: Vec<ServedHost>,
+    /// What the registry of each instance needs in its `auth.token` section.
+    pub registries: Vec<RegistryAuth>,
+    /// The public key of the token service, the content of the registry's `auth.token.jwks` file.
+    pub jwks: Jwks,
+    /// The URL of the admin API.
+    pub admin: String,
+}
+
+/// A host name of Alibaba Cloud and the local URL that stands for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServedHost {
+    /// The host name.
+    pub host: String,
+    /// Its product.
+    pub product: Product,
+    /// Its region; null for the central STS host and the metadata service.
+    pub region: Option<String>,
+    /// The URL, without a slash at the end.
+    pub url: String,
+}
+
+/// What the registry of an instance needs in its `auth.token` section.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegistryAuth {
+    /// The instance id.
+    pub instance: String,
+    /// `realm`: where clients get their tokens.
+    pub realm: String,
+    /// `service`.
+    pub service: String,
+    /// `issuer`.
+    pub issuer: String,
+}
+
+/// The hosts that are served without being asked for: STS, Container Registry and token service of every region in the
+/// description, the central STS host, the metadata service, and the domains of instances that have taken over.
+pub(super) fn default_hosts(description: &Description) -> Vec<String> {
+    let regions: BTreeSet<&str> = description
+        .instances
+        .iter()
+        .map(|instance| instance.region.as_str())
+        .chain(description.metadata.as_ref().map(|metadata| metadata.region.as_str()))
+        .collect();
+    let mut hosts = vec!["sts.aliyuncs.com".to_owned()];
+    for region in regions {
+        // The first of each that exists in the region.
+        for services in [["sts", "sts-vpc"].as_slice(), &["cr"], &["dockerauth-ee"]] {
+            let names = services.iter().map(|service| format!("{service}.{region}.aliyuncs.com"));
+            hosts.extend(names.into_iter().find(|host| Address::of(host).is_some()));
+        }
+    }
+    if description.metadata.is_some() {
+        hosts.push("100.100.100.200".to_owned());
+    }
+    for instance in description.instances.iter().filter(|instance| instance.auth_takeover) {
+        hosts.extend([instance.public_domain(), instance.vpc_domain()]);
+        let custom = instance.custom_domains.iter().filter(|custom| custom.enabled);
+        hosts.extend(custom.map(|custom| custom.domain.clone()));
+    }
+    hosts
+}
+
+impl ServedHost {
+    pub(super) fn new(description: &Description, host: &str, bound: SocketAddr) -> Self {
+        let (product, region) = if let Some(address) = Address::of(host) {
+            (address.product, address.region)
+        } else {
+            let owner = description.instances.iter().find(|instance| instance.answers_at(host));
+            (Product::Dockerauth, owner.map(|instance| instance.region.clone()))
+        };
+        Self { host: host.to_owned(), product, region, url: format!("http://{bound}") }
+    }
+
+    fn is_vpc(&self) -> bool {
+        self.host.contains("-vpc.")
+    }
+}
+
+impl Listing {
+    pub(super) fn new(
+        description: &Description,
+        hosts: Vec<ServedHost>,
+        admin: SocketAddr,
+        jwks: Jwks,
+    ) -> Self {
+        let url = |wanted: &str| hosts.iter().find(|served| served.host == wanted).map(|served| &served.url);
+        let registries = description
+            .instances
+            .iter()
+            .filter_map(|instance| {
+                let host = if instance.auth_takeover {
+                    instance.public_domain()
+                } else {
+                    format!("dockerauth-ee.{}.aliyuncs.com", instance.region)
+                };
+                Some(RegistryAuth {
+                    instance: instance.id.clone(),
+                    realm: format!("{}/auth", url(&host)?),
+                    service: instance.service(),
+                    issuer: TOKEN_ISSUER.to_owned(),
+                })
+            })
+            .collect();
+        Self { hosts, registries, jwks, admin: format!("http://{admin}") }
+    }
+
+    /// The local URL of a host name.
+    pub fn url(&self, host: &str) -> Option<&str> {
+        self.hosts.iter().find(|served| served.host == host).map(|served| served.url.as_str())
+    }
+
+    /// What the registry of an instance needs.
+    pub fn registry(&self, instance: &str) -> Option<&RegistryAuth> {
+        self.registries.iter().find(|registry| registry.instance == instance)
+    }
+
+    /// The value of the key `endpoints` of the ConfigMap `acr-configuration`: a YAML list in which hosts of a region
+    /// come before those of all regions. Of the hosts of a product in a region the public one is taken.
+    pub fn endpoints_yaml(&self) -> String {
+        let mut wanted: Vec<&ServedHost> = self
+            .hosts
+            .iter()
+            .filter(|served| matches!(served.product, Product::Sts | Product::Cr | Product::Metadata))
+            .collect();
+        wanted
+            .sort_by_key(|served| (served.region.is_none(), served.product, &served.region, served.is_vpc()));
+        wanted.dedup_by_key(|served| (served.product, &served.region));
+        let mut text = String::new();
+        for served in wanted {
+            text.extend(["- product: ", served.product.name(), "\n"]);
+            if let Some(region) = &served.region {
+                text.extend(["  region: ", region.as_str(), "\n"]);
+            }
+            text.extend(["  url: ", served.url.as_str(), "\n"]);
+        }
+        text
+    }
+}

@@ -1,0 +1,73 @@
+//! The simulated Alibaba Cloud of a stage.
+
+use std::sync::{Arc, OnceLock};
+
+use acr_simulator::{Description, Jwks, Mutation, Options, SigningKey, Simulator};
+
+use crate::error::Error;
+
+/// The account that owns everything.
+pub const ACCOUNT: &str = "1280000000009011";
+/// The role of RRSA.
+pub const ROLE_ARN: &str = "acs:ram::1280000000009011:role/acr-pull";
+/// The OIDC provider of RRSA.
+pub const PROVIDER_ARN: &str = "acs:ram::1280000000009011:oidc-provider/ack-rrsa-demo";
+
+/// An instance of Container Registry.
+#[derive(Clone, Copy, Debug)]
+pub struct Instance {
+    /// Its id.
+    pub id: &'static str,
+    /// Its region.
+    pub region: &'static str,
+    /// Its domain on the internet.
+    pub public_host: &'static str,
+    /// All its domains, in the order of the alphabet.
+    pub hosts: &'static [&'static str],
+}
+
+/// An instance in the region of the cluster, with a domain of its owner.
+pub const ACME: Instance = Instance {
+    id: "cri-acme0000000000",
+    region: "cn-hangzhou",
+    public_host: "acme-registry.cn-hangzhou.cr.aliyuncs.com",
+    hosts: &[
+        "acme-registry-vpc.cn-hangzhou.cr.aliyuncs.com",
+        "acme-registry.cn-hangzhou.cr.aliyuncs.com",
+        "images.acme.example",
+    ],
+};
+
+/// An instance in another region, whose domains serve as token service too.
+pub const PARTNER: Instance = Instance {
+    id: "cri-partner0000000",
+    region: "cn-beijing",
+    public_host: "partner-registry.cn-beijing.cr.aliyuncs.com",
+    hosts: &[
+        "partner-registry-vpc.cn-beijing.cr.aliyuncs.com",
+        "partner-registry.cn-beijing.cr.aliyuncs.com",
+    ],
+};
+
+/// Starts the cloud for a component in `namespace` of a cluster with this issuer and its keys.
+pub(crate) async fn start(namespace: &str, issuer: &str, jwks: &str) -> Result<Simulator, Error> {
+    let text = include_str!("cloud.yaml").replace("COMPONENT", namespace).replace("ISSUER", issuer);
+    let options = Options { signing_key: Some(signing_key()?), ..Options::default() };
+    let simulator = Simulator::start(Description::parse(&text)?, options).await?;
+    let jwks: Jwks = serde_json::from_str(jwks)
+        .map_err(|error| Error::Cloud(format!("the keys of the cluster are no key set: {error}")))?;
+    simulator
+        .cloud()
+        .mutate(Mutation::SetIssuerKeys { provider: PROVIDER_ARN.to_owned(), jwks: Some(jwks) })?;
+    Ok(simulator)
+}
+
+/// One key for all clouds of this process, because making one takes a while.
+fn signing_key() -> Result<Arc<SigningKey>, Error> {
+    static KEY: OnceLock<Arc<SigningKey>> = OnceLock::new();
+    if let Some(key) = KEY.get() {
+        return Ok(key.clone());
+    }
+    let key = SigningKey::generate().map_err(|error| Error::Cloud(error.to_string()))?;
+    Ok(KEY.get_or_init(|| Arc::new(key)).clone())
+}

@@ -1,0 +1,153 @@
+//! The component as a process of its own, with its real rights.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use acr_testbed::{Guarded, Tools};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+
+use crate::error::Error;
+use crate::eventually;
+use crate::program::Program;
+use crate::stage::Stage;
+
+/// How long the component may take to be ready.
+const READY: Duration = Duration::from_secs(30);
+
+/// How the component is to be run.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// More arguments.
+    pub arguments: Vec<String>,
+    /// Environment variables.
+    pub environment: Vec<(String, String)>,
+}
+
+/// A running component. Dropping it kills it.
+#[derive(Debug)]
+pub struct Component {
+    process: Guarded,
+    health: SocketAddr,
+    log: PathBuf,
+}
+
+impl Component {
+    /// Starts `acr-credential-helper run` with the rights of the stage.
+    ///
+    /// Several components of one stage, one after the other, share a log.
+    pub fn start(
+        tools: &Tools,
+        program: &Program,
+        stage: &Stage<'_>,
+        options: &RunOptions,
+    ) -> Result<Self, Error> {
+        let health = free_address()?;
+        let mut command = command(program, stage);
+        command.arg("run");
+        command.arg("--kubeconfig").arg(stage.kubeconfig());
+        command.args(["--namespace", stage.namespace()]);
+        command.args(["--listen", &health.to_string()]);
+        command.args(&options.arguments);
+        command.envs(options.environment.iter().map(|(name, value)| (name, value)));
+        let log = stage.control_plane().folder().join(format!("component-{}.log", stage.namespace()));
+        let process = Guarded::start(tools, "acr-credential-helper run", &command, &log)?;
+        Ok(Self { process, health, log })
+    }
+
+    /// Waits until `/readyz` says yes.
+    pub async fn ready(&mut self) -> Result<(), Error> {
+        eventually("the component is ready", READY, async || {
+            self.check_alive()?;
+            Ok(self.get("/readyz").await.ok().filter(|(status, _)| *status == 200).map(drop))
+        })
+        .await
+    }
+
+    /// Says whether it has ended by itself.
+    pub fn check_alive(&mut self) -> Result<(), Error> {
+        match self.process.try_wait()? {
+            None => Ok(()),
+            Some(status) => {
+                Err(Error::Ended { status, log: self.log.clone(), tail: self.process.log_tail() })
+            }
+        }
+    }
+
+    /// Asks it to end (SIGTERM), as Kubernetes does, and waits until it has.
+    pub async fn terminate(mut self) -> Result<ExitStatus, Error> {
+        self.process.terminate()?;
+        eventually("the component has ended", READY, async || Ok(self.process.try_wait()?)).await
+    }
+
+    /// Kills it (SIGKILL).
+    pub fn kill(mut self) -> Result<(), Error> {
+        Ok(self.process.kill().map(drop)?)
+    }
+
+    /// Stops it in its tracks.
+    pub fn pause(&mut self) -> Result<(), Error> {
+        Ok(self.process.pause()?)
+    }
+
+    /// Lets it go on.
+    pub fn resume(&mut self) -> Result<(), Error> {
+        Ok(self.process.resume()?)
+    }
+
+    /// Its process id.
+    pub fn process_id(&self) -> u32 {
+        self.process.process_id()
+    }
+
+    /// Where its log is.
+    pub fn log_path(&self) -> &Path {
+        &self.log
+    }
+
+    /// All that it has logged, and those of the stage before it.
+    pub fn log(&self) -> Result<String, Error> {
+        let failed = |source| Error::File { action: "read", path: self.log.clone(), source };
+        std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(failed)
+    }
+
+    /// Its metrics as text.
+    pub async fn metrics(&self) -> Result<String, Error> {
+        self.get("/metrics").await.map(|(_, text)| text)
+    }
+
+    /// Status and body of one of its pages.
+    pub async fn get(&self, path: &str) -> Result<(u16, String), Error> {
+        let failed = |reason: String| Error::Unanswered { path: path.to_owned(), reason };
+        let request = http::Request::get(format!("http://{}{path}", self.health))
+            .body(Empty::<Bytes>::new())
+            .map_err(|error| failed(error.to_string()))?;
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let answer = client.request(request).await.map_err(|error| failed(error.to_string()))?;
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await.map_err(|error| failed(error.to_string()))?;
+        Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
+    }
+}
+
+/// The program with nothing of this process's environment that changes what it does.
+pub(crate) fn command(program: &Program, stage: &Stage<'_>) -> Command {
+    let mut command = Command::new(program.path());
+    for (variable, _) in std::env::vars_os() {
+        if variable != "PATH" {
+            command.env_remove(variable);
+        }
+    }
+    command.env("HOME", stage.control_plane().folder());
+    command
+}
+
+/// An address on loopback that nobody listens on now.
+fn free_address() -> Result<SocketAddr, Error> {
+    let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+    bound.map_err(|source| Error::File { action: "bind a port on", path: "127.0.0.1".into(), source })
+}

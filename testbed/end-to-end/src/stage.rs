@@ -1,0 +1,219 @@
+//! One simulated cloud, and one namespace of a control plane with the component's rights.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use acr_simulator::{Product, Simulator};
+use acr_testbed::{AuditEvent, ControlPlane, apply_manifests};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, ServiceAccount};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use kube::{Client, ResourceExt};
+use serde_json::{Value, json};
+
+use crate::cloud;
+use crate::error::Error;
+
+/// The ConfigMap with the configuration.
+pub const CONFIG_MAP: &str = "acr-configuration";
+/// The Secret of each served namespace.
+pub const PULL_SECRET: &str = "acr-credential-secret-aggregation";
+/// The component's ServiceAccount.
+pub const SERVICE_ACCOUNT: &str = "aliyun-acr-credential-helper";
+
+/// What a user applies before anything else.
+const RIGHTS: &str = include_str!("../../../deploy/rbac.yaml");
+/// How long the tokens in the component's kubeconfig are good for, in seconds.
+const TOKEN_SECONDS: i64 = 24 * 3600;
+
+/// One simulated cloud, and one namespace of a control plane in which the component has its rights.
+pub struct Stage<'a> {
+    control_plane: &'a ControlPlane,
+    cloud: Simulator,
+    namespace: String,
+    kubeconfig: PathBuf,
+    client: Client,
+}
+
+impl<'a> Stage<'a> {
+    /// Makes `namespace` where it does not exist, gives the component its rights there, and starts a cloud that trusts
+    /// the cluster.
+    pub async fn set(control_plane: &'a ControlPlane, namespace: &str) -> Result<Self, Error> {
+        let client = control_plane.admin()?;
+        let cloud = cloud::start(namespace, control_plane.issuer(), &control_plane.jwks().await?).await?;
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        if namespaces.get_opt(namespace).await.map_err(Error::api("look for the namespace"))?.is_none() {
+            create_namespace(&client, namespace, &[]).await?;
+        }
+        apply_manifests(&client, &rights_in(namespace)).await?;
+        let token =
+            control_plane.service_account_token(namespace, SERVICE_ACCOUNT, &[], TOKEN_SECONDS).await?;
+        let kubeconfig =
+            control_plane.kubeconfig_with_token(&format!("{namespace}:{SERVICE_ACCOUNT}"), &token)?;
+        Ok(Self { control_plane, cloud, namespace: namespace.to_owned(), kubeconfig, client })
+    }
+
+    /// The control plane.
+    pub fn control_plane(&self) -> &'a ControlPlane {
+        self.control_plane
+    }
+
+    /// The simulated cloud.
+    pub fn cloud(&self) -> &Simulator {
+        &self.cloud
+    }
+
+    /// Switches the simulated cloud off.
+    pub async fn into_darkness(self) {
+        self.cloud.stop().await;
+    }
+
+    /// The component's namespace.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// A kubeconfig with exactly the component's rights.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// A client that may do everything.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The component's requests to the API server so far.
+    pub fn requests(&self) -> Result<Vec<AuditEvent>, Error> {
+        let user = format!("system:serviceaccount:{}:{SERVICE_ACCOUNT}", self.namespace);
+        let mut events = self.control_plane.audit_events()?;
+        events.retain(|event| event.user == user);
+        Ok(events)
+    }
+
+    /// Actions of the cloud's call log for a product, in order.
+    pub fn cloud_calls(&self, product: Product) -> Vec<String> {
+        let cloud = self.cloud.cloud();
+        cloud.calls().filter(|call| call.product == product).map(|call| call.action.clone()).collect()
+    }
+
+    /// Writes the ConfigMap with these keys, the simulated cloud's `endpoints` among them.
+    pub async fn configure(&self, keys: &[(&str, &str)]) -> Result<(), Error> {
+        let mut data = BTreeMap::from([("endpoints".to_owned(), self.cloud.listing().endpoints_yaml())]);
+        data.extend(keys.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        self.configure_exactly(&json!(data)).await
+    }
+
+    /// Writes the ConfigMap with this `data` and nothing else.
+    pub async fn configure_exactly(&self, data: &Value) -> Result<(), Error> {
+        let maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), &self.namespace);
+        let wanted = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "name": CONFIG_MAP, "namespace": self.namespace },
+            "data": data,
+        });
+        let failed = || Error::api("write the ConfigMap");
+        if maps.get_opt(CONFIG_MAP).await.map_err(failed())?.is_none() {
+            let map = serde_json::from_value(wanted).map_err(kube::Error::SerdeError).map_err(failed())?;
+            return maps.create(&PostParams::default(), &map).await.map(drop).map_err(failed());
+        }
+        // A JSON patch replaces the keys as a whole.
+        let replace = json!([{ "op": "add", "path": "/data", "value": data }]);
+        let patch = serde_json::from_value(replace).map_err(kube::Error::SerdeError).map_err(failed())?;
+        maps.patch(CONFIG_MAP, &PatchParams::default(), &Patch::Json::<()>(patch))
+            .await
+            .map(drop)
+            .map_err(failed())
+    }
+
+    /// Deletes the ConfigMap.
+    pub async fn remove_configuration(&self) -> Result<(), Error> {
+        let maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), &self.namespace);
+        maps.delete(CONFIG_MAP, &DeleteParams::default())
+            .await
+            .map(drop)
+            .map_err(Error::api("delete the ConfigMap"))
+    }
+
+    /// Makes a namespace with these labels.
+    pub async fn create_namespace(&self, name: &str, labels: &[(&str, &str)]) -> Result<(), Error> {
+        create_namespace(&self.client, name, labels).await
+    }
+
+    /// Makes a ServiceAccount.
+    pub async fn create_account(&self, namespace: &str, name: &str) -> Result<(), Error> {
+        let account = ServiceAccount { metadata: named(name), ..ServiceAccount::default() };
+        self.accounts(namespace)
+            .create(&PostParams::default(), &account)
+            .await
+            .map(drop)
+            .map_err(Error::api(format!("make ServiceAccount {namespace}/{name}")))
+    }
+
+    /// The ServiceAccounts of a namespace.
+    pub fn accounts(&self, namespace: &str) -> Api<ServiceAccount> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// The Secrets of a namespace.
+    pub fn secrets(&self, namespace: &str) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// Names in the list of a ServiceAccount; `None` where there is no such ServiceAccount.
+    pub async fn list(&self, namespace: &str, account: &str) -> Result<Option<Vec<String>>, Error> {
+        let found = self.accounts(namespace).get_opt(account).await;
+        let found = found.map_err(Error::api(format!("get ServiceAccount {namespace}/{account}")))?;
+        let names = |account: ServiceAccount| {
+            account.image_pull_secrets.unwrap_or_default().into_iter().map(|entry| entry.name).collect()
+        };
+        Ok(found.map(names))
+    }
+
+    /// The pull secret of a namespace.
+    pub async fn pull_secret(&self, namespace: &str) -> Result<Option<Secret>, Error> {
+        let found = self.secrets(namespace).get_opt(PULL_SECRET).await;
+        let found = found.map_err(Error::api(format!("get the Secret of {namespace}")))?;
+        Ok(found.filter(|secret| !secret.name_any().is_empty()))
+    }
+}
+
+impl fmt::Debug for Stage<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Stage").field("namespace", &self.namespace).finish_non_exhaustive()
+    }
+}
+
+fn named(name: &str) -> ObjectMeta {
+    ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() }
+}
+
+async fn create_namespace(client: &Client, name: &str, labels: &[(&str, &str)]) -> Result<(), Error> {
+    let mut namespace = Namespace { metadata: named(name), ..Namespace::default() };
+    if !labels.is_empty() {
+        let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        namespace.metadata.labels = Some(labels.collect());
+    }
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    namespaces
+        .create(&PostParams::default(), &namespace)
+        .await
+        .map(drop)
+        .map_err(Error::api(format!("make namespace {name}")))
+}
+
+/// The manifests of the rights for a component in another namespace than kube-system. The ClusterRole is the same for
+/// all, so only its binding gets a name of its own.
+fn rights_in(namespace: &str) -> String {
+    let moved = |document: &str| {
+        let document = document.replace("namespace: kube-system", &format!("namespace: {namespace}"));
+        if document.contains("kind: ClusterRoleBinding") && namespace != "kube-system" {
+            let name = "\n  name: acr-credential-helper\n";
+            document.replacen(name, &format!("\n  name: acr-credential-helper-{namespace}\n"), 1)
+        } else {
+            document
+        }
+    };
+    RIGHTS.split("\n---\n").map(moved).collect::<Vec<_>>().join("\n---\n")
+}

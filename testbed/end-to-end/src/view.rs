@@ -1,0 +1,72 @@
+//! What a stage shows of served namespaces: who is attached, which hosts a Secret has, and when it ends.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
+use kube::api::ListParams;
+
+use crate::error::Error;
+use crate::image::document;
+use crate::stage::{PULL_SECRET, Stage};
+
+/// The annotation with the time at which the first login of a pull secret ends.
+const EXPIRES: &str = "acr-credential-helper/expires";
+
+/// A ServiceAccount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountView {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Whether the pull secret's name stands in its list.
+    pub attached: bool,
+}
+
+/// The pull secret of a namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// Keys of the docker config.
+    pub hosts: Vec<String>,
+    /// When its first login ends.
+    pub expires: Option<Timestamp>,
+    /// Base64 of the whole document: equal where the bytes are equal.
+    pub content: String,
+}
+
+impl Stage<'_> {
+    /// The ServiceAccounts of a namespace, by name.
+    pub async fn account_views(&self, namespace: &str) -> Result<Vec<AccountView>, Error> {
+        let accounts = self.accounts(namespace).list(&ListParams::default()).await;
+        let accounts = accounts.map_err(Error::api(format!("list the ServiceAccounts of {namespace}")))?;
+        let view = |account: k8s_openapi::api::core::v1::ServiceAccount| AccountView {
+            namespace: namespace.to_owned(),
+            name: account.name_any(),
+            attached: account
+                .image_pull_secrets
+                .unwrap_or_default()
+                .iter()
+                .any(|entry| entry.name == PULL_SECRET),
+        };
+        Ok(accounts.items.into_iter().map(view).collect())
+    }
+
+    /// What the pull secret of a namespace serves; `None` where there is none.
+    pub async fn served(&self, namespace: &str) -> Result<Option<Served>, Error> {
+        let Some(secret) = self.pull_secret(namespace).await? else { return Ok(None) };
+        served(namespace, &secret).map(Some)
+    }
+}
+
+fn served(namespace: &str, secret: &Secret) -> Result<Served, Error> {
+    let document = document(namespace, secret)?;
+    let auths = document.get("auths").and_then(serde_json::Value::as_object);
+    let expires = secret.annotations().get(EXPIRES).and_then(|text| text.parse().ok());
+    Ok(Served {
+        hosts: auths.into_iter().flat_map(|auths| auths.keys().cloned()).collect(),
+        expires,
+        content: STANDARD.encode(document.to_string()),
+    })
+}

@@ -1,0 +1,219 @@
+//! `cargo xtask test`: every check of the project, in order, with a log for each.
+
+mod binaries;
+mod step;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use acr_testbed::{Progress, Tools};
+
+use crate::Outcome;
+use crate::workspace::{cargo, workspace_folder};
+use binaries::{Built, Kind};
+use step::{Step, Verdict};
+
+/// Seeds of histories that every run of the tests replays.
+const SEEDS: &str = "20000";
+/// Where the logs of the steps go, below the target folder.
+const LOG_FOLDER: &str = "xtask-test";
+/// What `go vet` is told, the same as the builds of the test bed, whose compiled packages it then finds.
+const GO_FLAGS: [&str; 2] = ["-trimpath", "-mod=readonly"];
+
+/// Run all checks: formatting, lints, unit, property, history and end-to-end tests, documentation
+///
+/// The end-to-end tests build the test bed when it is missing, which takes some minutes once and needs Go.
+/// A failed step does not keep the others from running; what failed and its log is named at the end.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Leave out what needs the test bed
+    #[arg(long)]
+    fast: bool,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Outcome {
+    let started = Instant::now();
+    let mut checks = Checks::begin()?;
+    checks.sources();
+    let built = checks.build();
+    checks.unit_tests(built.as_ref());
+    checks.histories(built.as_ref());
+    if !arguments.fast {
+        let ready = checks.test_bed().await;
+        checks.go(ready);
+        checks.end_to_end_tests(built.as_ref().filter(|_| ready));
+    }
+    checks.documentation();
+    checks.dependencies();
+    if arguments.fast {
+        checks.leave_out("end-to-end tests", "--fast was given");
+    }
+    Ok(checks.report(started))
+}
+
+/// The steps so far.
+struct Checks {
+    logs: PathBuf,
+    done: Vec<Step>,
+}
+
+impl Checks {
+    fn begin() -> std::io::Result<Self> {
+        let logs = crate::workspace::target_folder().join(LOG_FOLDER);
+        // Logs of an earlier run would be taken for those of this one.
+        if logs.exists() {
+            std::fs::remove_dir_all(&logs)?;
+        }
+        std::fs::create_dir_all(&logs)?;
+        Ok(Self { logs, done: Vec::new() })
+    }
+
+    /// Runs one step of commands. The first that fails ends it, unless `all` are to be run.
+    fn step(&mut self, name: &'static str, commands: Vec<Command>) -> bool {
+        let mut step = Step::begin(name, &self.logs);
+        for mut command in commands {
+            if !step.run(&mut command, None) {
+                break;
+            }
+        }
+        self.finish(step)
+    }
+
+    fn finish(&mut self, mut step: Step) -> bool {
+        step.end();
+        let passed = step.verdict == Verdict::Passed;
+        self.done.push(step);
+        passed
+    }
+
+    fn leave_out(&mut self, name: &'static str, reason: &str) {
+        self.done.push(Step::left_out(name, &self.logs, reason));
+    }
+
+    fn sources(&mut self) {
+        self.step("formatting", vec![cargo(&["fmt", "--all", "--check"])]);
+        let arguments = ["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"];
+        self.step("lints", vec![cargo(&arguments)]);
+    }
+
+    /// One build for all tests: one set of features, so that nothing is compiled twice.
+    fn build(&mut self) -> Option<Built> {
+        let mut step = Step::begin("build of the tests", &self.logs);
+        let mut built = Built::default();
+        let arguments =
+            ["test", "--workspace", "--locked", "--no-run", "--message-format=json-render-diagnostics"];
+        step.run(&mut cargo(&arguments), Some(&mut |line| built.learn(line)));
+        self.finish(step).then_some(built)
+    }
+
+    fn unit_tests(&mut self, built: Option<&Built>) {
+        let name = "unit and property tests";
+        let Some(built) = built else { return self.leave_out(name, "the tests were not built") };
+        let mut step = Step::begin(name, &self.logs);
+        for binary in built.tests(Kind::Alone) {
+            step.test(&binary.title(), &mut binary.command());
+        }
+        step.test("examples in the documentation", &mut cargo(&["test", "--workspace", "--locked", "--doc"]));
+        self.finish(step);
+    }
+
+    fn histories(&mut self, built: Option<&Built>) {
+        let name = "histories";
+        let Some(xtask) = built.and_then(|built| built.program("xtask")) else {
+            return self.leave_out(name, "the tests were not built");
+        };
+        let mut command = Command::new(xtask);
+        command.args(["histories", "--seeds", SEEDS]).current_dir(workspace_folder());
+        self.step(name, vec![command]);
+    }
+
+    /// Builds the servers of the test bed where they are missing, with progress of its own.
+    async fn test_bed(&mut self) -> bool {
+        let mut step = Step::begin("test bed", &self.logs);
+        if let Err(error) = Tools::ensure(Progress::Stderr).await {
+            step.fail(&error.to_string());
+        }
+        self.finish(step)
+    }
+
+    fn go(&mut self, ready: bool) {
+        let name = "Go sources";
+        if !ready {
+            return self.leave_out(name, "the test bed was not built");
+        }
+        let sources = workspace_folder().join("testbed").join("go");
+        let mut step = Step::begin(name, &self.logs);
+        let mut gofmt = Command::new("gofmt");
+        gofmt.arg("-l").arg(&sources);
+        let mut misformatted = Vec::new();
+        step.run(&mut gofmt, Some(&mut |line| misformatted.push(line.to_owned())));
+        if !misformatted.is_empty() {
+            step.fail(&format!("not as gofmt writes it: {}", misformatted.join(" ")));
+        }
+        for module in ["guard", "registry", "control-plane"] {
+            let mut vet = Command::new("go");
+            vet.arg("vet").args(GO_FLAGS).arg(".").current_dir(sources.join(module));
+            vet.envs([("CGO_ENABLED", "0"), ("GOFLAGS", ""), ("GOWORK", "off")]);
+            step.run(&mut vet, None);
+        }
+        self.finish(step);
+    }
+
+    fn end_to_end_tests(&mut self, built: Option<&Built>) {
+        let name = "end-to-end tests";
+        let program = built.and_then(|built| built.program("acr-credential-helper"));
+        let (Some(built), Some(program)) = (built, program) else {
+            return self.leave_out(name, "the tests or the test bed were not built");
+        };
+        let mut step = Step::begin(name, &self.logs);
+        for binary in built.tests(Kind::OnTheTestBed) {
+            let mut command = binary.command();
+            command.env(acr_end_to_end::PROGRAM_VARIABLE, program);
+            step.test(&binary.title(), &mut command);
+        }
+        self.finish(step);
+    }
+
+    fn documentation(&mut self) {
+        let mut command = cargo(&["doc", "--no-deps", "--workspace", "--locked"]);
+        command.env("RUSTDOCFLAGS", "--deny warnings");
+        self.step("documentation", vec![command]);
+    }
+
+    /// Licences, sources and banned crates, by the rules of `deny.toml`.
+    fn dependencies(&mut self) {
+        let name = "dependencies";
+        let installed = cargo(&["deny", "--version"]).output().is_ok_and(|output| output.status.success());
+        if !installed {
+            return self.leave_out(name, "cargo-deny is not installed: cargo install --locked cargo-deny");
+        }
+        // Advisories come from the network and change by themselves: no matter of a test.
+        self.step(name, vec![cargo(&["deny", "--locked", "check", "bans", "licenses", "sources"])]);
+    }
+
+    fn report(&self, started: Instant) -> ExitCode {
+        anstream::println!();
+        for step in &self.done {
+            anstream::println!("{}", step.summary());
+        }
+        let failed: Vec<&Step> = self.done.iter().filter(|step| step.verdict == Verdict::Failed).collect();
+        let seconds = started.elapsed().as_secs();
+        if failed.is_empty() {
+            anstream::println!("\nall passed in {} min {} s", seconds / 60, seconds % 60);
+            return ExitCode::SUCCESS;
+        }
+        for step in &failed {
+            anstream::println!("\n{} failed; its log is {}, and ends with:", step.name, step.log.display());
+            anstream::println!("{}", step.tail());
+        }
+        let names: Vec<&str> = failed.iter().map(|step| step.name).collect();
+        anstream::println!("\nFAILED: {} ({})", names.join(", "), shown(&self.logs));
+        ExitCode::FAILURE
+    }
+}
+
+/// A path below the workspace is shown as seen from there.
+fn shown(path: &Path) -> String {
+    path.strip_prefix(workspace_folder()).unwrap_or(path).display().to_string()
+}

@@ -1,0 +1,152 @@
+//! What one build of all tests has made, as cargo tells it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::Deserialize;
+
+/// Packages whose tests start the servers of the test bed.
+const ON_THE_TEST_BED: [&str; 3] = ["acr-testbed", "acr-end-to-end", "xtask"];
+
+/// What a test binary needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Nothing but itself.
+    Alone,
+    /// The servers of the test bed.
+    OnTheTestBed,
+}
+
+/// An executable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Binary {
+    package: String,
+    /// The package's folder.
+    folder: PathBuf,
+    target: String,
+    executable: PathBuf,
+    test: bool,
+}
+
+impl Binary {
+    fn kind(&self) -> Kind {
+        if ON_THE_TEST_BED.contains(&self.package.as_str()) { Kind::OnTheTestBed } else { Kind::Alone }
+    }
+
+    /// Package and target, as people know them.
+    pub(super) fn title(&self) -> String {
+        // A library's target is its package with underscores.
+        if self.target.replace('_', "-") == self.package {
+            self.package.clone()
+        } else {
+            format!("{} ({})", self.package, self.target)
+        }
+    }
+
+    /// Runs it where cargo would run it.
+    pub(super) fn command(&self) -> Command {
+        let mut command = Command::new(&self.executable);
+        command.current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
+        command
+    }
+}
+
+/// The executables of one build.
+#[derive(Debug, Default)]
+pub(super) struct Built {
+    binaries: Vec<Binary>,
+}
+
+/// A message of `cargo --message-format=json` (The Cargo Book, External tools). All others are passed over.
+#[derive(Deserialize)]
+struct Artifact {
+    package_id: String,
+    manifest_path: PathBuf,
+    target: Target,
+    profile: Profile,
+    executable: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Profile {
+    test: bool,
+}
+
+impl Built {
+    /// Takes in one line of cargo's messages.
+    pub(super) fn learn(&mut self, line: &str) {
+        // Only artifacts with an executable have all of these fields.
+        let Ok(artifact) = serde_json::from_str::<Artifact>(line) else { return };
+        let folder = artifact.manifest_path.parent().unwrap_or(Path::new(".")).to_owned();
+        self.binaries.push(Binary {
+            package: package_name(&artifact.package_id),
+            folder,
+            target: artifact.target.name,
+            executable: artifact.executable,
+            test: artifact.profile.test,
+        });
+    }
+
+    /// The test binaries of a kind, by name.
+    pub(super) fn tests(&self, kind: Kind) -> Vec<&Binary> {
+        let wanted = |binary: &&Binary| binary.test && binary.kind() == kind;
+        let mut tests: Vec<&Binary> = self.binaries.iter().filter(wanted).collect();
+        tests.sort_by_key(|binary| binary.title());
+        tests
+    }
+
+    /// The program of a name.
+    pub(super) fn program(&self, name: &str) -> Option<&Path> {
+        let found = self.binaries.iter().find(|binary| !binary.test && binary.target == name);
+        found.map(|binary| binary.executable.as_path())
+    }
+}
+
+/// The name in a package id: `...#name@version`, or `.../name#version` (The Cargo Book, Package ID
+/// Specifications).
+fn package_name(id: &str) -> String {
+    let (location, version) = id.rsplit_once('#').unwrap_or((id, ""));
+    let name = match version.split_once('@') {
+        Some((name, _)) => name,
+        None => location.rsplit('/').next().unwrap_or(location),
+    };
+    name.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIBRARY_TEST: &str = r#"{"reason":"compiler-artifact","package_id":"path+file:///w/crates/a#acr-a@0.1.0","manifest_path":"/w/crates/a/Cargo.toml","target":{"kind":["lib"],"name":"acr_a"},"profile":{"opt_level":"0","test":true},"features":[],"filenames":["/w/target/debug/deps/acr_a-1"],"executable":"/w/target/debug/deps/acr_a-1","fresh":true}"#;
+    const PROGRAM: &str = r#"{"reason":"compiler-artifact","package_id":"path+file:///w/xtask#0.1.0","manifest_path":"/w/xtask/Cargo.toml","target":{"kind":["bin"],"name":"xtask"},"profile":{"opt_level":"0","test":false},"features":[],"filenames":[],"executable":"/w/target/debug/xtask","fresh":true}"#;
+
+    #[test]
+    fn what_is_not_an_executable_is_passed_over() {
+        let mut built = Built::default();
+        built.learn("");
+        built.learn("   Compiling something");
+        built.learn(r#"{"reason":"build-finished","success":true}"#);
+        built.learn(
+            &LIBRARY_TEST.replace(r#""executable":"/w/target/debug/deps/acr_a-1""#, r#""executable":null"#),
+        );
+        assert_eq!(built.binaries, []);
+    }
+
+    #[test]
+    fn tests_and_programs_are_told_apart() {
+        let mut built = Built::default();
+        built.learn(LIBRARY_TEST);
+        built.learn(PROGRAM);
+        built.learn(&PROGRAM.replace(r#""test":false"#, r#""test":true"#));
+        let titles = |kind| built.tests(kind).iter().map(|binary| binary.title()).collect::<Vec<_>>();
+        assert_eq!(titles(Kind::Alone), ["acr-a"]);
+        assert_eq!(titles(Kind::OnTheTestBed), ["xtask"]);
+        assert_eq!(built.program("xtask"), Some(Path::new("/w/target/debug/xtask")));
+        assert_eq!(built.program("acr_a"), None);
+    }
+}
