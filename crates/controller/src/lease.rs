@@ -241,3 +241,6 @@ impl Lease {
         Some(due.max(self.not_before))
     }
 }
+
+#[cfg(test)]
+mod tests;

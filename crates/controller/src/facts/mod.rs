@@ -3,6 +3,7 @@
 pub mod book;
 pub mod chain;
 pub mod key;
+pub mod timing;
 
 pub use book::Book;
 pub use chain::{Line, LineKey, Lines};

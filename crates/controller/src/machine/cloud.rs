@@ -6,8 +6,9 @@ use std::time::Duration;
 use acr_credentials::{AccessKey, Answer as CloudAnswer, Call, CallFailure, FailureKind, InstanceHost};
 
 use super::{Flight, Machine};
-use crate::facts::book::{Change, Value, effective_threshold, value_of};
+use crate::facts::book::{Change, Value, value_of};
 use crate::facts::chain::{SESSION_NAME, SESSION_SECONDS};
+use crate::facts::timing::effective_threshold;
 use crate::facts::{FactKey, KeySource, Line, Question};
 use crate::journal::{HeldLogin, LineRecord, Recorder};
 use crate::names::STS_AUDIENCE;

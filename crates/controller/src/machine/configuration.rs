@@ -7,8 +7,9 @@ use acr_credentials::UnixMillis;
 
 use super::{Flight, Machine};
 use crate::area::Area;
-use crate::facts::book::{Timing, Value, renewal};
+use crate::facts::book::Value;
 use crate::facts::chain::Surroundings;
+use crate::facts::timing::{Timing, renewal};
 use crate::facts::{Line, Lines};
 use crate::journal::{Accepted, LineRecord, Record, Recorder};
 use crate::observation::Watch;
