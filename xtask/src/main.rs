@@ -1,6 +1,7 @@
 //! The commands of the README, run as `cargo xtask COMMAND`.
 
 mod cluster;
+mod demo;
 mod test;
 mod workspace;
 
@@ -22,6 +23,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Cluster(cluster::Arguments),
+    Demo(demo::Arguments),
     Test(test::Arguments),
 }
 
@@ -29,6 +31,7 @@ enum Command {
 async fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Cluster(arguments) => cluster::run(arguments).await,
+        Command::Demo(arguments) => demo::run(arguments).await,
         Command::Test(arguments) => test::run(arguments).await,
     };
     outcome.unwrap_or_else(|error| {

@@ -109,6 +109,11 @@ impl Component {
         &self.log
     }
 
+    /// The last lines of its log.
+    pub fn log_tail(&self) -> String {
+        self.process.log_tail()
+    }
+
     /// All that it has logged, and those of the stage before it.
     pub fn log(&self) -> Result<String, Error> {
         let failed = |source| Error::File { action: "read", path: self.log.clone(), source };

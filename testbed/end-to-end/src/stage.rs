@@ -8,7 +8,7 @@ use acr_simulator::{Product, Simulator};
 use acr_testbed::{AuditEvent, ControlPlane, apply_manifests};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
@@ -139,6 +139,14 @@ impl<'a> Stage<'a> {
     /// Makes a namespace with these labels.
     pub async fn create_namespace(&self, name: &str, labels: &[(&str, &str)]) -> Result<(), Error> {
         create_namespace(&self.client, name, labels).await
+    }
+
+    /// The names of all namespaces.
+    pub async fn namespaces(&self) -> Result<Vec<String>, Error> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let list = namespaces.list_metadata(&ListParams::default()).await;
+        let list = list.map_err(Error::api("list the namespaces"))?;
+        Ok(list.items.iter().map(ResourceExt::name_any).collect())
     }
 
     /// Makes a ServiceAccount.
