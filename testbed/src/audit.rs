@@ -1,5 +1,7 @@
 //! The audit log of the API server, as tests and benchmarks count calls with it.
 
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -59,6 +61,22 @@ impl AuditLog {
     pub fn read(path: &Path) -> Result<Vec<AuditEvent>, Error> {
         let text = std::fs::read_to_string(path).map_err(Error::file("read", path))?;
         Self::parse(&text).map_err(|(line, source)| Error::Audit { path: path.to_owned(), line, source })
+    }
+
+    /// The same, from a length that the log had once.
+    ///
+    /// The line that was being written then is left out, and so are the first events of requests from before.
+    pub fn read_from(path: &Path, length: u64) -> Result<Vec<AuditEvent>, Error> {
+        let Some(before) = length.checked_sub(1) else { return Self::read(path) };
+        let mut text = String::new();
+        File::open(path)
+            .and_then(|mut file| {
+                file.seek(SeekFrom::Start(before))?;
+                file.read_to_string(&mut text)
+            })
+            .map_err(Error::file("read", path))?;
+        let text = text.split_once('\n').map_or("", |(_, text)| text);
+        Self::parse(text).map_err(|(line, source)| Error::Audit { path: path.to_owned(), line, source })
     }
 
     fn parse(text: &str) -> Result<Vec<AuditEvent>, (usize, serde_json::Error)> {

@@ -330,6 +330,17 @@ impl ControlPlane {
         AuditLog::read(&self.site.path(arguments::AUDIT_LOG))
     }
 
+    /// How long the audit log is now, for [`audit_events_since`](Self::audit_events_since).
+    pub fn audit_mark(&self) -> Result<u64, Error> {
+        let path = self.site.path(arguments::AUDIT_LOG);
+        std::fs::metadata(&path).map(|metadata| metadata.len()).map_err(Error::file("look at", &path))
+    }
+
+    /// What the audit log holds of requests whose first event was written after a mark was taken, oldest first.
+    pub fn audit_events_since(&self, mark: u64) -> Result<Vec<AuditEvent>, Error> {
+        AuditLog::read_from(&self.site.path(arguments::AUDIT_LOG), mark)
+    }
+
     /// Kills the API server, as a crash would.
     pub fn stop_api_server(&self) -> Result<(), Error> {
         match self.servers().api_server.take() {

@@ -1,5 +1,6 @@
 //! The commands of the README, run as `cargo xtask COMMAND`.
 
+mod bench;
 mod cluster;
 mod demo;
 mod test;
@@ -22,6 +23,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Bench(bench::Arguments),
     Cluster(cluster::Arguments),
     Demo(demo::Arguments),
     Test(test::Arguments),
@@ -30,6 +32,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Bench(arguments) => bench::run(arguments).await,
         Command::Cluster(arguments) => cluster::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Test(arguments) => test::run(arguments).await,
