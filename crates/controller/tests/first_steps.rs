@@ -91,6 +91,18 @@ fn idle_means_lease_renewals_only_until_the_login_is_renewed_before_it_ends() {
 }
 
 #[test]
+fn an_edited_threshold_counts_for_the_logins_that_are_held() {
+    let mut scenario = served();
+    scenario.log.clear();
+    scenario.configure(ONE_ENTRY, &[("watch-namespace", "default,team"), ("expiring-threshold", "59m")]);
+    scenario.pass(40_000);
+    assert_eq!(scenario.count("GetAuthorizationToken"), 0);
+    scenario.pass(25_000);
+    assert_eq!(scenario.count("GetAuthorizationToken"), 1);
+    assert!(scenario.secrets["default"].contains("password-2"));
+}
+
+#[test]
 fn a_restart_with_current_secrets_asks_nothing_and_writes_nothing() {
     let mut scenario = served();
     let digest = scenario.digests["default"].clone();

@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use crate::backoff;
 use crate::cloud_clock::CloudClock;
 use crate::facts::key::{FactKey, Question};
-use crate::facts::timing::{ENDPOINTS_LIFE, Timing, WINDOW, check, due};
+use crate::facts::timing::{ENDPOINTS_LIFE, Timing, WINDOW, check, due, renewal};
 use crate::operation::Class;
 use crate::time::{Mono, Now};
 
@@ -77,6 +77,8 @@ pub enum Change {
 #[derive(Debug, Default)]
 pub struct Book {
     facts: BTreeMap<FactKey, Fact>,
+    /// The threshold that the renewals were timed by.
+    threshold: Option<Duration>,
 }
 
 impl Book {
@@ -106,6 +108,23 @@ impl Book {
                 .or_insert(fact);
         }
         self.facts = facts;
+    }
+
+    /// Times the renewals of what is held anew, after the threshold has changed.
+    pub fn retime(&mut self, now: Now, clock: &CloudClock, timing: &Timing) {
+        if self.threshold.replace(timing.threshold) == Some(timing.threshold) {
+            return;
+        }
+        for fact in self.facts.values_mut() {
+            let (expires, handed_out) = match &fact.value {
+                Some(Value::Login(login, handed_out)) => (login.expires, *handed_out),
+                Some(Value::Key(_, expires)) => {
+                    (*expires, clock.time(now).minus(now.mono.since(fact.answered)))
+                }
+                _ => continue,
+            };
+            fact.due = renewal(now, clock, timing, expires, handed_out);
+        }
     }
 
     /// A call for this fact is in flight already, from before it was unwanted and wanted again.

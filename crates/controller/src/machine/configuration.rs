@@ -162,6 +162,8 @@ impl Machine {
         self.policy.retiring = retiring;
         self.lines = lines;
         self.book.want(self.lines.wanted.clone());
+        let timing = self.timing();
+        self.book.retime(now, &self.clock, &timing);
         for flight in self.in_flight.values() {
             if let Flight::Fact(key) = flight {
                 self.book.is_asked(now.mono, *key);
