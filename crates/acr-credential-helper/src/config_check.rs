@@ -46,7 +46,8 @@ enum Output {
     Json,
 }
 
-fn token_mode() -> impl TypedValueParser<Value = TokenMode> {
+/// Takes the spellings of [`TokenMode`].
+pub(crate) fn token_mode() -> impl TypedValueParser<Value = TokenMode> {
     PossibleValuesParser::new(TokenMode::ALL.map(TokenMode::as_str))
         .map(|word| TokenMode::ALL.into_iter().find(|mode| mode.as_str() == word).unwrap_or(TokenMode::Auto))
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// How the program ended. 64 and 66 are those of `sysexits.h`.
+/// How the program ended. Codes from 64 on are those of `sysexits.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Done.
@@ -15,16 +15,38 @@ pub(crate) enum Exit {
     Usage,
     /// An input cannot be read.
     NoInput,
+    /// The cluster did not let everything be done in time.
+    Unfinished,
+    /// A bug: the program panicked.
+    Panic,
+    /// The operating system refuses a socket or a thread.
+    System,
+    /// Somebody else is at work; try again when it has ended.
+    Held,
+    /// The settings do not lead to a cluster or to the cloud.
+    Unusable,
+}
+
+impl Exit {
+    /// The number.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Warnings => 1,
+            Self::Errors => 2,
+            Self::Usage => 64,
+            Self::NoInput => 66,
+            Self::Unfinished => 69,
+            Self::Panic => 70,
+            Self::System => 71,
+            Self::Held => 75,
+            Self::Unusable => 78,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Success => 0,
-            Exit::Warnings => 1,
-            Exit::Errors => 2,
-            Exit::Usage => 64,
-            Exit::NoInput => 66,
-        })
+        Self::from(exit.code())
     }
 }

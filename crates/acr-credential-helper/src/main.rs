@@ -1,7 +1,15 @@
 //! The program: subcommands, the pump around the machine, logs and exit codes.
 
+mod chronicle;
 mod config_check;
+mod edges;
 mod exit;
+mod logging;
+mod operations;
+mod process;
+mod pump;
+mod run;
+mod uninstall;
 
 use std::process::ExitCode;
 
@@ -11,7 +19,7 @@ use exit::Exit;
 
 /// Lets workloads pull private images from Alibaba Cloud Container Registry without a password in the cluster.
 #[derive(Parser)]
-#[command(name = "acr-credential-helper", version)]
+#[command(name = "acr-credential-helper", version, after_help = EXIT_CODES)]
 struct Program {
     #[command(subcommand)]
     command: Command,
@@ -19,6 +27,8 @@ struct Program {
 
 #[derive(Subcommand)]
 enum Command {
+    Run(run::Arguments),
+    Uninstall(uninstall::Arguments),
     /// Look at a configuration, without a cluster.
     #[command(subcommand)]
     Config(Config),
@@ -29,8 +39,25 @@ enum Config {
     Check(config_check::Arguments),
 }
 
+/// Shown below the help of the program.
+const EXIT_CODES: &str = "\
+Exit codes:
+   0  done
+   1  config check --strict: there are warnings
+   2  config check: there are errors
+  64  wrong usage
+  66  an input cannot be read
+  69  uninstall: not finished in time, run it again
+  70  a bug: the program panicked
+  71  the operating system refuses a socket or a thread
+  75  uninstall: another process holds the Lease, nothing was touched
+  78  the settings do not lead to a cluster or to the cloud";
+
 fn main() -> ExitCode {
+    process::end_on_panic();
     let exit = match Program::try_parse() {
+        Ok(Program { command: Command::Run(arguments) }) => run::run(&arguments),
+        Ok(Program { command: Command::Uninstall(arguments) }) => uninstall::run(&arguments),
         Ok(Program { command: Command::Config(Config::Check(arguments)) }) => config_check::run(&arguments),
         Err(error) => {
             // Help and version are no failure. A closed pipe cannot be told anything.

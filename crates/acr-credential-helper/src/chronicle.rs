@@ -1,0 +1,257 @@
+//! The log of what changed: what a status says that the one before did not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use acr_controller::operation::Subject;
+use acr_controller::status::{ActiveFinding, LoginStatus, Progress, Status};
+use acr_credentials::UnixMillis;
+use tracing::{error, info, warn};
+
+/// How bad a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Weight {
+    Info,
+    Warning,
+    Error,
+}
+
+/// A line of the log.
+type Line = (Weight, String);
+
+/// What was last told.
+#[derive(Debug, Default)]
+pub(crate) struct Chronicle {
+    leading: bool,
+    listed: bool,
+    configured: bool,
+    logins: BTreeMap<(usize, String), (Option<UnixMillis>, Option<String>)>,
+    complete: Option<(Progress, Progress)>,
+    retiring: usize,
+    findings: BTreeSet<ActiveFinding>,
+}
+
+impl Chronicle {
+    /// Logs what is new in `status`.
+    pub(crate) fn tell(&mut self, status: &Status) {
+        for (weight, line) in self.news(status) {
+            match weight {
+                Weight::Info => info!("{line}"),
+                Weight::Warning => warn!("{line}"),
+                Weight::Error => error!("{line}"),
+            }
+        }
+    }
+
+    fn news(&mut self, status: &Status) -> Vec<Line> {
+        let mut lines = Vec::new();
+        self.standing(status, &mut lines);
+        self.logins(&status.logins, &mut lines);
+        self.progress(status, &mut lines);
+        self.findings(&status.findings, &mut lines);
+        lines
+    }
+
+    fn standing(&mut self, status: &Status, lines: &mut Vec<Line>) {
+        if self.leading != status.leading {
+            self.leading = status.leading;
+            let holder = status.holder.as_deref().unwrap_or("nobody");
+            lines.push(if status.leading {
+                (Weight::Info, "the Lease is ours: this process writes".to_owned())
+            } else {
+                (
+                    Weight::Warning,
+                    format!("the Lease is not ours any more; as last seen it is held by {holder}"),
+                )
+            });
+        }
+        if self.listed != status.listed {
+            self.listed = status.listed;
+            let line = if status.listed {
+                "all watches have listed: the cluster is known"
+            } else {
+                "a watch lists again"
+            };
+            lines.push((Weight::Info, line.to_owned()));
+        }
+        if self.configured != status.configured {
+            self.configured = status.configured;
+            lines.push(if status.configured {
+                (Weight::Info, "a configuration is in force".to_owned())
+            } else {
+                (Weight::Warning, "no configuration is in force".to_owned())
+            });
+        }
+    }
+
+    fn logins(&mut self, logins: &[LoginStatus], lines: &mut Vec<Line>) {
+        let mut seen = BTreeMap::new();
+        for login in logins {
+            let LoginStatus { entry, instance, expires, hosts, failure, .. } = login;
+            let key = (*entry, instance.clone());
+            let before = self.logins.remove(&key);
+            let (was_until, had_failed) = before.unwrap_or_default();
+            match expires {
+                Some(until) if was_until != *expires => {
+                    let hosts = hosts.join(", ");
+                    lines.push((
+                        Weight::Info,
+                        format!("entry {entry}: login of {instance} until {until} for {hosts}"),
+                    ));
+                }
+                None if was_until.is_some() => {
+                    lines.push((Weight::Warning, format!("entry {entry}: the login of {instance} is gone")));
+                }
+                _ => {}
+            }
+            match failure {
+                Some(failure) if had_failed.as_ref() != Some(failure) => {
+                    lines.push((Weight::Warning, format!("entry {entry}: {instance}: {failure}")));
+                }
+                None if had_failed.is_some() => {
+                    lines.push((Weight::Info, format!("entry {entry}: {instance}: works again")));
+                }
+                _ => {}
+            }
+            seen.insert(key, (*expires, failure.clone()));
+        }
+        for ((entry, instance), _) in std::mem::replace(&mut self.logins, seen) {
+            lines.push((Weight::Info, format!("entry {entry}: {instance} is not served any more")));
+        }
+    }
+
+    fn progress(&mut self, status: &Status, lines: &mut Vec<Line>) {
+        let (accounts, namespaces) = (status.accounts, status.namespaces);
+        let waits = accounts.pending > 0 || namespaces.pending > 0 || !status.listed || !status.configured;
+        if !waits && self.complete != Some((accounts, namespaces)) {
+            self.complete = Some((accounts, namespaces));
+            lines.push((
+                Weight::Info,
+                format!(
+                    "all in scope is served: {} ServiceAccounts attached, {} pull secrets current",
+                    accounts.done, namespaces.done
+                ),
+            ));
+        }
+        if self.retiring > 0 && status.retiring == 0 {
+            lines.push((Weight::Info, "all that left the scope is cleaned".to_owned()));
+        }
+        self.retiring = status.retiring;
+    }
+
+    fn findings(&mut self, findings: &[ActiveFinding], lines: &mut Vec<Line>) {
+        let now: BTreeSet<ActiveFinding> = findings.iter().cloned().collect();
+        for cleared in self.findings.difference(&now) {
+            lines.push((Weight::Info, format!("mended: {}{}", place(cleared), cleared.code)));
+        }
+        for new in now.difference(&self.findings) {
+            let weight = if new.error { Weight::Error } else { Weight::Warning };
+            lines.push((weight, format!("{}{}: {}", place(new), new.code, new.message)));
+        }
+        self.findings = now;
+    }
+}
+
+fn place(finding: &ActiveFinding) -> String {
+    match &finding.subject {
+        Subject::Configuration => String::new(),
+        Subject::Namespace(name) => format!("namespace {name}: "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use acr_controller::status::Histogram;
+
+    use super::*;
+
+    fn status() -> Status {
+        Status {
+            leading: false,
+            holder: None,
+            listed: false,
+            configured: false,
+            logins: Vec::new(),
+            accounts: Progress::default(),
+            namespaces: Progress::default(),
+            retiring: 0,
+            fights: 0,
+            attach_lag: Histogram::default(),
+            findings: Vec::new(),
+        }
+    }
+
+    fn at_work() -> Status {
+        Status {
+            leading: true,
+            listed: true,
+            configured: true,
+            logins: vec![LoginStatus {
+                entry: 0,
+                instance: "cri-one".into(),
+                region: None,
+                expires: Some(UnixMillis(1_767_323_045_999)),
+                hosts: vec!["a.example".into(), "b.example".into()],
+                failure: None,
+            }],
+            accounts: Progress { done: 3, pending: 1 },
+            namespaces: Progress { done: 2, pending: 0 },
+            ..status()
+        }
+    }
+
+    fn told(chronicle: &mut Chronicle, status: &Status) -> String {
+        let lines = chronicle.news(status);
+        lines.iter().map(|(weight, line)| format!("{weight:?} {line}")).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn nothing_new_is_not_told() {
+        let mut chronicle = Chronicle::default();
+        assert_eq!(told(&mut chronicle, &status()), "");
+        told(&mut chronicle, &at_work());
+        assert_eq!(told(&mut chronicle, &at_work()), "");
+    }
+
+    #[test]
+    fn what_began_is_told_once() {
+        let mut chronicle = Chronicle::default();
+        insta::assert_snapshot!(told(&mut chronicle, &at_work()), @r#"
+        Info the Lease is ours: this process writes
+        Info all watches have listed: the cluster is known
+        Info a configuration is in force
+        Info entry 0: login of cri-one until 2026-01-02T03:04:05Z for a.example, b.example
+        "#);
+        let complete = Status { accounts: Progress { done: 4, pending: 0 }, ..at_work() };
+        insta::assert_snapshot!(told(&mut chronicle, &complete), @r#"Info all in scope is served: 4 ServiceAccounts attached, 2 pull secrets current"#);
+    }
+
+    #[test]
+    fn a_renewal_a_failure_its_end_and_a_leaving_are_told() {
+        let mut chronicle = Chronicle::default();
+        told(&mut chronicle, &at_work());
+        let mut later = at_work();
+        later.logins[0].expires = Some(UnixMillis(1_767_333_045_999));
+        insta::assert_snapshot!(told(&mut chronicle, &later), @r#"Info entry 0: login of cri-one until 2026-01-02T05:50:45Z for a.example, b.example"#);
+        later.logins[0].failure = Some("GetAuthorizationToken failed: throttled".into());
+        insta::assert_snapshot!(told(&mut chronicle, &later), @r#"Warning entry 0: cri-one: GetAuthorizationToken failed: throttled"#);
+        later.logins[0].failure = None;
+        insta::assert_snapshot!(told(&mut chronicle, &later), @r#"Info entry 0: cri-one: works again"#);
+        later.logins.clear();
+        insta::assert_snapshot!(told(&mut chronicle, &later), @r#"Info entry 0: cri-one is not served any more"#);
+    }
+
+    #[test]
+    fn a_finding_is_told_when_it_appears_and_when_it_is_mended() {
+        let mut chronicle = Chronicle::default();
+        told(&mut chronicle, &at_work());
+        let finding = ActiveFinding {
+            subject: Subject::Namespace("team".into()),
+            error: true,
+            code: "RefusedByPolicy".into(),
+            message: "guard says no".into(),
+        };
+        let bad = Status { findings: vec![finding], ..at_work() };
+        insta::assert_snapshot!(told(&mut chronicle, &bad), @r#"Error namespace team: RefusedByPolicy: guard says no"#);
+        insta::assert_snapshot!(told(&mut chronicle, &at_work()), @r#"Info mended: namespace team: RefusedByPolicy"#);
+    }
+}

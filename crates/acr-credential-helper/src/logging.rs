@@ -1,0 +1,78 @@
+//! Logs: text for people, JSON for collectors, on standard error.
+
+use std::io::{IsTerminal, stderr};
+
+use clap::{Args, ValueEnum};
+use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::{EnvFilter, fmt};
+
+/// What the libraries say is of use only to who works on them. A directive of the user for the same target
+/// comes later and wins.
+const LIBRARIES: &str = "kube_client=warn,hyper=warn,hyper_util=warn,rustls=warn,tower=warn,h2=warn";
+
+/// How and how much to log.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Logs")]
+pub(crate) struct Logs {
+    /// How to write the log.
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = Format::Text)]
+    log_format: Format,
+    /// What to log: error, warn, info, debug or trace, or directives such as `info,acr_cluster=debug`
+    ///
+    /// `debug` adds a line for every write and every call to the cloud. Secrets are in no level.
+    #[arg(long, env = "RUST_LOG", value_name = "LEVEL", default_value = "info")]
+    log_level: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A line per event, coloured on a terminal unless `NO_COLOR` is set.
+    Text,
+    /// A JSON object per event.
+    Json,
+}
+
+impl Logs {
+    /// Starts logging, for the life of the process.
+    pub(crate) fn start(&self) -> Result<(), ParseError> {
+        let filter = filter(&self.log_level)?;
+        let log = fmt().with_env_filter(filter).with_writer(stderr);
+        match self.log_format {
+            Format::Json => {
+                log.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
+            }
+            Format::Text => log.with_ansi(colours()).init(),
+        }
+        Ok(())
+    }
+}
+
+fn filter(level: &str) -> Result<EnvFilter, ParseError> {
+    EnvFilter::builder().parse(format!("{LIBRARIES},{}", if level.is_empty() { "info" } else { level }))
+}
+
+/// <https://no-color.org>
+fn colours() -> bool {
+    stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_leaves_the_libraries_quiet_and_a_directive_does_not() {
+        assert!(filter("debug").unwrap().to_string().contains("kube_client=warn"));
+        assert!(!filter("info,kube_client=trace").unwrap().to_string().contains("kube_client=warn"));
+    }
+
+    #[test]
+    fn an_empty_variable_is_not_set() {
+        assert!(filter("").unwrap().to_string().contains("info"));
+    }
+
+    #[test]
+    fn what_is_no_directive_is_refused() {
+        assert!(filter("acr_cluster=loud").is_err());
+    }
+}

@@ -1,0 +1,115 @@
+//! What `run` and `uninstall` have in common: how the cluster is reached, who we are, and how a process ends.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::Write;
+use std::panic;
+use std::path::PathBuf;
+
+use acr_alibaba::ClientOptions;
+use acr_cluster::{Access, Cluster, ConnectError, Ourselves};
+use acr_configuration::TokenMode;
+use acr_controller::names::SERVICE_ACCOUNT;
+use acr_controller::settings::{Purpose, Settings};
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::exit::Exit;
+
+/// Where the kubelet projects the token that RRSA presents, as ack-pod-identity-webhook and deploy/ have it.
+pub(crate) const TOKEN_FILE: &str = "/var/run/secrets/ack.alibabacloud.com/rrsa-tokens/token";
+
+/// How the cluster is reached, and who this process is in it.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Cluster")]
+pub(crate) struct Place {
+    /// Reach the cluster by this kubeconfig
+    ///
+    /// Without it: the ServiceAccount of the pod, where this is one; else $KUBECONFIG, else ~/.kube/config.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Use this context of the kubeconfig instead of its current one
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+    /// The namespace of ConfigMap, journal, Lease and ServiceAccount
+    #[arg(long, env = "POD_NAMESPACE", default_value = "kube-system", value_parser = NonEmptyStringValueParser::new())]
+    namespace: String,
+    /// The name of this process in Lease and Events; a random part is added
+    #[arg(long, value_name = "NAME", env = "POD_NAME")]
+    identity: Option<String>,
+}
+
+impl Place {
+    /// Connects; nothing is sent yet.
+    pub(crate) async fn cluster(&self, ourselves: &Ourselves) -> Result<Cluster, ConnectError> {
+        let access = Access { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() };
+        Ok(Cluster::new(acr_cluster::connect(&access).await?, ourselves.clone()))
+    }
+
+    /// A name that no other process has, not even the one before in the same pod.
+    pub(crate) fn ourselves(&self) -> Ourselves {
+        let given = self.identity.clone().filter(|name| !name.is_empty());
+        let name = given
+            .or_else(|| std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty()))
+            .unwrap_or_else(|| "acr-credential-helper".to_owned());
+        // Keys of a new hasher come from the operating system.
+        let random = RandomState::new().build_hasher().finish();
+        Ourselves { namespace: self.namespace.clone(), identity: format!("{name}_{random:016x}") }
+    }
+}
+
+/// The settings of a process.
+pub(crate) fn settings(ourselves: &Ourselves, purpose: Purpose) -> Settings {
+    Settings {
+        namespace: ourselves.namespace.clone(),
+        identity: ourselves.identity.clone(),
+        purpose,
+        token_mode: TokenMode::Auto,
+        region: None,
+        sts_endpoint: None,
+        service_account: SERVICE_ACCOUNT.to_owned(),
+    }
+}
+
+/// A client for the cloud.
+pub(crate) fn cloud() -> Result<acr_alibaba::Client, acr_alibaba::ClientSetupFailure> {
+    let user_agent = concat!("acr-credential-helper/", env!("CARGO_PKG_VERSION")).to_owned();
+    acr_alibaba::Client::new(&ClientOptions { user_agent })
+}
+
+/// One thread: everything here waits for others, and a second thread costs memory.
+pub(crate) fn runtime() -> std::io::Result<Runtime> {
+    // An error says that a provider is installed already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    Builder::new_current_thread().enable_all().build()
+}
+
+/// Completes when the process is asked to end.
+pub(crate) async fn asked_to_end() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// Says why the process ends, and gives `exit` on.
+pub(crate) fn failed(exit: Exit, reason: &dyn std::fmt::Display) -> Exit {
+    anstream::eprintln!("acr-credential-helper: {reason}");
+    exit
+}
+
+/// Makes a panic end the process at once, wherever it happens, without showing what it may carry: only words
+/// that were compiled in are printed, because others may be made of a secret.
+pub(crate) fn end_on_panic() {
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        let words = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("(message withheld)");
+        // Nobody can be told when standard error is closed.
+        let _ = writeln!(std::io::stderr(), "acr-credential-helper: bug: panicked at {place}: {words}");
+        std::process::exit(Exit::Panic.code().into());
+    }));
+}

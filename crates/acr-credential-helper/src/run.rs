@@ -1,0 +1,179 @@
+//! `run`: serves the configuration until it is told to stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use acr_configuration::TokenMode;
+use acr_controller::Machine;
+use acr_controller::settings::{Purpose, Settings};
+use acr_controller::status::Outcome;
+use acr_server::{Application, Counters, snapshots};
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, info, warn};
+
+use crate::chronicle::Chronicle;
+use crate::config_check::token_mode;
+use crate::edges::Edges;
+use crate::exit::Exit;
+use crate::logging::Logs;
+use crate::process::{self, Place, TOKEN_FILE, failed};
+use crate::pump::{Sources, turn};
+
+/// Observations that may wait for the machine. The watches wait when there are more.
+const WAITING: usize = 1024;
+
+/// Serve the configuration: pull secrets and imagePullSecrets, until told to stop
+///
+/// Watches the ConfigMap acr-configuration in its namespace, asks Alibaba Cloud for temporary registry logins,
+/// writes the Secret acr-credential-secret-aggregation into every namespace in scope, and names it in the
+/// imagePullSecrets of the ServiceAccounts in scope. A change of the ConfigMap takes effect within a second.
+///
+/// In a cluster: apply deploy/rbac.yaml and deploy/in-cluster.yaml. Outside: apply deploy/rbac.yaml and give
+/// --kubeconfig, see deploy/README.md.
+///
+/// SIGTERM and SIGINT give the Lease back and end with exit code 0. What is written stays; `uninstall` takes
+/// it back.
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    cloud: Cloud,
+    /// Where to serve /healthz, /readyz, /metrics and /status; port 0 takes a free one, which the log names
+    ///
+    /// Default: port 8080 of all addresses, IPv6 and IPv4.
+    #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Server")]
+    listen: Option<SocketAddr>,
+    #[command(flatten)]
+    logs: Logs,
+}
+
+/// How entries without an identity, a region or an endpoint of their own are served.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Alibaba Cloud")]
+struct Cloud {
+    /// The identity of entries that give none: auto, managedRole or workerRole
+    ///
+    /// `tokenMode` of the add-on parameters wins over it. `auto` is workerRole in clusters made before
+    /// 2023-04-03 and managedRole in all others.
+    #[arg(long, value_name = "MODE", default_value = "auto", value_parser = token_mode(), hide_possible_values = true)]
+    token_mode: TokenMode,
+    /// The region of entries without `regionId`, such as cn-hangzhou
+    ///
+    /// Without it: ALIBABA_CLOUD_REGION_ID, then the ECS metadata service.
+    #[arg(long, env = "ALIBABA_CLOUD_STS_REGION")]
+    region: Option<String>,
+    /// The host name or URL of the Security Token Service; default: that of the entry's region
+    #[arg(long, value_name = "HOST|URL", env = "ALIBABA_CLOUD_STS_ENDPOINT")]
+    sts_endpoint: Option<String>,
+    /// The projected ServiceAccount token that RRSA presents, audience sts.aliyuncs.com; it need not exist
+    ///
+    /// Where it does not, a token is asked of the API server (TokenRequest).
+    #[arg(long, value_name = "FILE", env = "ALIBABA_CLOUD_OIDC_TOKEN_FILE", default_value = TOKEN_FILE)]
+    token_file: PathBuf,
+}
+
+impl Cloud {
+    fn region(&self) -> Option<String> {
+        let named = |name: &str| std::env::var(name).ok();
+        self.region
+            .clone()
+            .filter(|region| !region.is_empty())
+            .or_else(|| named("ALIBABA_CLOUD_REGION_ID").filter(|region| !region.is_empty()))
+    }
+}
+
+/// Serves.
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    if let Err(error) = arguments.logs.start() {
+        return failed(Exit::Usage, &format_args!("--log-level: {error}"));
+    }
+    let runtime = match process::runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(Exit::System, &format_args!("cannot start: {error}")),
+    };
+    runtime.block_on(serve(arguments))
+}
+
+async fn serve(arguments: &Arguments) -> Exit {
+    let ourselves = arguments.place.ourselves();
+    let cluster = match arguments.place.cluster(&ourselves).await {
+        Ok(cluster) => cluster,
+        Err(error) => return failed(Exit::Unusable, &error),
+    };
+    let cloud = match process::cloud() {
+        Ok(cloud) => cloud,
+        Err(error) => return failed(Exit::Unusable, &error),
+    };
+    let listener = match listen(arguments.listen).await {
+        Ok(listener) => listener,
+        Err(error) => return failed(Exit::System, &format_args!("cannot listen for --listen: {error}")),
+    };
+    if let Ok(address) = listener.local_addr() {
+        info!(%address, identity = ourselves.identity, version = env!("CARGO_PKG_VERSION"), "listening");
+    }
+
+    let settings = Settings {
+        token_mode: arguments.cloud.token_mode,
+        region: arguments.cloud.region(),
+        sts_endpoint: arguments.cloud.sts_endpoint.clone().filter(|endpoint| !endpoint.is_empty()),
+        ..process::settings(&ourselves, Purpose::Run)
+    };
+    let counters = Counters::default();
+    let (snapshots, status) = snapshots();
+    let (observe, observations) = mpsc::channel(WAITING);
+    let (stop_serving, told_to_stop_serving) = oneshot::channel::<()>();
+    let application =
+        Application { snapshots, counters: counters.clone(), version: env!("CARGO_PKG_VERSION") };
+    let server = tokio::spawn(acr_server::serve(listener, application, async {
+        // The end of the main loop drops the other side, which completes it as well.
+        let _ = told_to_stop_serving.await;
+    }));
+    // Held until the end: dropping them ends the watches.
+    let watches = cluster.watch(&observe);
+    let edges = Arc::new(Edges { cluster, cloud, token_file: arguments.cloud.token_file.clone() });
+    let mut chronicle = Chronicle::default();
+    let stop = async {
+        match process::asked_to_end().await {
+            Ok(()) => info!("asked to end: giving the Lease back"),
+            Err(error) => {
+                // Without signals the process is ended by force, which is safe.
+                warn!("cannot listen for signals: {error}");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    let outcome = turn(
+        Machine::new(settings),
+        |operation| {
+            let edges = edges.clone();
+            async move { edges.carry_out(operation).await }
+        },
+        Sources { observations, status, stop },
+        &counters,
+        |status| chronicle.tell(status),
+    )
+    .await;
+    drop((watches, stop_serving));
+    server.abort();
+    match outcome {
+        Some(Outcome::Stopped) => info!("stopped"),
+        outcome => error!(?outcome, "ended without giving the Lease back: it becomes free by itself"),
+    }
+    Exit::Success
+}
+
+async fn listen(given: Option<SocketAddr>) -> std::io::Result<TcpListener> {
+    const PORT: u16 = 8080;
+    match given {
+        Some(address) => TcpListener::bind(address).await,
+        // One socket for both where the kernel has IPv6.
+        None => match TcpListener::bind((std::net::Ipv6Addr::UNSPECIFIED, PORT)).await {
+            Ok(listener) => Ok(listener),
+            Err(_) => TcpListener::bind((std::net::Ipv4Addr::UNSPECIFIED, PORT)).await,
+        },
+    }
+}

@@ -1,0 +1,155 @@
+//! `uninstall`: takes back everything that was made.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use acr_controller::Machine;
+use acr_controller::names::{LEASE, PULL_SECRET, SERVICE_ACCOUNT};
+use acr_controller::settings::Purpose;
+use acr_controller::status::{Outcome, Status};
+use acr_server::{Counters, snapshots};
+use clap::Args;
+use tokio::sync::mpsc;
+
+use crate::edges::Edges;
+use crate::exit::Exit;
+use crate::logging::Logs;
+use crate::process::{self, Place, TOKEN_FILE, failed};
+use crate::pump::{Sources, turn};
+
+/// Observations that may wait for the machine.
+const WAITING: usize = 1024;
+
+/// Take back everything that was made: list entries, pull secrets, the journal and the Lease
+///
+/// Takes the name of the pull secret out of the imagePullSecrets of every ServiceAccount that was served, then
+/// deletes the pull secrets, then the journal and the Lease. The ConfigMap and what deploy/ has made stay.
+///
+/// Refuses while another process holds the Lease. Stop it first:
+/// kubectl -n kube-system scale deployment/aliyun-acr-credential-helper --replicas 0
+///
+/// Exit codes: 0 everything is taken back; 75 the Lease is held, nothing was touched; 69 not finished in time,
+/// run it again; 78 the cluster cannot be reached with these settings.
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    place: Place,
+    /// Give up after so many seconds; what is taken back by then stays taken back
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    timeout: u64,
+    #[command(flatten)]
+    logs: Logs,
+}
+
+/// Takes everything back.
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    if let Err(error) = arguments.logs.start() {
+        return failed(Exit::Usage, &format_args!("--log-level: {error}"));
+    }
+    match process::runtime() {
+        Ok(runtime) => runtime.block_on(take_back(arguments)),
+        Err(error) => failed(Exit::System, &format_args!("cannot start: {error}")),
+    }
+}
+
+async fn take_back(arguments: &Arguments) -> Exit {
+    let ourselves = arguments.place.ourselves();
+    let cluster = match arguments.place.cluster(&ourselves).await {
+        Ok(cluster) => cluster,
+        Err(error) => return failed(Exit::Unusable, &error),
+    };
+    let cloud = match process::cloud() {
+        Ok(cloud) => cloud,
+        Err(error) => return failed(Exit::Unusable, &error),
+    };
+    // Nobody asks for a status here.
+    let (_snapshots, status) = snapshots();
+    let (observe, observations) = mpsc::channel(WAITING);
+    let watches = cluster.watch(&observe);
+    let edges = Arc::new(Edges { cluster, cloud, token_file: PathBuf::from(TOKEN_FILE) });
+    let mut progress = Progress::default();
+    let patience = Duration::from_secs(arguments.timeout);
+    let stop = async {
+        tokio::select! {
+            Ok(()) = process::asked_to_end() => {}
+            () = tokio::time::sleep(patience) => {}
+        }
+    };
+    let outcome = turn(
+        Machine::new(process::settings(&ourselves, Purpose::Uninstall)),
+        |operation| {
+            let edges = edges.clone();
+            async move { edges.carry_out(operation).await }
+        },
+        Sources { observations, status, stop },
+        &Counters::default(),
+        |status| progress.tell(status),
+    )
+    .await;
+    drop(watches);
+    let namespace = &ourselves.namespace;
+    match outcome {
+        Some(Outcome::Removed) => {
+            anstream::println!(
+                "Everything is taken back: no ServiceAccount that was served names {PULL_SECRET} any more."
+            );
+            Exit::Success
+        }
+        Some(Outcome::LeaseHeld { holder }) => failed(
+            Exit::Held,
+            &format_args!(
+                "nothing was touched: {holder} is at work and holds the Lease {namespace}/{LEASE}. Stop it first:\n\
+                 kubectl -n {namespace} scale deployment/{SERVICE_ACCOUNT} --replicas 0"
+            ),
+        ),
+        Some(Outcome::Stopped) | None => {
+            failed(Exit::Unfinished, &format_args!("not finished: {}. Run it again.", progress.rest()))
+        }
+    }
+}
+
+/// Says how far it is, in lines that people read.
+#[derive(Debug, Default)]
+struct Progress {
+    listed: bool,
+    leading: bool,
+    left: Option<usize>,
+    findings: Vec<String>,
+}
+
+impl Progress {
+    fn tell(&mut self, status: &Status) {
+        for line in self.news(status) {
+            anstream::println!("{line}");
+        }
+    }
+
+    fn news(&mut self, status: &Status) -> Vec<String> {
+        let mut lines = Vec::new();
+        if status.listed && !self.listed {
+            lines.push("The cluster is listed.".to_owned());
+        }
+        if status.leading && !self.leading {
+            lines.push("The Lease is ours.".to_owned());
+        }
+        (self.listed, self.leading) = (status.listed, status.leading);
+        if self.leading && self.left != Some(status.retiring) {
+            self.left = Some(status.retiring);
+            lines.push(format!("{} objects are left.", status.retiring));
+        }
+        let findings: Vec<String> = status.findings.iter().map(|finding| finding.message.clone()).collect();
+        lines.extend(findings.iter().filter(|finding| !self.findings.contains(finding)).cloned());
+        self.findings = findings;
+        lines
+    }
+
+    /// What stands in the way.
+    fn rest(&self) -> String {
+        match self.left {
+            None if !self.listed => "the cluster could not be listed in time".to_owned(),
+            None => "the Lease did not become free in time".to_owned(),
+            Some(left) => format!("{left} objects are left"),
+        }
+    }
+}
