@@ -1,5 +1,6 @@
 //! The pure cloud: a request and a time in, an answer out.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::{Value, json};
 
-use crate::answer::render;
+use crate::answer::{ApiError, render};
 use crate::authentication::{Nonces, authenticate};
 use crate::call_log::{CallLog, CallRecord};
 use crate::description::{Description, Jwks};
@@ -34,8 +35,7 @@ pub struct CloudResponse {
     pub outcome: Outcome,
 }
 
-/// The answer to a request, or why there is none.
-#[derive(Debug)]
+/// The answer to a request, or why there is none. Its `Debug` shows the status alone: bodies hold secrets.
 pub enum Outcome {
     /// The cloud answered.
     Answered(http::Response<Bytes>),
@@ -43,6 +43,16 @@ pub enum Outcome {
     Cut,
     /// There is no such host: its name does not resolve.
     NoSuchHost,
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answered(response) => formatter.debug_tuple("Answered").field(&response.status()).finish(),
+            Self::Cut => formatter.write_str("Cut"),
+            Self::NoSuchHost => formatter.write_str("NoSuchHost"),
+        }
+    }
 }
 
 impl CloudResponse {
@@ -215,9 +225,9 @@ impl Cloud {
         let format = request.format();
         match disturbance.replacement.take() {
             Some(Replacement::Refusal(error, headers)) => {
-                let body = error.body(request_id, &request.host, request.address.product);
-                let body = render("Error", &body, format);
-                return Reply::of_api(error.status, headers, format.content_type(), body, &error.code);
+                let mut reply = Reply::of_error(&error, request, request_id);
+                reply.headers = headers;
+                return reply;
             }
             Some(Replacement::IsSuccessFalse(code)) => {
                 let body = json!({ "RequestId": request_id, "Code": code, "IsSuccess": false });
@@ -281,11 +291,7 @@ impl Cloud {
                 let body = render(&format!("{}Response", request.action), &body, format);
                 Reply::of_api(StatusCode::OK, HeaderMap::new(), format.content_type(), body, "OK")
             }
-            Err(error) => {
-                let body = error.body(request_id, &request.host, request.address.product);
-                let body = render("Error", &body, format);
-                Reply::of_api(error.status, HeaderMap::new(), format.content_type(), body, &error.code)
-            }
+            Err(error) => Reply::of_error(&error, request, request_id),
         };
         reply.caller = caller.map(|caller| caller.arn());
         reply
@@ -321,6 +327,23 @@ impl Reply {
         Self { status, headers, content_type, body, code: code.to_owned(), caller: None }
     }
 
+    /// A refusal in the form of the product.
+    fn of_error(error: &ApiError, request: &Incoming, request_id: &str) -> Self {
+        let product = request.address.product;
+        let (content_type, body) = match product {
+            Product::Sts | Product::Cr => {
+                let format = request.format();
+                let body = error.body(request_id, &request.host, product);
+                (format.content_type(), render("Error", &body, format))
+            }
+            Product::Metadata => ("text/plain", error.message.to_string()),
+            Product::Dockerauth => {
+                (token_service::JSON, token_service::error_body(&error.code, &error.message))
+            }
+        };
+        Self::of_api(error.status, HeaderMap::new(), content_type, body, &error.code)
+    }
+
     fn of_metadata(answer: metadata::Answer) -> Self {
         match answer {
             Ok(body) => Self::of_api(StatusCode::OK, HeaderMap::new(), "text/plain", body, "OK"),
@@ -332,12 +355,13 @@ impl Reply {
     }
 
     fn of_token_service(answer: token_service::Answer) -> Self {
-        let json = "application/json; charset=utf-8";
         let mut reply = match answer.result {
-            Ok(body) => Self::of_api(StatusCode::OK, HeaderMap::new(), json, body.to_string(), "OK"),
+            Ok(body) => {
+                Self::of_api(StatusCode::OK, HeaderMap::new(), token_service::JSON, body.to_string(), "OK")
+            }
             Err(refusal) => {
                 let code = format!("{refusal:?}");
-                Self::of_api(refusal.status(), HeaderMap::new(), json, refusal.body(), &code)
+                Self::of_api(refusal.status(), HeaderMap::new(), token_service::JSON, refusal.body(), &code)
             }
         };
         reply.caller = answer.caller;

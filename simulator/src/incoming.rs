@@ -114,6 +114,17 @@ impl Incoming {
         if self.malformed {
             return Err(ApiError::bad_request("InvalidParameter", "A parameter is not well encoded."));
         }
+        let content = self.header("content-type").unwrap_or_default();
+        let known = ["application/json", "application/x-www-form-urlencoded"];
+        if self.address.product == Product::Sts
+            && !self.body.is_empty()
+            && !known.iter().any(|known| content.starts_with(known))
+        {
+            return Err(ApiError::bad_request(
+                "InvalidParameter.ContentType",
+                "The Content-Type must be application/json or application/x-www-form-urlencoded.",
+            ));
+        }
         if self.action.is_empty() {
             return Err(ApiError::missing("Action"));
         }

@@ -1,6 +1,21 @@
 //! A local Alibaba Cloud that refuses what the real one refuses.
 //!
-//! [`Cloud`] is pure: a request and a time in, an answer out.
+//! [`Cloud`] is pure: a request and a time in, an answer out. It has no clock and no randomness of its own and is cheap to
+//! clone. [`Simulator`] serves one on loopback, with an admin API for the call log, faults and changes.
+//!
+//! ```
+//! use acr_simulator::{Cloud, CloudRequest, Description};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let description = Description::parse(acr_simulator::EXAMPLE)?;
+//! let mut cloud = Cloud::new(description);
+//! let request = http::Request::get("http://100.100.100.200/latest/meta-data/region-id");
+//! let request: CloudRequest = request.body(bytes::Bytes::new())?;
+//! let answer = cloud.call("2026-11-21T10:00:00Z".parse()?, request).answered().ok_or("no answer")?;
+//! assert_eq!(answer.body(), "cn-hangzhou");
+//! # Ok(())
+//! # }
+//! ```
 
 mod answer;
 mod authentication;

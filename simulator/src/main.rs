@@ -13,6 +13,7 @@ use acr_simulator::{
     StartError,
 };
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A local Alibaba Cloud that refuses what the real one refuses.
 ///
@@ -184,9 +185,10 @@ fn serve(run: &Run) -> Result<(), Failure> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Runtime)?;
     runtime.block_on(async {
+        let interruption = Interruption::new().map_err(Failure::Signal)?;
         let simulator = Simulator::start(description, options).await?;
         announce(run, simulator.listing())?;
-        interrupted().await.map_err(Failure::Signal)?;
+        interruption.wait().await;
         simulator.stop().await;
         Ok(())
     })
@@ -216,18 +218,25 @@ fn announce(run: &Run, listing: &Listing) -> Result<(), Failure> {
     print(&format!("{text}\nFor the ConfigMap acr-configuration:\n{endpoints}"))
 }
 
-/// Until Ctrl-C or a termination signal.
-async fn interrupted() -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+/// The signals that end the program.
+struct Interruption {
+    interrupted: Signal,
+    terminated: Signal,
+}
+
+impl Interruption {
+    /// From here on the signals do not kill the program.
+    fn new() -> io::Result<Self> {
+        let (interrupted, terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(Self { interrupted, terminated })
+    }
+
+    async fn wait(mut self) {
         tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted,
-            _ = terminated.recv() => Ok(()),
+            _ = self.interrupted.recv() => {}
+            _ = self.terminated.recv() => {}
         }
     }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
 }
 
 fn json(value: &impl serde::Serialize) -> String {

@@ -131,3 +131,40 @@ fn key_id(public_key: &[u8]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+
+    use super::*;
+
+    fn pem(label: &str, der: &[u8]) -> String {
+        format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
+    }
+
+    #[test]
+    fn what_is_not_an_rsa_key_in_pkcs8_is_refused() {
+        let refusal = |text: &str| SigningKey::from_pem(text).unwrap_err();
+        assert!(matches!(refusal(""), SigningKeyError::Pem));
+        assert!(matches!(refusal(&pem("RSA PRIVATE KEY", b"x")), SigningKeyError::Pem));
+        assert!(matches!(refusal(&pem("PRIVATE KEY", b"x")), SigningKeyError::Rejected));
+        assert!(matches!(
+            refusal("-----BEGIN PRIVATE KEY-----!-----END PRIVATE KEY-----"),
+            SigningKeyError::Pem
+        ));
+    }
+
+    #[test]
+    fn a_key_read_again_has_the_same_public_half_and_id() {
+        let key = SigningKey::generate().unwrap();
+        let der: Pkcs8V1Der<'_> = key.pair.as_der().unwrap();
+        let again = SigningKey::from_pem(&pem("PRIVATE KEY", der.as_ref())).unwrap();
+        assert_eq!(key.jwks(), again.jwks());
+        let kid = &key.jwks().keys[0].kid;
+        let groups: Vec<&str> = kid.split(':').collect();
+        assert_eq!(groups.len(), 12, "{kid}");
+        let base32 = |c: char| c.is_ascii_uppercase() || ('2'..='7').contains(&c);
+        assert!(groups.iter().all(|group| group.len() == 4 && group.chars().all(base32)), "{kid}");
+        assert_eq!(key.jwks().keys[0].e.as_deref(), Some("AQAB"));
+    }
+}

@@ -14,6 +14,8 @@ use crate::world::World;
 
 /// The issuer in every registry token.
 pub const TOKEN_ISSUER: &str = "dockerauth.aliyuncs.com";
+/// The content type of every answer.
+pub(crate) const JSON: &str = "application/json; charset=utf-8";
 /// Life of a registry token in seconds.
 const TOKEN_LIFE: i64 = 600;
 /// How far back a registry token is valid already, in seconds.
@@ -63,8 +65,13 @@ impl Refusal {
             }
             Self::NoSigningKey => ("UNKNOWN", "internal error"),
         };
-        json!({ "errors": [{ "code": code, "message": message, "detail": null }] }).to_string()
+        error_body(code, message)
     }
+}
+
+/// The body of a refusal, as the distribution specification has it.
+pub(crate) fn error_body(code: &str, message: &str) -> String {
+    json!({ "errors": [{ "code": code, "message": message, "detail": null }] }).to_string()
 }
 
 /// Answers a request for a registry token.

@@ -307,6 +307,27 @@ async fn keys_of_an_issuer_are_fetched_when_a_token_needs_them() {
 }
 
 #[tokio::test]
+async fn an_issuer_that_cannot_be_trusted_or_read_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("no-certificate"), "nothing").unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let https = format!("https://{}/jwks", silent.local_addr().unwrap());
+    drop(silent);
+    let fetch = |address: &str, ca_file: Option<&str>, token_file: Option<&str>| {
+        let (ca_file, token_file) = (ca_file.map(PathBuf::from), token_file.map(PathBuf::from));
+        let url = KeyUrl { address: address.to_owned(), ca_file, token_file };
+        let folder = folder.path().to_owned();
+        async move { keys::fetch(&url, &folder).await.unwrap_err() }
+    };
+    assert!(matches!(fetch("not a url", None, None).await, KeyError::Address { .. }));
+    assert!(matches!(fetch(&https, Some("missing"), None).await, KeyError::Read { .. }));
+    assert!(matches!(fetch(&https, Some("no-certificate"), None).await, KeyError::Content { .. }));
+    assert!(matches!(fetch(&https, None, Some("missing")).await, KeyError::Read { .. }));
+    assert!(matches!(fetch(&https, None, None).await, KeyError::NoAnswer { .. }));
+}
+
+#[tokio::test]
 async fn keys_of_an_issuer_come_from_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let set = serde_json::to_string(&ISSUER.jwks()).unwrap();

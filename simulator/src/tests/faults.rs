@@ -113,6 +113,21 @@ fn an_error_is_answered_as_told() {
 }
 
 #[test]
+fn an_error_has_the_form_of_its_product() {
+    let mut cloud = with(&json!({ "error": { "status": 500, "code": "BROKEN", "message": "later" } }));
+    let mut get = |host: &str, path: &str| {
+        let mut request = CloudRequest::new(bytes::Bytes::new());
+        *request.uri_mut() = format!("http://{host}{path}").parse().unwrap();
+        ask(&mut cloud, start(), request)
+    };
+    let metadata = get("100.100.100.200", "/latest/meta-data/region-id");
+    assert_eq!(metadata, (500, json!("later")));
+    let error = json!({ "code": "BROKEN", "message": "later", "detail": null });
+    let token_service = get("dockerauth-ee.cn-hangzhou.aliyuncs.com", "/auth");
+    assert_eq!(token_service, (500, json!({ "errors": [error] })));
+}
+
+#[test]
 fn a_throttled_call_has_the_documented_code_and_header() {
     let mut cloud = with(&json!({ "throttle": { "timeLeft": 2000 } }));
     let response = cloud.call(start(), login(0)).answered().unwrap();
@@ -213,12 +228,14 @@ fn the_log_names_who_asked_for_what_and_never_a_secret() {
         })
     );
     let log = serde_json::to_string(&cloud.calls().collect::<Vec<_>>()).unwrap();
-    let debug = format!("{:?} {:?}", cloud.calls().collect::<Vec<_>>(), cloud.description());
+    let answer = cloud.call(start(), assume_role(&good_token(), &[]));
+    let debug = format!("{:?} {:?} {answer:?}", cloud.calls().collect::<Vec<_>>(), cloud.description());
     for secret in [
         credentials["AccessKeySecret"].as_str().unwrap(),
         credentials["SecurityToken"].as_str().unwrap(),
         login["AuthorizationToken"].as_str().unwrap(),
         "puller-secret",
+        "STS.",
     ] {
         assert!(!log.contains(secret) && !debug.contains(secret));
     }

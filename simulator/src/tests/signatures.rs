@@ -203,6 +203,13 @@ fn further_headers_may_be_signed() {
     assert_eq!(ask(&mut cloud(), start(), acs3.build()).0, 200);
 }
 
+#[test]
+fn parameters_may_stand_in_a_hashed_form() {
+    let mut acs3 = Acs3 { query: Vec::new(), body: "InstanceId=cri-acme0000000000", ..login() };
+    acs3.more.push(("content-type", "application/x-www-form-urlencoded"));
+    assert_eq!(ask(&mut cloud(), start(), acs3.build()).0, 200);
+}
+
 /// Changes one byte of a text; `None` when the position does not exist or nothing changes.
 fn with_byte(text: &str, position: usize, byte: u8) -> Option<String> {
     let mut bytes = text.as_bytes().to_vec();

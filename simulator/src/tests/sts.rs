@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::support::*;
@@ -158,25 +159,25 @@ fn a_denial_by_the_trust_policy_says_what_was_denied() {
 
 #[test]
 fn a_request_that_the_gateway_does_not_take_is_refused() {
-    let change = |change: fn(&mut CloudRequest)| {
+    let change = |change: &dyn Fn(&mut CloudRequest)| {
         let mut request = assume_role(&good_token(), &[]);
         change(&mut request);
         refusal(&mut cloud(), start(), request)
     };
     assert_eq!(
-        change(|request| *request.uri_mut() = format!("http://{STS}/").parse().unwrap()),
+        change(&|request| *request.uri_mut() = format!("http://{STS}/").parse().unwrap()),
         (404, "InvalidProtocol.NeedSsl".to_owned())
     );
     assert_eq!(
-        change(|request| *request.uri_mut() = format!("https://{STS}/v2").parse().unwrap()),
+        change(&|request| *request.uri_mut() = format!("https://{STS}/v2").parse().unwrap()),
         (404, "InvalidApi.NotFound".to_owned())
     );
     assert_eq!(
-        change(|request| *request.method_mut() = http::Method::PUT),
+        change(&|request| *request.method_mut() = http::Method::PUT),
         (400, "UnsupportedHTTPMethod".to_owned())
     );
     assert_eq!(
-        change(|request| *request.uri_mut() = format!("https://{STS}/?x=%zz").parse().unwrap()).0,
+        change(&|request| *request.uri_mut() = format!("https://{STS}/?x=%zz").parse().unwrap()).0,
         400
     );
 }
@@ -248,4 +249,43 @@ fn keys_of_the_issuer_are_wanted_only_for_a_token_whose_key_is_unknown() {
     let provider = PROVIDER.to_owned();
     cloud.mutate(Mutation::SetIssuerKeys { provider: provider.clone(), jwks: None }).unwrap();
     assert_eq!(cloud.wants_keys(&assume_role(&good_token(), &[])), Some(provider));
+}
+
+#[test]
+fn tokens_signed_by_rsa_are_verified_as_well() {
+    let mut cloud = cloud();
+    let (provider, jwks) = (PROVIDER.to_owned(), Some(SIGNING_KEY.jwks()));
+    cloud.mutate(Mutation::SetIssuerKeys { provider, jwks }).unwrap();
+    let genuine = SIGNING_KEY.jwt(&claims()).unwrap();
+    let other = crate::SigningKey::generate().unwrap().jwt(&claims()).unwrap();
+    let (head, _) = genuine.rsplit_once('.').unwrap();
+    let (_, foreign) = other.rsplit_once('.').unwrap();
+    let forged = format!("{head}.{foreign}");
+    let refused = refusal(&mut cloud, start(), assume_role(&forged, &[]));
+    assert_eq!(refused, (401, "AuthenticationFail.OIDCToken.InvalidSignature".to_owned()));
+    let refused = refusal(&mut cloud, start(), assume_role(&other, &[]));
+    assert_eq!(refused, (401, "AuthenticationFail.OIDCToken.InvalidSignature".to_owned()));
+    assert_eq!(ask(&mut cloud, start(), assume_role(&genuine, &[])).0, 200);
+}
+
+#[test]
+fn every_sts_host_answers() {
+    for host in ["sts.aliyuncs.com", "sts.ap-southeast-1.aliyuncs.com", "sts-vpc.cn-hangzhou.aliyuncs.com"] {
+        let mut request = assume_role(&good_token(), &[]);
+        *request.uri_mut() = format!("https://{host}/").parse().unwrap();
+        assert_eq!(ask(&mut cloud(), start(), request).0, 200, "{host}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_changed_byte_of_a_token_is_refused(position: usize, byte in b'!'..=b'~') {
+        let token = good_token();
+        let mut bytes = token.clone().into_bytes();
+        let position = position % bytes.len();
+        bytes[position] = byte;
+        let changed = String::from_utf8(bytes).unwrap();
+        let (status, body) = ask(&mut cloud(), start(), assume_role(&changed, &[]));
+        prop_assert_eq!(status, if changed == token { 200 } else { 401 }, "{}", body);
+    }
 }

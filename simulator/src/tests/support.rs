@@ -149,6 +149,7 @@ pub(crate) struct Acs3 {
     pub(crate) time: Timestamp,
     pub(crate) nonce: String,
     pub(crate) more: Vec<(&'static str, &'static str)>,
+    pub(crate) body: &'static str,
 }
 
 impl Acs3 {
@@ -162,6 +163,7 @@ impl Acs3 {
             time: start(),
             nonce: format!("nonce-{action}-{instance}"),
             more: vec![("accept", "application/json")],
+            body: "",
         }
     }
 
@@ -179,7 +181,7 @@ impl Acs3 {
 
     pub(crate) fn build(&self) -> CloudRequest {
         let mut headers = HeaderMap::new();
-        let hash = acs3::sha256(b"");
+        let hash = acs3::sha256(self.body.as_bytes());
         let time = Timestamp::from_second(self.time.as_second()).unwrap().to_string();
         let mut fixed = vec![
             ("host", self.host.to_owned()),
@@ -216,7 +218,7 @@ impl Acs3 {
             signed.signature(&self.key.secret)
         );
         headers.insert("authorization", HeaderValue::from_str(&authorization).unwrap());
-        let mut request = CloudRequest::new(Bytes::new());
+        let mut request = CloudRequest::new(Bytes::from(self.body));
         *request.method_mut() = self.method.parse().unwrap();
         *request.uri_mut() = format!("https://{}/?{query}", self.host).parse().unwrap();
         *request.headers_mut() = headers;
