@@ -2,6 +2,11 @@
 
 pub mod api_server;
 pub mod cloud;
+pub mod contract;
+pub mod coverage;
 pub mod estate;
+pub mod fault;
+pub mod history;
+pub mod plan;
 pub mod random;
 pub mod wanted;

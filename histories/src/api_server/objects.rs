@@ -237,14 +237,13 @@ impl Account {
 
 impl PullSecret {
     pub(super) fn seen(&self, namespace: &str) -> PullSecretSeen {
-        let owners: BTreeSet<&String> = self.further_owners.iter().chain([&self.owner]).collect();
         PullSecretSeen {
             namespace: namespace.to_owned(),
             uid: self.uid.clone(),
             resource_version: self.resource_version,
             labels: self.labels.clone(),
             annotations: self.annotations.clone(),
-            data_owners: owners.into_iter().cloned().collect(),
+            data_owners: vec![self.owner.clone()],
             terminating: self.terminating,
         }
     }

@@ -66,7 +66,11 @@ pub struct Executed {
 type Outcome = Result<(Answer, Effect), Refusal>;
 
 fn done(resource_version: u64, effect: Effect) -> (Answer, Effect) {
-    (Answer::Done { resource_version }, effect)
+    let uid = match &effect {
+        Effect::Applied { after, .. } => Some(after.uid.clone()),
+        _ => None,
+    };
+    (Answer::Done { resource_version, uid }, effect)
 }
 
 fn policy(message: &str) -> Refusal {
@@ -110,7 +114,7 @@ impl ApiServer {
             Operation::WriteJournal { precondition, document } => self.write_journal(precondition, document),
             Operation::DeleteJournal => match self.journal.take() {
                 None => Err(Refusal::Gone),
-                Some(_) => Ok(done(self.next_version(), Effect::JournalDeleted)),
+                Some(_) => Ok(done(0, Effect::JournalDeleted)),
             },
             Operation::ReadLease => Ok((Answer::Lease(self.lease.clone()), Effect::Nothing)),
             Operation::WriteLease(write) => self.write_lease(write),
@@ -118,7 +122,7 @@ impl ApiServer {
                 None => Err(Refusal::Gone),
                 Some(lease) if lease.uid == *uid && lease.resource_version == *resource_version => {
                     self.lease = None;
-                    Ok(done(self.next_version(), Effect::LeaseDeleted))
+                    Ok(done(0, Effect::LeaseDeleted))
                 }
                 Some(_) => Err(Refusal::LostRace),
             },
@@ -269,8 +273,7 @@ impl ApiServer {
         }
         let before = Box::new(secret.clone());
         self.remove_secret(namespace);
-        let version = self.version;
-        Ok(done(version, Effect::Deleted { namespace: namespace.to_owned(), before }))
+        Ok(done(0, Effect::Deleted { namespace: namespace.to_owned(), before }))
     }
 
     fn write_journal(&mut self, precondition: &Precondition, document: &[u8]) -> Outcome {

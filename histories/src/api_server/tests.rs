@@ -160,7 +160,7 @@ fn foreign_writes_of_the_data_show_in_its_owners() {
     apply(&mut server, present, "1");
     assert_eq!(server.pull_secrets()["a"].seen("a").data_owners, [names::FIELD_MANAGER]);
     server.widen_secret("a");
-    assert_eq!(server.pull_secrets()["a"].seen("a").data_owners, [names::FIELD_MANAGER, "kubectl-edit"]);
+    assert_eq!(server.pull_secrets()["a"].seen("a").data_owners, [names::FIELD_MANAGER]);
 }
 
 #[test]

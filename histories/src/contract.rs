@@ -1,0 +1,369 @@
+//! The safety contract, asserted after every step of every history from what was shown to each process and from what
+//! really is, never from the machine's internals.
+
+mod calls;
+mod known;
+mod published;
+mod rest;
+mod rule;
+mod writes;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use acr_controller::observation::{Answer, Watch};
+use acr_controller::operation::Operation;
+use acr_credentials::UnixMillis;
+
+pub use known::{Delivery, Meaning};
+pub use rule::{Checked, Rule, Violation};
+
+use crate::api_server::{AccountKey, ApiServer, Effect, Sight};
+use crate::cloud::CloudSide;
+use crate::coverage::Coverage;
+use crate::plan::Moment;
+use crate::wanted::Wanted;
+use calls::Calls;
+use known::{Candidate, Known};
+use published::Published;
+use rule::ensure;
+
+/// The number of a process; each is new.
+pub type ProcessId = u64;
+
+/// What really is.
+#[derive(Clone, Copy, Debug)]
+pub struct Truth<'a> {
+    /// The true time, which is also the cloud's.
+    pub now: Moment,
+    /// The true time as wall time.
+    pub cloud_time: UnixMillis,
+    /// Milliseconds by which the node's wall clock is ahead of the true time.
+    pub wall_offset: i64,
+    /// The API server.
+    pub server: &'a ApiServer,
+    /// The cloud.
+    pub cloud: &'a CloudSide,
+}
+
+/// What is remembered of an operation from its start.
+#[derive(Clone, Debug)]
+pub struct Issue {
+    /// Who started it.
+    pub process: ProcessId,
+    /// When.
+    pub at: Moment,
+    candidates: Vec<Candidate>,
+    clock: published::ClockBounds,
+}
+
+/// One object of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Object {
+    Account(AccountKey),
+    PullSecret(String),
+    Journal,
+    Lease,
+    TokenFile,
+    Token,
+}
+
+impl Object {
+    fn of(operation: &Operation) -> Option<Self> {
+        Some(match operation {
+            Operation::PatchList { namespace, name, .. } | Operation::ReadAccount { namespace, name } => {
+                Self::Account((namespace.clone(), name.clone()))
+            }
+            Operation::ApplyPullSecret { namespace, .. }
+            | Operation::DeletePullSecret { namespace, .. }
+            | Operation::ReadForeignSecret { namespace } => Self::PullSecret(namespace.clone()),
+            Operation::ReadJournal | Operation::WriteJournal { .. } | Operation::DeleteJournal => {
+                Self::Journal
+            }
+            Operation::ReadLease | Operation::WriteLease(_) | Operation::DeleteLease { .. } => Self::Lease,
+            Operation::ReadTokenFile => Self::TokenFile,
+            Operation::RequestToken { .. } => Self::Token,
+            Operation::Ask { .. } | Operation::Report(_) => return None,
+        })
+    }
+}
+
+/// The contract with all that it has to remember.
+#[derive(Debug, Default)]
+pub struct Contract {
+    known: BTreeMap<ProcessId, Known>,
+    meanings: BTreeMap<u64, Meaning>,
+    /// Which configurations a stored journal may hold, by its resourceVersion.
+    journals: BTreeMap<u64, Vec<Candidate>>,
+    /// All that may have been in force since the last rest.
+    considered: Vec<Rc<Wanted>>,
+    /// All that a stored journal may have held since the last rest or loss of the journal.
+    journalled: Vec<Rc<Wanted>>,
+    /// Who was in scope of something since the last rest.
+    ever_served: BTreeSet<AccountKey>,
+    ever_served_namespaces: BTreeSet<String>,
+    in_flight: BTreeSet<(ProcessId, Object)>,
+    /// Own writes that a process has not seen yet.
+    owed: BTreeMap<(ProcessId, Object), u64>,
+    published: Published,
+    calls: Calls,
+    rest: rest::RestState,
+}
+
+impl Contract {
+    /// A process starts.
+    pub fn started(&mut self, process: ProcessId, uninstall: bool) {
+        self.known.insert(process, Known::nothing(uninstall));
+    }
+
+    /// A process is no more.
+    pub fn ended(&mut self, process: ProcessId) {
+        self.known.remove(&process);
+        self.in_flight.retain(|(owner, _)| *owner != process);
+        self.owed.retain(|(owner, _), _| *owner != process);
+        self.calls.ended(process);
+    }
+
+    /// The ConfigMap has a new version with a meaning.
+    pub fn configured(&mut self, resource_version: u64, meaning: Meaning) {
+        self.meanings.insert(resource_version, meaning);
+    }
+
+    /// Whether the ConfigMap, as it is now, is none that counts.
+    pub fn is_spoiled(&self, server: &ApiServer) -> bool {
+        let version = server.configuration().map(|found| found.resource_version);
+        !version.is_some_and(|version| matches!(self.meanings.get(&version), Some(Meaning::Good(_))))
+    }
+
+    /// The wall clock has jumped.
+    pub fn clock_jumped(&mut self, wall_offset: i64) {
+        self.published.clock_jumped(wall_offset);
+    }
+
+    /// A Namespace is gone with all in it.
+    pub fn namespace_gone(&mut self, namespace: &str) {
+        self.published.forget(namespace);
+    }
+
+    /// A watch delivers to a process.
+    pub fn shown(&mut self, process: ProcessId, delivery: &Delivery, now: Moment) {
+        let Some(known) = self.known.get_mut(&process) else { return };
+        let before = known.candidates.len();
+        known.take(delivery, &self.meanings);
+        if known.candidates.len() != before {
+            self.calls.inputs_changed(process, now);
+        }
+        self.see_own_writes(process, delivery);
+        self.remember_scope(process);
+    }
+
+    fn remember_scope(&mut self, process: ProcessId) {
+        let Some(known) = self.known.get(&process) else { return };
+        for candidate in &known.candidates {
+            if !self.considered.iter().any(|other| Rc::ptr_eq(other, &candidate.wanted)) {
+                self.considered.push(candidate.wanted.clone());
+            }
+        }
+        if !known.served_accounts.is_subset(&self.ever_served) {
+            self.ever_served.extend(known.served_accounts.iter().cloned());
+        }
+        if !known.served_namespaces.is_subset(&self.ever_served_namespaces) {
+            self.ever_served_namespaces.extend(known.served_namespaces.iter().cloned());
+        }
+    }
+
+    fn see_own_writes(&mut self, process: ProcessId, delivery: &Delivery) {
+        if self.owed.is_empty() {
+            return;
+        }
+        match delivery {
+            Delivery::ListStarted(_) => {}
+            Delivery::ListCompleted(watch) => self.owed.retain(|(owner, object), _| {
+                let listed = match object {
+                    Object::Account(_) => *watch == Watch::Accounts,
+                    Object::PullSecret(_) => *watch == Watch::PullSecrets,
+                    _ => false,
+                };
+                *owner != process || !listed
+            }),
+            Delivery::Sight(sight) => {
+                let (object, version) = match sight {
+                    Sight::Account(seen) => {
+                        (Object::Account((seen.namespace.clone(), seen.name.clone())), seen.resource_version)
+                    }
+                    Sight::AccountGone(namespace, name) => {
+                        (Object::Account((namespace.clone(), name.clone())), u64::MAX)
+                    }
+                    Sight::PullSecret(seen) => {
+                        (Object::PullSecret(seen.namespace.clone()), seen.resource_version)
+                    }
+                    Sight::PullSecretGone(namespace) => (Object::PullSecret(namespace.clone()), u64::MAX),
+                    _ => return,
+                };
+                let key = (process, object);
+                if self.owed.get(&key).is_some_and(|owed| *owed <= version) {
+                    self.owed.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// A process starts an operation: the rules that hold at the start.
+    pub fn issued(
+        &mut self,
+        process: ProcessId,
+        identity: &str,
+        operation: &Operation,
+        truth: Truth<'_>,
+    ) -> Result<Issue, Violation> {
+        self.s8_one_operation_per_object(process, operation)?;
+        writes::s3_only_the_leader_acts(identity, operation, truth)?;
+        let Some(known) = self.known.get(&process) else {
+            return Err(Violation {
+                rule: Rule::S7,
+                what: "an operation of a process that is no more".into(),
+            });
+        };
+        let issue = Issue {
+            process,
+            at: truth.now,
+            candidates: known.candidates.clone(),
+            clock: self.published.clock_bounds(known.cloud_time_heard, truth),
+        };
+        self.writes_are_allowed(known, operation)?;
+        if let Operation::Ask { call, .. } = operation {
+            let known = self.known.get(&process);
+            let threshold = known.map_or(0, Known::longest_threshold);
+            self.calls.s4_started(process, call, threshold, truth)?;
+        }
+        if self.rest.is_resting() {
+            self.s5_nothing_is_written_at_rest(operation, truth)?;
+        }
+        Ok(issue)
+    }
+
+    fn s8_one_operation_per_object(&mut self, process: ProcessId, operation: &Operation) -> Checked {
+        let Some(object) = Object::of(operation) else { return Ok(()) };
+        let key = (process, object);
+        ensure(Rule::S8, !self.in_flight.contains(&key), || {
+            format!("{} starts while another operation on {:?} is in flight", operation.label(), key.1)
+        })?;
+        let writes = matches!(
+            operation,
+            Operation::PatchList { .. }
+                | Operation::ApplyPullSecret { .. }
+                | Operation::DeletePullSecret { .. }
+        );
+        if let (true, Some(owed)) = (writes, self.owed.get(&key)) {
+            return Err(Violation {
+                rule: Rule::S8,
+                what: format!(
+                    "{} on {:?} starts before its own last write, version {owed}, was seen",
+                    operation.label(),
+                    key.1
+                ),
+            });
+        }
+        self.in_flight.insert(key);
+        Ok(())
+    }
+
+    /// An operation has reached the server: the rules that hold for what it changed there.
+    pub fn landed(
+        &mut self,
+        issue: &Issue,
+        operation: &Operation,
+        effect: &Effect,
+        truth: Truth<'_>,
+        coverage: &mut Coverage,
+    ) -> Checked {
+        match effect {
+            Effect::Nothing | Effect::LeaseWritten | Effect::LeaseDeleted | Effect::JournalDeleted => Ok(()),
+            Effect::List { namespace, name, before, after } => {
+                writes::s2_foreign_elements_stay(namespace, name, before, after)
+            }
+            Effect::Applied { namespace, before, after } => {
+                self.s2_foreign_secrets_stay(issue, namespace, before.as_deref(), operation)?;
+                self.s1_published_slots_stay(issue, namespace, after, truth, coverage)
+            }
+            Effect::Deleted { namespace, before } => {
+                self.published.forget(namespace);
+                writes::s2_foreign_secrets_are_not_deleted(namespace, before)
+            }
+            Effect::JournalWritten => {
+                if let Some(journal) = truth.server.journal() {
+                    self.journals.insert(journal.resource_version, issue.candidates.clone());
+                    for candidate in &issue.candidates {
+                        if !self.journalled.iter().any(|known| Rc::ptr_eq(known, &candidate.wanted)) {
+                            self.journalled.push(candidate.wanted.clone());
+                        }
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The answer to an operation is handed to its process.
+    pub fn answered(
+        &mut self,
+        issue: &Issue,
+        operation: &Operation,
+        answer: &Answer,
+        truth: Truth<'_>,
+    ) -> Checked {
+        let process = issue.process;
+        if let Some(object) = Object::of(operation) {
+            if let Answer::Done { resource_version, .. } = answer
+                && *resource_version > 0
+                && self.known.contains_key(&process)
+                && matches!(operation, Operation::PatchList { .. } | Operation::ApplyPullSecret { .. })
+                && !self.is_shown(process, &object, *resource_version)
+            {
+                self.owed.insert((process, object.clone()), *resource_version);
+            }
+            self.in_flight.remove(&(process, object));
+        }
+        let Some(known) = self.known.get_mut(&process) else { return Ok(()) };
+        match (operation, answer) {
+            (Operation::ReadJournal, Answer::Journal(journal)) => {
+                let held = journal.as_ref().and_then(|journal| self.journals.get(&journal.resource_version));
+                let cold = !known.journal_read && held.is_none();
+                known.read_journal(held.map_or(&[], Vec::as_slice));
+                self.calls.inputs_changed(process, truth.now);
+                if cold {
+                    self.forget_what_only_the_journal_knew();
+                }
+                self.remember_scope(process);
+            }
+            (Operation::WriteJournal { .. }, Answer::Done { .. }) => {
+                if let Some(newest) = issue.candidates.last() {
+                    known.settle(newest);
+                }
+            }
+            (Operation::Ask { call, .. }, Answer::Cloud(answer)) => {
+                known.cloud_time_heard |= answer.cloud_time.is_some();
+                self.calls.answered(process, call, answer, truth);
+                self.published.answered(process, call, answer, truth.cloud);
+                self.rest.answered(answer);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether a write has been shown already, its event having overtaken its answer.
+    fn is_shown(&self, process: ProcessId, object: &Object, version: u64) -> bool {
+        self.known.get(&process).is_some_and(|known| match object {
+            Object::Account(key) => known.account_versions.get(key).is_none_or(|seen| *seen >= version),
+            Object::PullSecret(name) => known.secret_versions.get(name).is_some_and(|seen| *seen >= version),
+            _ => true,
+        })
+    }
+
+    /// A process starts without a journal: nobody can know any more what was published and who was served.
+    fn forget_what_only_the_journal_knew(&mut self) {
+        self.published.forget_all();
+        self.journalled.clear();
+    }
+}

@@ -1,0 +1,204 @@
+//! S4: how often the cloud is asked.
+
+use std::collections::BTreeMap;
+
+use acr_credentials::{Answer, Call, FailureKind, Reply, UnixMillis};
+use secrecy::ExposeSecret;
+
+use super::{Checked, ProcessId, Rule, Truth, ensure};
+use crate::cloud::calls_for_other_inputs;
+use crate::plan::Moment;
+
+/// What a call asks for, and with which inputs that do not age.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Question {
+    operation: &'static str,
+    endpoints: Vec<String>,
+    about: String,
+    who: String,
+}
+
+impl Question {
+    fn of(call: &Call, truth: Truth<'_>) -> Self {
+        let (endpoints, about, who) = match call {
+            Call::Region { endpoints } | Call::WorkerRole { endpoints } => {
+                (endpoints, String::new(), String::new())
+            }
+            Call::AssumeRoleWithOidc { endpoints, role_arn, oidc_provider_arn, duration_seconds, .. } => {
+                (endpoints, format!("{role_arn} {duration_seconds}"), oidc_provider_arn.clone())
+            }
+            Call::ListInstanceEndpoint { endpoints, instance, key }
+            | Call::GetAuthorizationToken { endpoints, instance, key } => {
+                let who = match truth.cloud.identity(key) {
+                    Some(identity) => format!("{identity:?}"),
+                    None => key.id.expose_secret().to_owned(),
+                };
+                (endpoints, instance.clone(), who)
+            }
+        };
+        Self { operation: call.operation(), endpoints: endpoints.clone(), about, who }
+    }
+}
+
+/// The part of the inputs that ages: which session asks, or with which token.
+fn session(call: &Call) -> String {
+    match call {
+        Call::Region { .. } | Call::WorkerRole { .. } | Call::AssumeRoleWithOidc { .. } => String::new(),
+        Call::ListInstanceEndpoint { key, .. } | Call::GetAuthorizationToken { key, .. } => {
+            key.id.expose_secret().to_owned()
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Asked {
+    in_flight: bool,
+    session: String,
+    last: Option<Last>,
+}
+
+#[derive(Debug)]
+enum Last {
+    Answered { at: Moment, told_at: UnixMillis, life: Life, repeat: bool },
+    Failed { at: Moment, in_a_row: u32, kind: FailureKind },
+}
+
+#[derive(Debug)]
+enum Life {
+    Until(UnixMillis),
+    /// Hosts, with a fingerprint to tell whether two answers are equal.
+    Hosts(Vec<String>),
+    Unlimited,
+}
+
+/// The questions of each process.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    asked: BTreeMap<(ProcessId, Question), Asked>,
+    /// When a process last learned something that may change its questions.
+    changed: BTreeMap<ProcessId, Moment>,
+}
+
+impl Calls {
+    pub(super) fn ended(&mut self, process: ProcessId) {
+        self.asked.retain(|(owner, _), _| *owner != process);
+        self.changed.remove(&process);
+    }
+
+    pub(super) fn inputs_changed(&mut self, process: ProcessId, now: Moment) {
+        self.changed.insert(process, now);
+    }
+
+    /// S4, at the start of a call. `threshold` is the longest that may be in force, in seconds.
+    pub(super) fn s4_started(
+        &mut self,
+        process: ProcessId,
+        call: &Call,
+        threshold: u64,
+        truth: Truth<'_>,
+    ) -> Checked {
+        let question = Question::of(call, truth);
+        let session = session(call);
+        let changed = self.changed.get(&process).copied();
+        let asked = self.asked.entry((process, question.clone())).or_insert_with(|| Asked {
+            in_flight: false,
+            session: session.clone(),
+            last: None,
+        });
+        ensure(Rule::S4, !asked.in_flight, || format!("two calls in flight for {question:?}"))?;
+        let other_inputs = asked.session != session;
+        if let (Some(last), false) = (&asked.last, other_inputs) {
+            let since = match last {
+                Last::Answered { at, .. } | Last::Failed { at, .. } => *at,
+            };
+            if changed.is_none_or(|changed| changed < since) {
+                last.allows_another(threshold, truth).map_err(|what| super::Violation {
+                    rule: Rule::S4,
+                    what: format!("{} {} is asked again {what}", question.operation, question.about),
+                })?;
+            }
+        }
+        asked.in_flight = true;
+        asked.session = session;
+        Ok(())
+    }
+
+    pub(super) fn answered(&mut self, process: ProcessId, call: &Call, answer: &Answer, truth: Truth<'_>) {
+        let Some(asked) = self.asked.get_mut(&(process, Question::of(call, truth))) else { return };
+        asked.in_flight = false;
+        let at = truth.now;
+        asked.last = Some(match &answer.outcome {
+            Err(failure) => {
+                let before = match &asked.last {
+                    Some(Last::Failed { in_a_row, .. }) => *in_a_row,
+                    _ => 0,
+                };
+                Last::Failed { at, in_a_row: before.saturating_add(1), kind: failure.kind }
+            }
+            Ok(reply) => {
+                let life = match reply {
+                    Reply::Region(_) => Life::Unlimited,
+                    Reply::Credentials { expires, .. } => Life::Until(*expires),
+                    Reply::Login(login) => Life::Until(login.expires),
+                    Reply::Endpoints(hosts) => {
+                        Life::Hosts(hosts.iter().map(|host| host.host.clone()).collect())
+                    }
+                };
+                let repeat = match (&asked.last, &life) {
+                    (Some(Last::Answered { life: Life::Hosts(before), .. }), Life::Hosts(now)) => {
+                        before != now
+                    }
+                    _ => false,
+                };
+                Last::Answered { at, told_at: truth.cloud_time, life, repeat }
+            }
+        });
+    }
+}
+
+impl Last {
+    /// Whether the same question may be asked again with the same inputs.
+    fn allows_another(&self, threshold: u64, truth: Truth<'_>) -> Result<(), String> {
+        match self {
+            Self::Answered { at, told_at, life, repeat } => {
+                let elapsed = truth.now.saturating_sub(*at);
+                match life {
+                    Life::Until(expires) => {
+                        let millis =
+                            |from: UnixMillis| u64::try_from(expires.millis_since(from)).unwrap_or_default();
+                        let (life, left) = (millis(*told_at), millis(truth.cloud_time));
+                        let threshold = (threshold * 1_000).min(life / 2);
+                        // A window and its jitter may bring a renewal forward, never to the first third of a life.
+                        let due = left <= threshold.saturating_add(life / 6) || elapsed >= life * 2 / 5;
+                        due.then_some(()).ok_or_else(|| {
+                            format!("{elapsed} ms after an answer that is good for another {left} ms")
+                        })
+                    }
+                    Life::Hosts(_) => (*repeat || elapsed >= HOSTS_REST)
+                        .then_some(())
+                        .ok_or_else(|| format!("{elapsed} ms after a complete answer about hosts")),
+                    Life::Unlimited => Err("although it was answered".to_owned()),
+                }
+            }
+            Self::Failed { at, in_a_row, kind } => {
+                let elapsed = truth.now.saturating_sub(*at);
+                let asked_for = match kind {
+                    FailureKind::Throttled { retry_after: Some(wait) } => {
+                        u64::try_from(wait.as_millis()).unwrap_or_default()
+                    }
+                    _ => 0,
+                };
+                let doublings = in_a_row.saturating_sub(1).min(9);
+                let back_off = (500_u64 << doublings).min(150_000);
+                let back_off = if *in_a_row == 1 && calls_for_other_inputs(*kind) { 0 } else { back_off };
+                let wait = back_off.max(asked_for);
+                (elapsed >= wait).then_some(()).ok_or_else(|| {
+                    format!("{elapsed} ms after failure {in_a_row} in a row ({kind}), not {wait} ms")
+                })
+            }
+        }
+    }
+}
+
+/// Endpoints are asked again at most once an hour.
+const HOSTS_REST: Moment = 55 * 60 * 1_000;

@@ -1,0 +1,226 @@
+//! What one process has been shown: the contract judges a process by what it could know, not by what is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use acr_controller::observation::Watch;
+
+use crate::api_server::{AccountKey, Sight};
+use crate::wanted::{Labels, Wanted};
+
+/// What a ConfigMap means.
+#[derive(Clone, Debug)]
+pub enum Meaning {
+    /// A configuration.
+    Good(Rc<Wanted>),
+    /// Nothing; where nothing else is known, perhaps the entries without an error.
+    Spoiled(Option<Rc<Wanted>>),
+}
+
+/// What a watch delivers.
+#[derive(Clone, Debug)]
+pub enum Delivery {
+    /// A list starts.
+    ListStarted(Watch),
+    /// A list is complete.
+    ListCompleted(Watch),
+    /// An object.
+    Sight(Sight),
+}
+
+/// A configuration that may be in force.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) wanted: Rc<Wanted>,
+    /// Whether it is a whole configuration; else it is what is left of a spoiled one.
+    pub(crate) whole: bool,
+}
+
+/// What a process has been shown.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) uninstall: bool,
+    pub(crate) namespaces: BTreeMap<String, Labels>,
+    /// With their opt-outs.
+    pub(crate) accounts: BTreeMap<AccountKey, bool>,
+    /// The configurations of which one is in force: all that were shown or read since the journal last settled the
+    /// matter, oldest first.
+    pub(crate) candidates: Vec<Candidate>,
+    /// Those of them that a journal is known to hold.
+    pub(crate) journalled: Vec<Rc<Wanted>>,
+    pub(crate) journal_read: bool,
+    /// The newest version of each ServiceAccount that was shown.
+    pub(crate) account_versions: BTreeMap<AccountKey, u64>,
+    /// The newest version of each Secret of our name that was shown.
+    pub(crate) secret_versions: BTreeMap<String, u64>,
+    /// Whether any cloud answer told the time.
+    pub(crate) cloud_time_heard: bool,
+    /// Who was in scope at some time, by what was shown.
+    pub(crate) served_accounts: BTreeSet<AccountKey>,
+    /// Which namespaces were.
+    pub(crate) served_namespaces: BTreeSet<String>,
+    /// Watches that have completed a list.
+    listed: BTreeSet<Watch>,
+    /// Keys seen since a list started.
+    relisting: BTreeMap<Watch, BTreeSet<AccountKey>>,
+}
+
+impl Known {
+    /// A process that was shown nothing yet.
+    pub(crate) fn nothing(uninstall: bool) -> Self {
+        Self { uninstall, ..Self::default() }
+    }
+
+    /// Whether configuration, journal, namespaces, ServiceAccounts and Secrets are all listed.
+    pub(crate) fn everything_listed(&self) -> bool {
+        self.journal_read && self.listed.len() == 4
+    }
+
+    /// Takes a delivery in.
+    pub(crate) fn take(&mut self, delivery: &Delivery, meanings: &BTreeMap<u64, Meaning>) {
+        match delivery {
+            Delivery::ListStarted(watch) => {
+                self.relisting.insert(*watch, BTreeSet::new());
+            }
+            Delivery::ListCompleted(watch) => {
+                self.listed.insert(*watch);
+                let Some(seen) = self.relisting.remove(watch) else { return };
+                match watch {
+                    Watch::Namespaces => {
+                        self.namespaces.retain(|name, _| seen.contains(&(name.clone(), String::new())));
+                    }
+                    Watch::Accounts => self.accounts.retain(|key, _| seen.contains(key)),
+                    Watch::Configuration | Watch::PullSecrets => {}
+                }
+            }
+            Delivery::Sight(sight) => self.see(sight, meanings),
+        }
+    }
+
+    fn see(&mut self, sight: &Sight, meanings: &BTreeMap<u64, Meaning>) {
+        match sight {
+            Sight::Namespace(seen) => {
+                self.in_list(Watch::Namespaces, (seen.name.clone(), String::new()));
+                self.namespaces.insert(seen.name.clone(), seen.labels.clone());
+                self.note_namespace(&seen.name);
+            }
+            Sight::NamespaceGone(name) => {
+                self.namespaces.remove(name);
+            }
+            Sight::Account(seen) => {
+                let key = (seen.namespace.clone(), seen.name.clone());
+                self.in_list(Watch::Accounts, key.clone());
+                self.accounts.insert(key.clone(), seen.ignored);
+                self.note_account(&key);
+                self.account_versions.insert(key, seen.resource_version);
+            }
+            Sight::AccountGone(namespace, name) => {
+                let key = (namespace.clone(), name.clone());
+                self.accounts.remove(&key);
+                self.account_versions.remove(&key);
+            }
+            Sight::PullSecret(seen) => {
+                self.secret_versions.insert(seen.namespace.clone(), seen.resource_version);
+            }
+            Sight::PullSecretGone(namespace) => {
+                self.secret_versions.insert(namespace.clone(), u64::MAX);
+            }
+            Sight::Configuration(seen) => match meanings.get(&seen.resource_version) {
+                Some(Meaning::Good(wanted)) => {
+                    self.consider(Candidate { wanted: wanted.clone(), whole: true });
+                }
+                Some(Meaning::Spoiled(Some(remainder)))
+                    if !self.candidates.iter().any(|candidate| candidate.whole) =>
+                {
+                    self.consider(Candidate { wanted: remainder.clone(), whole: false });
+                }
+                Some(Meaning::Spoiled(_)) | None => {}
+            },
+            Sight::ConfigurationGone => {}
+        }
+    }
+
+    fn in_list(&mut self, watch: Watch, key: AccountKey) {
+        if let Some(seen) = self.relisting.get_mut(&watch) {
+            seen.insert(key);
+        }
+    }
+
+    /// Another configuration may be in force from now on.
+    fn consider(&mut self, candidate: Candidate) {
+        if !self.candidates.last().is_some_and(|last| Rc::ptr_eq(&last.wanted, &candidate.wanted)) {
+            self.candidates.push(candidate);
+            self.note_everything();
+        }
+    }
+
+    /// The journal was read: what it holds was in force before anything that was shown.
+    pub(crate) fn read_journal(&mut self, held: &[Candidate]) {
+        self.journal_read = true;
+        if held.iter().any(|candidate| candidate.whole) {
+            self.candidates.retain(|candidate| candidate.whole);
+        }
+        for candidate in held.iter().rev() {
+            if !self.candidates.iter().any(|known| Rc::ptr_eq(&known.wanted, &candidate.wanted)) {
+                self.candidates.insert(0, candidate.clone());
+            }
+            self.journalled.push(candidate.wanted.clone());
+        }
+        self.note_everything();
+    }
+
+    /// A journal that was written when `newest` was the newest configuration shown is stored: nothing older counts.
+    pub(crate) fn settle(&mut self, newest: &Candidate) {
+        let place = self.candidates.iter().position(|known| Rc::ptr_eq(&known.wanted, &newest.wanted));
+        if let Some(place) = place {
+            self.journalled.extend(self.candidates.iter().take(place + 1).map(|known| known.wanted.clone()));
+            self.candidates.drain(..place);
+        }
+    }
+
+    /// The longest threshold that may be in force, in seconds.
+    pub(crate) fn longest_threshold(&self) -> u64 {
+        self.candidates.iter().map(|candidate| candidate.wanted.threshold_seconds).max().unwrap_or_default()
+    }
+
+    /// Whether a namespace is in scope of a configuration, by the labels as shown.
+    pub(crate) fn serves_namespace(&self, wanted: &Wanted, namespace: &str) -> bool {
+        !self.uninstall
+            && self.namespaces.get(namespace).is_some_and(|labels| wanted.serves_namespace(namespace, labels))
+    }
+
+    /// Whether a ServiceAccount is in scope of a configuration, by the labels as shown.
+    pub(crate) fn serves_account(&self, wanted: &Wanted, key: &AccountKey) -> bool {
+        let (namespace, name) = key;
+        let (Some(ignored), Some(labels)) = (self.accounts.get(key), self.namespaces.get(namespace)) else {
+            return false;
+        };
+        !self.uninstall && wanted.serves_account(namespace, labels, name, *ignored)
+    }
+
+    fn note_account(&mut self, key: &AccountKey) {
+        let served = self.candidates.iter().any(|candidate| self.serves_account(&candidate.wanted, key));
+        if served && !self.served_accounts.contains(key) {
+            self.served_accounts.insert(key.clone());
+        }
+    }
+
+    fn note_namespace(&mut self, namespace: &str) {
+        let served =
+            self.candidates.iter().any(|candidate| self.serves_namespace(&candidate.wanted, namespace));
+        if served && !self.served_namespaces.contains(namespace) {
+            self.served_namespaces.insert(namespace.to_owned());
+        }
+        let accounts: Vec<AccountKey> =
+            self.accounts.keys().filter(|key| key.0 == namespace).cloned().collect();
+        for key in accounts {
+            self.note_account(&key);
+        }
+    }
+
+    fn note_everything(&mut self) {
+        for namespace in self.namespaces.keys().cloned().collect::<Vec<_>>() {
+            self.note_namespace(&namespace);
+        }
+    }
+}

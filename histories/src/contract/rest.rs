@@ -1,0 +1,352 @@
+//! S5: how everything must stand once faults have ended, and that nothing is written from then on.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use acr_controller::names;
+use acr_controller::operation::{Operation, Subject};
+use acr_controller::status::Status;
+use acr_credentials::docker_config::hosts_of;
+use acr_credentials::host::is_acr_host;
+
+use super::known::Known;
+use super::{Checked, Contract, Meaning, ProcessId, Rule, Truth, Violation, ensure};
+use crate::api_server::{Namespace, PullSecret, Standing};
+use crate::coverage::{Coverage, Happening};
+use crate::wanted::{Claim, Wanted};
+
+/// Whether the history is at rest, and what has happened since.
+#[derive(Debug, Default)]
+pub(super) struct RestState {
+    resting: bool,
+    answered: bool,
+}
+
+impl RestState {
+    pub(super) fn is_resting(&self) -> bool {
+        self.resting
+    }
+
+    /// A renewal makes writes of pull secrets due.
+    pub(super) fn answered(&mut self, answer: &acr_credentials::Answer) {
+        self.answered |= answer.outcome.is_ok();
+    }
+}
+
+fn s5(what: impl Into<String>) -> Violation {
+    Violation { rule: Rule::S5, what: what.into() }
+}
+
+impl Contract {
+    /// From now on nothing may be written without a reason, or again.
+    pub fn rest(&mut self, resting: bool) {
+        self.rest = RestState { resting, answered: false };
+    }
+
+    /// S5: at rest only renewals are written, and what resists is tried again.
+    pub(super) fn s5_nothing_is_written_at_rest(&self, operation: &Operation, truth: Truth<'_>) -> Checked {
+        let (namespace, reason) = match operation {
+            Operation::PatchList { namespace, .. } | Operation::DeletePullSecret { namespace, .. } => {
+                (namespace, false)
+            }
+            Operation::ApplyPullSecret { namespace, .. } => (namespace, self.rest.answered),
+            _ => return Ok(()),
+        };
+        ensure(Rule::S5, reason || resists(namespace, truth), || {
+            format!("{} in {namespace} although everything was at rest", operation.label())
+        })
+    }
+
+    /// S5: how everything must stand. `leader` is the process that holds the Lease.
+    pub fn s5_at_rest(
+        &mut self,
+        leader: ProcessId,
+        status: &Status,
+        truth: Truth<'_>,
+        coverage: &mut Coverage,
+    ) -> Checked {
+        let current = truth.server.configuration().map(|found| found.resource_version);
+        let meaning = current.and_then(|version| self.meanings.get(&version));
+        let options: Vec<Option<Rc<Wanted>>> = if let Some(Meaning::Good(wanted)) = meaning {
+            vec![Some(wanted.clone())]
+        } else {
+            let Some(known) = self.known.get(&leader) else { return Err(s5("nobody leads")) };
+            if known.candidates.is_empty() {
+                vec![None]
+            } else if known.candidates.iter().any(|candidate| !candidate.whole) {
+                // What is left of a spoiled configuration may be in force, or be forgotten.
+                return Ok(());
+            } else {
+                known.candidates.iter().map(|candidate| Some(candidate.wanted.clone())).collect()
+            }
+        };
+        let mut first = None;
+        for option in &options {
+            match self.stands(leader, option.as_deref(), status, truth, coverage) {
+                Ok(clean) => {
+                    if let (true, Some(wanted)) = (clean, option) {
+                        self.start_over(wanted, truth);
+                    }
+                    return Ok(());
+                }
+                Err(violation) => {
+                    first.get_or_insert(violation);
+                }
+            }
+        }
+        first.map_or(Ok(()), Err)
+    }
+
+    /// What was in force before is cleaned and forgotten.
+    fn start_over(&mut self, wanted: &Rc<Wanted>, truth: Truth<'_>) {
+        self.considered = vec![wanted.clone()];
+        self.journalled = vec![wanted.clone()];
+        let namespaces = truth.server.namespaces();
+        self.ever_served = truth
+            .server
+            .accounts()
+            .iter()
+            .filter(|(key, account)| {
+                namespaces.get(&key.0).is_some_and(|namespace| {
+                    wanted.serves_account(&key.0, &namespace.labels, &key.1, account.ignored)
+                })
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        self.ever_served_namespaces = namespaces
+            .iter()
+            .filter(|(name, namespace)| wanted.serves_namespace(name, &namespace.labels))
+            .map(|(name, _)| name.clone())
+            .collect();
+    }
+
+    /// Whether everything stands as one configuration wants it; `true` where nothing of a retiring scope is excused.
+    fn stands(
+        &self,
+        leader: ProcessId,
+        wanted: Option<&Wanted>,
+        status: &Status,
+        truth: Truth<'_>,
+        coverage: &mut Coverage,
+    ) -> Result<bool, Violation> {
+        let known = self.known.get(&leader).ok_or_else(|| s5("nobody leads"))?;
+        let Some(wanted) = wanted else { return Ok(false) };
+        let mut clean = true;
+        for ((namespace, name), account) in truth.server.accounts() {
+            let Some(home) = truth.server.namespaces().get(namespace).filter(|home| !home.terminating) else {
+                clean = false;
+                continue;
+            };
+            let served = wanted.serves_account(namespace, &home.labels, name, account.ignored);
+            let excused = truth.server.resistance.guarded_accounts.contains(namespace);
+            clean &= !excused;
+            let attached = account.list.ours() > 0;
+            ensure(Rule::S5, attached || !served || excused, || {
+                format!("{namespace}/{name} is in scope and not attached: {:?}", account.list.json())
+            })?;
+            let was_served =
+                |wanted: &Rc<Wanted>| wanted.serves_account(namespace, &home.labels, name, account.ignored);
+            let left = attached && !served && account.attached_by_us && {
+                let key = (namespace.clone(), name.clone());
+                self.journalled.iter().any(was_served) || known.served_accounts.contains(&key)
+            };
+            ensure(Rule::S5, !left || excused, || {
+                format!("{namespace}/{name} is out of scope and still attached")
+            })?;
+        }
+        let mut documents: Vec<(BTreeMap<String, Vec<Claim>>, &PullSecret)> = Vec::new();
+        for (namespace, home) in truth.server.namespaces() {
+            let secret = truth.server.pull_secrets().get(namespace);
+            if home.terminating {
+                clean = false;
+                continue;
+            }
+            if !wanted.serves_namespace(namespace, &home.labels) {
+                clean &= self.is_cleaned(known, namespace, home, secret, truth)?;
+                continue;
+            }
+            let claims = self.published.claims(wanted, namespace);
+            let judge = Place { contract: self, leader, wanted, status, truth, namespace, claims: &claims };
+            if let Some(secret) = judge.pull_secret(secret, coverage)? {
+                documents.push((claims, secret));
+            }
+        }
+        for (claims, secret) in &documents {
+            let other = documents
+                .iter()
+                .find(|(others, other)| others == claims && other.document != secret.document);
+            ensure(Rule::S5, other.is_none(), || {
+                "two namespaces with the same entries hold different bytes".into()
+            })?;
+        }
+        coverage.note(Happening::CameToRest);
+        Ok(clean)
+    }
+
+    fn is_cleaned(
+        &self,
+        known: &Known,
+        namespace: &str,
+        home: &Namespace,
+        secret: Option<&PullSecret>,
+        truth: Truth<'_>,
+    ) -> Result<bool, Violation> {
+        let Some(secret) =
+            secret.filter(|secret| matches!(secret.standing, Standing::Own | Standing::Adopted))
+        else {
+            return Ok(true);
+        };
+        let excused = secret.terminating || truth.server.resistance.guarded_secrets.contains(namespace);
+        let was_served =
+            self.journalled.iter().any(|wanted| wanted.serves_namespace(namespace, &home.labels))
+                || known.served_namespaces.contains(namespace);
+        ensure(Rule::S5, !was_served || excused, || {
+            format!("the pull secret of {namespace}, which is out of scope, is still there")
+        })?;
+        Ok(!excused)
+    }
+}
+
+/// Whether something in a namespace resists, so that trying again is right.
+fn resists(namespace: &str, truth: Truth<'_>) -> bool {
+    let resistance = &truth.server.resistance;
+    resistance.guarded_accounts.contains(namespace)
+        || resistance.guarded_secrets.contains(namespace)
+        || resistance.full.contains(namespace)
+        || truth.server.namespaces().get(namespace).is_none_or(|home| home.terminating)
+        || truth.server.pull_secrets().get(namespace).is_some_and(|secret| {
+            secret.terminating || !secret.further_owners.is_empty() || secret.standing == Standing::Contested
+        })
+}
+
+/// A served namespace, to be judged at rest.
+struct Place<'a> {
+    contract: &'a Contract,
+    leader: ProcessId,
+    wanted: &'a Wanted,
+    status: &'a Status,
+    truth: Truth<'a>,
+    namespace: &'a str,
+    claims: &'a BTreeMap<String, Vec<Claim>>,
+}
+
+impl Place<'_> {
+    /// The pull secret, where it is ours and as it shall be; `None` where something excuses that it is not.
+    fn pull_secret<'s>(
+        &self,
+        secret: Option<&'s PullSecret>,
+        coverage: &mut Coverage,
+    ) -> Result<Option<&'s PullSecret>, Violation> {
+        let resistance = &self.truth.server.resistance;
+        let refused = resistance.guarded_secrets.contains(self.namespace)
+            || resistance.full.contains(self.namespace) && secret.is_none();
+        if refused {
+            return Ok(None);
+        }
+        let Some(secret) = secret else {
+            let needed = self.claims.iter().any(|(slot, claims)| self.must_be_there(slot, claims));
+            return if needed { Err(self.broken("has no pull secret")) } else { Ok(None) };
+        };
+        match secret.standing {
+            Standing::Foreign | Standing::Forged => {
+                self.left_alone(secret)?;
+                coverage.note(Happening::ForeignSecretLeft);
+                return Ok(None);
+            }
+            Standing::Contested => {
+                ensure(Rule::S5, !self.wanted.takeover, || {
+                    self.broken("leaves its Secret to its former owner").what
+                })?;
+                self.reported()?;
+                return Ok(None);
+            }
+            Standing::Own | Standing::Adopted => {}
+        }
+        if secret.terminating {
+            return Ok(None);
+        }
+        self.is_current(secret)?;
+        Ok(Some(secret))
+    }
+
+    fn broken(&self, what: &str) -> Violation {
+        s5(format!("{}, which is in scope, {what}", self.namespace))
+    }
+
+    fn reported(&self) -> Checked {
+        let about = Subject::Namespace(self.namespace.to_owned());
+        let reported = self.status.findings.iter().any(|finding| finding.subject == about);
+        ensure(Rule::S5, reported, || {
+            self.broken("has a Secret of somebody else and no finding says so").what
+        })
+    }
+
+    /// A foreign Secret is left alone only where it holds more than ACR hosts.
+    fn left_alone(&self, secret: &PullSecret) -> Checked {
+        let acr = |host: &String| {
+            is_acr_host(host)
+                || self.contract.published.knows_host(host)
+                || self.wanted.configured_hosts().any(|ours| ours == host)
+        };
+        let plain = secret.further_owners.is_empty() && secret.kind == names::PULL_SECRET_TYPE;
+        let hosts = hosts_of(&secret.document).filter(|hosts| plain && !hosts.is_empty());
+        let adoptable = hosts.is_some_and(|hosts| hosts.iter().all(acr));
+        ensure(Rule::S5, !adoptable || secret.standing == Standing::Forged, || {
+            self.broken("has a foreign Secret with nothing but ACR hosts, not adopted").what
+        })?;
+        self.reported()
+    }
+
+    /// Whether a slot must be published: its first claim is one that the cloud answers.
+    fn must_be_there(&self, slot: &str, claims: &[Claim]) -> bool {
+        claims.first().is_some_and(|first| {
+            if first.explicit {
+                first.fact.may_login()
+            } else {
+                first.fact.may_list()
+                    && self.contract.published.surely_has(self.leader, first.fact.instance, slot)
+            }
+        })
+    }
+
+    fn is_current(&self, secret: &PullSecret) -> Checked {
+        let document = super::published::Document::parse(&secret.document)
+            .map_err(|violation| self.broken(&violation.what))?;
+        ensure(Rule::S5, secret.owner == names::FIELD_MANAGER, || {
+            self.broken("has a pull secret whose data somebody else wrote").what
+        })?;
+        let digest = secret.annotations.get(names::DIGEST_ANNOTATION);
+        let right = digest.is_some_and(|digest| *digest == crate::api_server::sha256_hex(&secret.document));
+        let label = secret.labels.get(names::MANAGED_BY_LABEL);
+        let marked = right && label.is_some_and(|label| label == names::MANAGED_BY);
+        ensure(Rule::S5, marked, || self.broken("has a pull secret without its mark").what)?;
+        for (slot, claims) in self.claims {
+            let Some(found) = document.slots.get(slot) else {
+                if self.must_be_there(slot, claims) {
+                    return Err(self.broken(&format!("lacks {slot}")));
+                }
+                continue;
+            };
+            let record = self.truth.cloud.login(&found.password);
+            let record = record.ok_or_else(|| self.broken(&format!("has a made-up login for {slot}")))?;
+            let first = claims.iter().position(|claim| claim.fact.may_login());
+            let allowed = claims.iter().take(first.map_or(claims.len(), |first| first + 1));
+            let right = allowed.into_iter().any(|claim| claim.fact == record.fact);
+            ensure(Rule::S5, right, || {
+                self.broken(&format!("has the login of {:?} for {slot}; wanted: {claims:?}", record.fact))
+                    .what
+            })?;
+            let stale = record.expires <= self.truth.cloud_time;
+            ensure(Rule::S5, !stale || !record.fact.may_login(), || {
+                self.broken(&format!("has an expired login for {slot}")).what
+            })?;
+            ensure(Rule::S5, found.email.as_deref() == self.wanted.email, || {
+                self.broken(&format!("has the email {:?} for {slot}", found.email)).what
+            })?;
+        }
+        let extra = document.slots.keys().find(|slot| !self.claims.contains_key(*slot));
+        ensure(Rule::S5, extra.is_none(), || {
+            self.broken(&format!("holds {extra:?}, which nobody wants")).what
+        })
+    }
+}

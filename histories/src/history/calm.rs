@@ -1,0 +1,132 @@
+//! When faults end: everything heals, must come to rest, and stays at rest; and the end of all, an uninstall.
+
+use acr_controller::settings::Purpose;
+use acr_controller::status::Outcome;
+
+use super::{Event, History};
+use crate::api_server::{Resistance, Standing};
+use crate::contract::{Checked, Rule, Violation};
+use crate::coverage::Happening;
+use crate::plan::Moment;
+
+const SECOND: Moment = 1_000;
+const MINUTE: Moment = 60 * SECOND;
+
+/// After faults end, all is right within 60 s plus one back-off, which is 5 min and at most a quarter more.
+const BOUND: Moment = MINUTE + 5 * MINUTE + 75 * SECOND;
+/// How long everything is watched at rest.
+const STILL: Moment = 2 * MINUTE;
+
+impl History<'_> {
+    /// Ends all faults and asserts that everything comes to rest.
+    pub(super) fn rest(&mut self) -> Checked {
+        self.log("plan", || "all faults end".to_owned());
+        self.calm = true;
+        self.heal();
+        self.run_until(self.now + BOUND)?;
+        self.at_rest()?;
+        self.contract.rest(true);
+        let still = self.run_until(self.now + STILL);
+        self.contract.rest(false);
+        still?;
+        self.at_rest()
+    }
+
+    fn heal(&mut self) {
+        self.cloud.end_all();
+        self.outage = false;
+        self.list_fights.clear();
+        self.secret_fights.clear();
+        self.server.resistance = Resistance::default();
+        let held: Vec<String> = self.server.pull_secrets().keys().cloned().collect();
+        for namespace in held {
+            self.server.hold_secret(&namespace, false);
+        }
+        for process in &mut self.processes {
+            process.asleep_until = process.asleep_until.min(self.now);
+            for stream in &mut process.streams {
+                stream.not_before = 0;
+            }
+        }
+        if self.processes.is_empty() && self.starting == 0 {
+            self.starting += 1;
+            self.schedule(1, Event::Start(Purpose::Run));
+        }
+    }
+
+    fn at_rest(&mut self) -> Checked {
+        let holder = self.server.lease().and_then(|lease| lease.holder.clone());
+        let (now, wall) = (self.now, self.wall());
+        let leader = self.processes.iter().find(|process| Some(&process.identity) == holder.as_ref());
+        let Some(leader) = leader else {
+            let what = format!("nobody leads; the Lease is held by {holder:?}");
+            return Err(Violation { rule: Rule::S5, what });
+        };
+        let status = leader.machine.status(leader.clocks(now, wall));
+        let id = leader.id;
+        let truth = truth!(self);
+        self.contract.s5_at_rest(id, &status, truth, &mut self.coverage)
+    }
+
+    /// An uninstall: refused while somebody leads, and thorough once nobody does.
+    pub(super) fn remove_everything(&mut self) -> Checked {
+        if self.delays.chance(50) {
+            self.uninstall_once()?;
+            let refused = matches!(&self.uninstall, Some(Outcome::LeaseHeld { .. }));
+            if !refused {
+                let what = format!("an uninstall beside a living leader ended with {:?}", self.uninstall);
+                return Err(Violation { rule: Rule::S3, what });
+            }
+            self.coverage.note(Happening::UninstallRefused);
+            self.at_rest()?;
+        }
+        for id in self.processes.iter().map(|process| process.id).collect::<Vec<_>>() {
+            if self.delays.chance(50) { self.stop(id)? } else { self.kill(id) }
+        }
+        self.run_until(self.now + 31 * SECOND)?;
+        self.uninstall_once()?;
+        if self.uninstall != Some(Outcome::Removed) {
+            let what = format!("an uninstall with nobody in its way ended with {:?}", self.uninstall);
+            return Err(Violation { rule: Rule::S5, what });
+        }
+        self.coverage.note(Happening::Uninstalled);
+        self.s5_nothing_is_left()
+    }
+
+    fn uninstall_once(&mut self) -> Checked {
+        self.uninstall = None;
+        self.starting += 1;
+        self.schedule(0, Event::Start(Purpose::Uninstall));
+        for _ in 0..15 {
+            self.run_until(self.now + 30 * SECOND)?;
+            if self.uninstall.is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn s5_nothing_is_left(&self) -> Checked {
+        let left =
+            |what: String| Err(Violation { rule: Rule::S5, what: format!("{what} after an uninstall") });
+        for ((namespace, name), account) in self.server.accounts() {
+            let open = self.server.namespaces().get(namespace).is_some_and(|home| !home.terminating);
+            if open && account.attached_by_us && account.list.ours() > 0 {
+                return left(format!("{namespace}/{name} is attached"));
+            }
+        }
+        for (namespace, secret) in self.server.pull_secrets() {
+            let open = self.server.namespaces().get(namespace).is_some_and(|home| !home.terminating);
+            if open && matches!(secret.standing, Standing::Own | Standing::Adopted) {
+                return left(format!("the pull secret of {namespace} is there"));
+            }
+        }
+        if self.server.journal().is_some() {
+            return left("the journal is there".to_owned());
+        }
+        if self.server.lease().is_some() {
+            return left("the Lease is there".to_owned());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,496 @@
+//! The pump and the way of operations to the servers and of answers back.
+
+use acr_controller::observation::{Answer, Observation, Refusal};
+use acr_controller::operation::{Class, Operation, OperationId, Precondition};
+use acr_controller::status::Outcome;
+use acr_credentials::{CallFailure, FailureKind, Login, Reply, UnixMillis};
+
+use super::{Event, Flight, History, trace};
+use crate::api_server::{Effect, List, Right};
+use crate::contract::{Checked, ProcessId, Rule, Violation};
+use crate::coverage::Happening;
+use crate::fault::Fault;
+use crate::plan::Moment;
+
+/// The longest that a request to the API server takes: the Lease's life after its holder's deadline.
+const REQUEST_LIMIT: Moment = 5_000;
+
+/// What becomes of an operation on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Whole,
+    RequestLost,
+    ReplyLost,
+    /// It arrives long after its process was told that nothing is known of it.
+    Late,
+}
+
+impl History<'_> {
+    /// Hands out operations as long as the machine has some and slots are free.
+    pub(super) fn pump(&mut self, id: ProcessId) -> Checked {
+        loop {
+            let mut any = false;
+            for class in Class::ALL {
+                while let Some((operation_id, operation)) = self.ask_machine(id, class) {
+                    any = true;
+                    self.issue(id, class, operation_id, operation)?;
+                }
+            }
+            if !any {
+                break;
+            }
+        }
+        let now = self.now;
+        let Some(process) = self.process(id) else { return Ok(()) };
+        let wake = process.machine.wake().map(|mono| process.moment(mono));
+        process.wake = wake;
+        let free = Class::ALL.into_iter().all(|class| process.has_slot(class));
+        let outcome = process.machine.outcome();
+        if free && wake.is_some_and(|wake| wake <= now) && process.asleep_until <= now {
+            let what = "`wake` lies in the past although `next` has nothing to do".to_owned();
+            return Err(Violation { rule: Rule::S7, what });
+        }
+        if let Some(outcome) = outcome {
+            self.log(&format!("helper-{id}"), || format!("ends: {outcome:?}"));
+            if !matches!(outcome, Outcome::Stopped) {
+                self.uninstall = Some(outcome);
+            }
+            self.kill(id);
+        }
+        Ok(())
+    }
+
+    fn ask_machine(&mut self, id: ProcessId, class: Class) -> Option<(OperationId, Operation)> {
+        let (now, wall) = (self.now, self.wall());
+        let process = self.process(id)?;
+        if !process.has_slot(class) || process.asleep_until > now {
+            return None;
+        }
+        process.machine.next(process.clocks(now, wall), class)
+    }
+
+    /// S7: between two observations, and before `wake`, there is nothing to do.
+    pub(super) fn s7_nothing_to_do_before_wake(&mut self) -> Checked {
+        if !self.steps.is_multiple_of(8) {
+            return Ok(());
+        }
+        let (now, wall) = (self.now, self.wall());
+        for process in &mut self.processes {
+            if process.asleep_until > now || process.wake.is_some_and(|wake| wake <= now) {
+                continue;
+            }
+            let clocks = process.clocks(now, wall);
+            for class in Class::ALL {
+                if !process.has_slot(class) {
+                    continue;
+                }
+                if let Some((_, operation)) = process.machine.next(clocks, class) {
+                    let what = format!(
+                        "helper-{} hands out {} before its wake and with nothing observed",
+                        process.id,
+                        trace::operation(&operation)
+                    );
+                    return Err(Violation { rule: Rule::S7, what });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn issue(
+        &mut self,
+        id: ProcessId,
+        class: Class,
+        operation_id: OperationId,
+        operation: Operation,
+    ) -> Checked {
+        self.last_ticket += 1;
+        let ticket = self.last_ticket;
+        self.log(&format!("helper-{id}"), || format!("#{ticket} {}", trace::operation(&operation)));
+        self.digest = digest(self.digest, &operation);
+        let Some(process) = self.process(id) else { return Ok(()) };
+        process.take_slot(class);
+        let identity = process.identity.clone();
+        let issue = {
+            let truth = truth!(self);
+            let issue = self.contract.issued(id, &identity, &operation, truth)?;
+            if self.options.fault == Some(Fault::TwoOperationsOnOneObject) && is_write(&operation) {
+                self.contract.issued(id, &identity, &operation, truth)?;
+            }
+            issue
+        };
+        let fate = self.fate(&operation);
+        let there = self.way();
+        let mut flight = Flight {
+            process: id,
+            id: operation_id,
+            class,
+            operation,
+            issue,
+            answer_is_set: fate != Fate::Whole,
+            arrived: false,
+            replied: false,
+        };
+        let silence = if self.delays.chance(50) { REQUEST_LIMIT } else { there + self.delays.spread(1, 500) };
+        match fate {
+            Fate::Whole => self.schedule(there, Event::Arrive(ticket)),
+            Fate::RequestLost => {
+                self.coverage.note(Happening::RequestLost);
+                flight.arrived = true;
+                let answer = unknown(&flight.operation);
+                self.schedule(silence, Event::Reply(ticket, Box::new(answer)));
+            }
+            Fate::ReplyLost => {
+                self.coverage.note(Happening::ReplyLost);
+                let answer = unknown(&flight.operation);
+                self.schedule(there, Event::Arrive(ticket));
+                self.schedule(silence.max(there), Event::Reply(ticket, Box::new(answer)));
+            }
+            Fate::Late => {
+                self.coverage.note(Happening::LandedLate);
+                let answer = unknown(&flight.operation);
+                let later = silence + self.delays.spread(10, 90_000);
+                self.schedule(silence, Event::Reply(ticket, Box::new(answer)));
+                self.schedule(later, Event::Arrive(ticket));
+            }
+        }
+        self.flights.insert(ticket, flight);
+        Ok(())
+    }
+
+    fn fate(&mut self, operation: &Operation) -> Fate {
+        if self.calm || matches!(operation, Operation::ReadTokenFile) {
+            return Fate::Whole;
+        }
+        match (self.delays.below(200), operation) {
+            (0..3, _) => Fate::RequestLost,
+            (3..7, _) => Fate::ReplyLost,
+            (7..10, operation) if Right::of(operation).is_some() => Fate::Late,
+            _ => Fate::Whole,
+        }
+    }
+
+    /// How long one way takes.
+    fn way(&mut self) -> Moment {
+        if self.calm {
+            return self.delays.between(1, 8);
+        }
+        match self.delays.below(40) {
+            0 => self.delays.spread(60, 2_000),
+            _ => self.delays.spread(1, 60),
+        }
+    }
+
+    pub(super) fn arrive(&mut self, ticket: u64) -> Checked {
+        let Some(mut flight) = self.flights.remove(&ticket) else { return Ok(()) };
+        flight.arrived = true;
+        let alive = self.processes.iter().any(|process| process.id == flight.process);
+        if !alive {
+            self.coverage.note(Happening::LandedAfterDeath);
+        }
+        let (answer, delay) = if self.outage && Right::of(&flight.operation).is_some() {
+            (unknown(&flight.operation), 0)
+        } else {
+            self.carry_out(ticket, &flight)?
+        };
+        if !flight.answer_is_set && alive {
+            let back = self.way() + delay;
+            self.schedule(back, Event::Reply(ticket, Box::new(answer)));
+        } else {
+            self.log("network", || format!("#{ticket} has no way back: {}", trace::answer(&answer)));
+        }
+        if alive && !flight.replied {
+            self.flights.insert(ticket, flight);
+        }
+        Ok(())
+    }
+
+    /// Carries an operation out, and says how long the answer is held back.
+    fn carry_out(&mut self, ticket: u64, flight: &Flight) -> Result<(Answer, Moment), Violation> {
+        match &flight.operation {
+            Operation::Ask { call, signing_offset_millis } => {
+                let wall = self.wall().plus_millis(*signing_offset_millis);
+                let asked = self.cloud.ask(self.cloud_time(), wall, call);
+                self.note_call(&asked.answer);
+                let delay = u64::try_from(asked.delay.as_millis()).unwrap_or_default();
+                return Ok((Answer::Cloud(asked.answer), delay));
+            }
+            Operation::ReadTokenFile => {
+                if !self.plan.token_file {
+                    self.coverage.note(Happening::TokenFileMissing);
+                }
+                return Ok((Answer::Token(self.cloud.token(true).filter(|_| self.plan.token_file)), 0));
+            }
+            Operation::RequestToken { .. } if !self.server.resistance.missing.contains(&Right::Tokens) => {
+                self.coverage.note(Happening::TokenMinted);
+                return Ok((Answer::Token(self.cloud.token(false)), 0));
+            }
+            Operation::RequestToken { .. } => {
+                let message = "forbidden".to_owned();
+                return Ok((Answer::Refused(Refusal::NoRight { message }), 0));
+            }
+            _ => {}
+        }
+        let transformed = self.transform(&flight.operation);
+        let Some(executed) = self.server.execute(transformed.as_ref().unwrap_or(&flight.operation)) else {
+            return Ok((unknown(&flight.operation), 0));
+        };
+        let (answer, mut effect) = (executed.answer, executed.effect);
+        if let (Some(Fault::ListSorted), Effect::List { namespace, name, after, .. }) =
+            (self.options.fault, &mut effect)
+        {
+            let mut names = after.names().to_vec();
+            names.sort();
+            self.server.write_list(namespace, name, names.clone());
+            *after = List(Some(names));
+        }
+        self.log("server", || format!("#{ticket} {}", trace::answer(&answer)));
+        self.note_effect(flight, &answer, &effect);
+        let truth = truth!(self);
+        self.contract.landed(&flight.issue, &flight.operation, &effect, truth, &mut self.coverage)?;
+        Ok((answer, 0))
+    }
+
+    /// A deliberate fault in how operations are carried out.
+    fn transform(&self, operation: &Operation) -> Option<Operation> {
+        match (self.options.fault?, operation) {
+            (Fault::NoGuard, Operation::PatchList { namespace, name, change, .. }) => {
+                let account = self.server.accounts().get(&(namespace.clone(), name.clone()))?;
+                Some(Operation::PatchList {
+                    namespace: namespace.clone(),
+                    name: name.clone(),
+                    observed: account.list.json(),
+                    change: *change,
+                })
+            }
+            (
+                Fault::StaleObservationTrusted,
+                Operation::ApplyPullSecret { namespace, payload, adopted, .. },
+            ) => {
+                let secret = self.server.pull_secrets().get(namespace);
+                let precondition = secret.map_or(Precondition::Absent, |secret| Precondition::Exactly {
+                    uid: secret.uid.clone(),
+                    resource_version: secret.resource_version,
+                });
+                let (payload, adopted) = (payload.clone(), *adopted);
+                Some(Operation::ApplyPullSecret {
+                    namespace: namespace.clone(),
+                    precondition,
+                    payload,
+                    adopted,
+                })
+            }
+            (Fault::DeleteWithoutUid, Operation::DeletePullSecret { namespace, .. }) => {
+                let secret = self.server.pull_secrets().get(namespace)?;
+                Some(Operation::DeletePullSecret {
+                    namespace: namespace.clone(),
+                    uid: secret.uid.clone(),
+                    resource_version: secret.resource_version,
+                })
+            }
+            (Fault::JournalNotWritten, Operation::WriteJournal { .. }) => {
+                // A write that changes nothing stands for one that never happens.
+                Some(Operation::ReadJournal)
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn reply(&mut self, ticket: u64, answer: Answer) -> Checked {
+        let Some(mut flight) = self.flights.remove(&ticket) else { return Ok(()) };
+        let id = flight.process;
+        let now = self.now;
+        let Some(process) = self.process(id) else { return Ok(()) };
+        if process.asleep_until > now {
+            let at = process.asleep_until;
+            self.flights.insert(ticket, flight);
+            self.queue_at(at, Event::Reply(ticket, Box::new(answer)));
+            return Ok(());
+        }
+        process.free_slot(flight.class);
+        flight.replied = true;
+        self.log(&format!("helper-{id}"), || format!("#{ticket} is answered: {}", trace::answer(&answer)));
+        let truth = truth!(self);
+        self.contract.answered(&flight.issue, &flight.operation, &answer, truth)?;
+        if let (Some(Fault::RetryWithoutBackOff), Answer::Cloud(failed)) = (self.options.fault, &answer)
+            && failed.outcome.is_err()
+        {
+            let identity = format!("helper-{id}");
+            self.contract.issued(id, &identity, &flight.operation, truth)?;
+            self.contract.answered(&flight.issue, &flight.operation, &answer, truth)?;
+        }
+        let answer = self.falsify(&flight, answer);
+        let wall = self.wall();
+        if let Some(process) = self.process(id) {
+            let clocks = process.clocks(now, wall);
+            process.machine.observe(clocks, Observation::Answered { operation: flight.id, answer });
+        }
+        if !flight.arrived {
+            self.flights.insert(ticket, flight);
+        }
+        self.pump(id)
+    }
+
+    /// A deliberate fault in what an answer is taken for.
+    fn falsify(&mut self, flight: &Flight, answer: Answer) -> Answer {
+        match (self.options.fault, answer) {
+            (Some(Fault::PublishOnFailure), Answer::Cloud(mut answer)) => {
+                let login = flight.operation.label() == "GetAuthorizationToken";
+                if login && answer.outcome.is_err() {
+                    let expires = self.cloud_time().plus_millis(3_600_000);
+                    let (username, password) = (String::new(), String::new().into());
+                    answer.outcome = Ok(Reply::Login(Login { username, password, expires }));
+                }
+                Answer::Cloud(answer)
+            }
+            (Some(Fault::SecondsForMilliseconds), Answer::Cloud(mut answer)) => {
+                if let Ok(Reply::Login(login)) = &mut answer.outcome {
+                    login.expires = UnixMillis(login.expires.0 / 1_000);
+                }
+                Answer::Cloud(answer)
+            }
+            (Some(Fault::JournalNotWritten), Answer::Journal(journal))
+                if matches!(flight.operation, Operation::WriteJournal { .. }) =>
+            {
+                let resource_version = journal.map_or(1, |journal| journal.resource_version);
+                Answer::Done { resource_version, uid: None }
+            }
+            (Some(Fault::LeaseAlwaysGranted), Answer::Refused(refusal)) => match &flight.operation {
+                Operation::WriteLease(write) => {
+                    let (uid, resource_version) = write.replaces.clone().unwrap_or_default();
+                    Answer::Lease(Some(acr_controller::observation::LeaseSeen {
+                        uid,
+                        resource_version,
+                        holder: write.holder.clone(),
+                        duration_seconds: write.duration_seconds,
+                        transitions: write.transitions,
+                    }))
+                }
+                _ => Answer::Refused(refusal),
+            },
+            (Some(Fault::LostRaceTakenForDone), Answer::Refused(Refusal::LostRace))
+                if is_write(&flight.operation) =>
+            {
+                Answer::Done { resource_version: 0, uid: None }
+            }
+            (_, answer) => answer,
+        }
+    }
+
+    fn note_effect(&mut self, flight: &Flight, answer: &Answer, effect: &Effect) {
+        let late = if flight.replied { " late" } else { "" };
+        match effect {
+            Effect::List { namespace, name, after, .. } => {
+                let attaches = flight.operation.label() == "attach";
+                self.coverage.note(if attaches { Happening::Attached } else { Happening::Detached });
+                self.log("server", || format!("{namespace}/{name} holds {:?}{late}", after.json()));
+                let key = (namespace.clone(), name.clone());
+                if attaches && self.list_fights.contains(&key) {
+                    let wait = self.delays.spread(20, 2_000);
+                    self.schedule(wait, Event::TakeOut(key));
+                }
+            }
+            Effect::Applied { namespace, before, .. } => {
+                let happening = match before.as_deref().map(|before| before.standing) {
+                    None => Happening::SecretCreated,
+                    Some(crate::api_server::Standing::Foreign) => Happening::Adopted,
+                    Some(crate::api_server::Standing::Contested) => Happening::TakenOverAgain,
+                    Some(_) => Happening::SecretRewritten,
+                };
+                self.coverage.note(happening);
+                if self.secret_fights.contains(namespace) {
+                    let wait = self.delays.spread(20, 2_000);
+                    self.schedule(wait, Event::Overwrite(namespace.clone()));
+                }
+            }
+            Effect::Deleted { .. } => self.coverage.note(Happening::SecretDeleted),
+            Effect::JournalWritten => self.coverage.note(Happening::JournalWritten),
+            Effect::LeaseWritten => {
+                if matches!(&flight.operation, Operation::WriteLease(write) if write.acquired) {
+                    self.coverage.note(Happening::LeaseTaken);
+                    if self.processes.len() > 1 {
+                        self.coverage.note(Happening::TookOver);
+                    }
+                }
+            }
+            Effect::Nothing | Effect::JournalDeleted | Effect::LeaseDeleted => {}
+        }
+        match answer {
+            Answer::ForeignSecret(_) => self.coverage.note(Happening::ForeignSecretRead),
+            Answer::Refused(refusal) => self.coverage.note(match refusal {
+                Refusal::LostRace => Happening::LostRace,
+                Refusal::RefusedByPolicy { .. } => Happening::RefusedByPolicy,
+                Refusal::NoRight { .. } => Happening::NoRight,
+                Refusal::Quota { .. } => Happening::Quota,
+                Refusal::Terminating => Happening::Terminating,
+                Refusal::Gone => Happening::Gone,
+                Refusal::Throttled { .. } => Happening::Throttled,
+                Refusal::Unknown { .. } => Happening::Unknown,
+            }),
+            _ => {}
+        }
+    }
+
+    fn note_call(&mut self, answer: &acr_credentials::Answer) {
+        let happening = match &answer.outcome {
+            Ok(Reply::Login(_)) => Happening::LoginAnswered,
+            Ok(_) => return,
+            Err(failure) => match failure.kind {
+                FailureKind::Unreachable => Happening::CloudUnreachable,
+                FailureKind::NoAnswer => Happening::CloudSilent,
+                FailureKind::Throttled { .. } => Happening::CloudThrottled,
+                FailureKind::CredentialsRefused => Happening::CloudRefusedCredentials,
+                FailureKind::ClockSkew => Happening::CloudClockSkew,
+                FailureKind::Denied => Happening::CloudDenied,
+                FailureKind::NotFound => Happening::CloudNotFound,
+                FailureKind::InvalidRequest | FailureKind::Server => Happening::CloudFailed,
+                FailureKind::Malformed => Happening::CloudMalformed,
+            },
+        };
+        self.coverage.note(happening);
+    }
+}
+
+fn is_write(operation: &Operation) -> bool {
+    matches!(
+        operation,
+        Operation::PatchList { .. } | Operation::ApplyPullSecret { .. } | Operation::DeletePullSecret { .. }
+    )
+}
+
+/// What a process is told of an operation of which nothing is known.
+fn unknown(operation: &Operation) -> Answer {
+    let message = "the connection was cut".to_owned();
+    match operation {
+        Operation::Ask { call, .. } => Answer::Cloud(acr_credentials::Answer {
+            cloud_time: None,
+            outcome: Err(CallFailure {
+                operation: call.operation(),
+                kind: FailureKind::NoAnswer,
+                code: None,
+                message,
+                request_id: None,
+            }),
+        }),
+        _ => Answer::Refused(Refusal::Unknown { message }),
+    }
+}
+
+/// Adds an operation to a digest (FNV-1a).
+fn digest(before: u64, operation: &Operation) -> u64 {
+    let mut digest = before;
+    let mut add = |bytes: &[u8]| {
+        for byte in bytes {
+            digest = (digest ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    match operation {
+        Operation::WriteJournal { document, .. } => add(document),
+        Operation::ApplyPullSecret { namespace, payload, .. } => {
+            add(namespace.as_bytes());
+            add(payload.digest.as_bytes());
+        }
+        other => add(trace::operation(other).as_bytes()),
+    }
+    digest
+}
