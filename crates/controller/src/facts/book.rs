@@ -62,6 +62,15 @@ struct Fact {
     no_file: bool,
 }
 
+impl Fact {
+    /// Whether the renewal is due within the window, or within a quarter of its own interval where that is shorter:
+    /// what lives for seconds must not look stale the moment it is born.
+    fn nearly_due(&self, now: Mono) -> bool {
+        let early = WINDOW.min(self.due.since(self.answered) / 4);
+        self.due <= now.plus(early)
+    }
+}
+
 /// What an answer changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -157,10 +166,10 @@ impl Book {
 
     /// Takes the next question of `class` that is to be asked now, and marks it as in flight.
     pub fn take(&mut self, now: Mono, class: Class) -> Option<FactKey> {
-        let horizon = self.horizon(now);
+        let renewing = self.renewing(now);
         let key = self
             .leaves()
-            .filter(|(_, fact)| self.leaf_is_due(fact, now, horizon))
+            .filter(|(_, fact)| self.leaf_is_due(fact, now, renewing))
             .filter_map(|(key, _)| self.candidate(*key, now))
             .find(|key| self.facts.get(key).is_some_and(|fact| class_of(&fact.wanted.question) == class))?;
         self.facts.get_mut(&key)?.asked = Some(now);
@@ -169,9 +178,9 @@ impl Book {
 
     /// Whether some leaf is ready to be asked and only waits for a slot of the pump.
     pub fn held_by_limiter(&self, now: Mono) -> bool {
-        let horizon = self.horizon(now);
+        let renewing = self.renewing(now);
         self.leaves()
-            .any(|(key, fact)| self.leaf_is_due(fact, now, horizon) && self.candidate(*key, now).is_some())
+            .any(|(key, fact)| self.leaf_is_due(fact, now, renewing) && self.candidate(*key, now).is_some())
     }
 
     /// Whether an answer of some leaf, or of something that a due leaf stands on, is still out.
@@ -263,30 +272,27 @@ impl Book {
         })
     }
 
-    /// Until when a due date counts as now: a window ahead while any renewal is due.
-    fn horizon(&self, now: Mono) -> Mono {
-        let renewing = self.facts.values().any(|fact| {
+    /// Whether any renewal is due: then those that are nearly due are made with it.
+    fn renewing(&self, now: Mono) -> bool {
+        self.facts.values().any(|fact| {
             matches!(fact.wanted.question, Question::Login { .. }) && fact.value.is_some() && fact.due <= now
-        });
-        if renewing { now.plus(WINDOW) } else { now }
+        })
     }
 
-    fn leaf_is_due(&self, fact: &Fact, now: Mono, horizon: Mono) -> bool {
+    fn leaf_is_due(&self, fact: &Fact, now: Mono, renewing: bool) -> bool {
         if fact.asked.is_some() {
             return false;
         }
         if fact.value.is_none() {
             return true;
         }
-        match fact.wanted.companion {
-            None => fact.due <= horizon,
+        let due = |fact: &Fact| fact.due <= now || renewing && fact.nearly_due(now);
+        match fact.wanted.companion.map(|companion| self.facts.get(&companion)) {
+            None => due(fact),
             Some(companion) => {
-                fact.due <= horizon
-                    && self
-                        .facts
-                        .get(&companion)
-                        .is_some_and(|login| login.value.is_some() && login.due <= horizon)
+                due(fact)
                     && now >= fact.retry
+                    && companion.is_some_and(|login| login.value.is_some() && due(login))
             }
         }
     }
@@ -312,7 +318,7 @@ impl Book {
         if parent.value.is_none() {
             return false;
         }
-        let fresh = parent.due > now.plus(WINDOW);
+        let fresh = !parent.nearly_due(now);
         // Old but good keys are better than none for a fact that has no value at all.
         let better_than_none = fact.value.is_none() && parent.failures > 0 && now < parent.retry;
         fresh || better_than_none

@@ -117,6 +117,28 @@ fn renewals_that_fall_due_within_a_window_are_made_together() {
 }
 
 #[test]
+fn a_session_that_lives_for_seconds_serves_its_login_before_it_is_renewed() {
+    let mut book = Book::default();
+    book.want(vec![wanted(role()), wanted(by_role("a")), wanted(inline("b"))]);
+    let (mut at, mut calls) = (0, 0);
+    while at < 600_000 {
+        for key in take_all(&mut book, at) {
+            calls += 1;
+            if key == role().key() {
+                answer(&mut book, at, &role(), Ok(session(at, 40_000)));
+            } else if key == by_role("a").key() {
+                answer(&mut book, at, &by_role("a"), Ok(login(at, 40_000)));
+            } else {
+                answer(&mut book, at, &inline("b"), Ok(login(at, 40_000)));
+            }
+        }
+        at += 500;
+    }
+    assert!(book.value(by_role("a").key()).is_some());
+    assert!(calls < 3 * 600 / 15 + 3, "renewed at half their life, not in a loop: {calls}");
+}
+
+#[test]
 fn a_failure_waits_and_one_that_asks_for_time_gets_it() {
     let mut book = Book::default();
     book.want(vec![wanted(inline("a"))]);
