@@ -14,7 +14,15 @@ pub(crate) struct Correction {
 /// The correction for a syntax error at this place, if the line is one of the known kind.
 pub(crate) fn of(sheet: &Sheet<'_>, at: Position) -> Option<Correction> {
     // The parser often sees the fault only in the line after it.
-    [at.line, at.line.saturating_sub(1)].into_iter().find_map(|number| in_line(sheet, number))
+    let near = || [at.line, at.line.saturating_sub(1)].into_iter().find_map(|number| in_line(sheet, number));
+    // A tab that indents makes the line look like the rest of the text before it.
+    let below = || {
+        let tab = sheet.line(at.line + 1).is_some_and(|line| {
+            line.starts_with([' ', '\t']) && line.trim_start_matches(' ').starts_with('\t')
+        });
+        tab.then(|| in_line(sheet, at.line + 1)).flatten()
+    };
+    near().or_else(below)
 }
 
 fn in_line(sheet: &Sheet<'_>, number: u32) -> Option<Correction> {

@@ -15,7 +15,7 @@ use crate::sheet::Sheet;
 use crate::yaml::{Node, Span, Value};
 
 /// What the rest of the configuration says about all entries.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Setting {
     pub(crate) rrsa_enabled: bool,
     pub(crate) token_mode: Option<TokenMode>,
@@ -145,6 +145,9 @@ impl Sheet<'_> {
             return None;
         }
         let before = self.errors();
+        if fields.written("instanceId").is_some_and(|node| !node.complete) {
+            return None;
+        }
         if let Some(node) = fields.written("instanceId")
             && matches!(&node.value, Value::Scalar { text, .. } if text.trim() == "0")
         {

@@ -77,7 +77,11 @@ pub(crate) fn load_with_places(source: &Source) -> (Loaded, Places) {
     loader.narrowing_keys();
     loader.other_keys();
     let entries = match loader.parameters() {
-        Some(parameters) => loader.both_forms().or_else(|| loader.add_on(parameters)),
+        Some(parameters) => {
+            // Of two forms neither is in force, but the faults of both are told.
+            let both = loader.both_forms();
+            loader.add_on(parameters).filter(|_| !both)
+        }
         None => loader.config_map(),
     };
     loader.finish(entries)
@@ -292,16 +296,16 @@ impl<'s> Loader<'s> {
         self.source.parameters.as_ref().or_else(of_key).filter(set)
     }
 
-    /// Reports add-on parameters beside their counterparts. Always `None`: there are no entries to choose from.
-    fn both_forms(&mut self) -> Option<Vec<ReadEntry>> {
+    /// Reports add-on parameters beside their counterparts, if there are any.
+    fn both_forms(&mut self) -> bool {
         let set = |text: &Text| !is_unset(text.content.trim()) && text.form != Form::Null;
         let beside = |key: &&str| self.source.values.get(*key).is_some_and(set);
         let mut keys: Vec<&str> = names::SHARED_KEYS.into_iter().filter(|key| beside(key)).collect();
         if self.source.parameters.is_some() && beside(&names::ADD_ON_PARAMETERS) {
             keys.push(names::ADD_ON_PARAMETERS);
         }
-        for key in keys {
-            let Some(text) = self.source.values.get(key) else { continue };
+        for key in &keys {
+            let Some(text) = self.source.values.get(*key) else { continue };
             let mut sheet = Sheet::new(key, text, Vec::new());
             sheet.error(
                 code::BOTH_FORMS,
@@ -311,7 +315,7 @@ impl<'s> Loader<'s> {
             );
             self.findings.extend(sheet.finish());
         }
-        None
+        !keys.is_empty()
     }
 
     fn finish(self, entries: Option<Vec<ReadEntry>>) -> (Loaded, Places) {

@@ -7,6 +7,7 @@ use crate::load::Loader;
 use crate::names;
 use crate::sheet::Sheet;
 use crate::source::Text;
+use crate::yaml::Value;
 
 impl Loader<'_> {
     /// Reads the parameters into the configuration; the findings are reported at the key `add-on-parameters`.
@@ -19,7 +20,11 @@ impl Loader<'_> {
 
     fn read_add_on(&mut self, sheet: &mut Sheet<'_>) -> Option<Vec<ReadEntry>> {
         let tree = sheet.parse();
-        let root = tree.root?;
+        let root = match tree.root {
+            Some(root) if !matches!(root.value, Value::Null) => root,
+            _ if tree.fault.is_some() => return None,
+            _ => return sheet.entries(None, "AcrInstanceInfo", Setting::default()),
+        };
         let fields = sheet.fields(&root, &names::PARAMETERS, "the add-on parameters")?;
         let scope = self.configuration.scope.clone();
         if let Some(list) = sheet.text_of(&fields, "watchNamespace")

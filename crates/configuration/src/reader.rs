@@ -174,6 +174,8 @@ impl Sheet<'_> {
             }
             Value::Sequence(nodes) if nodes.is_empty() => None,
             Value::Mapping(pairs) if pairs.is_empty() => None,
+            // What it would have become is unknown.
+            _ if !node.complete => None,
             Value::Sequence(_) | Value::Mapping(_) => {
                 self.wrong_type(node, name, wanted, &format!("{name}: \"…\""));
                 None

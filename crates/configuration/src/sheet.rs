@@ -89,6 +89,7 @@ impl<'n> Scalar<'n> {
     /// The elements of a comma list, trimmed, empty ones left out. Linear: places are counted along.
     pub(crate) fn items(self) -> impl Iterator<Item = Self> {
         let mut at = self.base;
+        let sole = !self.text.contains(',');
         self.text.split(',').filter_map(move |piece| {
             let base = at;
             at = at.map(|at| {
@@ -99,7 +100,8 @@ impl<'n> Scalar<'n> {
                 None => self.span,
                 Some(start) => Span { start, end: advance(start, first_line(piece), self.margin) },
             };
-            let item = Self { text: piece, span, base, margin: self.margin }.trimmed();
+            let item =
+                if sole { self } else { Self { text: piece, span, base, margin: self.margin } }.trimmed();
             (!item.text.is_empty()).then_some(item)
         })
     }

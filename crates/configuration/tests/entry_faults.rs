@@ -1,0 +1,170 @@
+//! Faults of entries: each list with every finding it gets, exactly.
+#![cfg(test)]
+
+mod support;
+
+use support::{entries, told};
+
+/// What is wrong, the list, and `severity code line:column` of each finding.
+type Fault = (&'static str, &'static str, &'static [&'static str]);
+
+const FAULTS: &[Fault] = &[
+    ("no id", "- regionId: cn-hangzhou", &["error InstanceIdMissing 1:3"]),
+    ("id 0", "- instanceId: 0", &["error WrongType 1:15"]),
+    ("id is a list", "- instanceId: [a]", &["error WrongType 1:15"]),
+    ("id is a boolean", "- instanceId: true", &["error WrongType 1:15"]),
+    ("id is only commas", "- instanceId: ','", &["error InvalidValue 1:15"]),
+    ("name for id", "- instanceId: acme", &["warning UnusualInstanceId 1:15"]),
+    ("new Personal", "- instanceId: crpi-abc", &["warning NewPersonalEdition 1:15"]),
+    ("one new Personal of two", "- instanceId: cri-1,crpi-abc", &["warning NewPersonalEdition 1:21"]),
+    ("Personal", "- instanceId: ''", &["warning NotSupportedYet 1:3"]),
+    ("Personal by null", "- instanceId:", &["warning NotSupportedYet 1:3"]),
+    ("an entry that is null", "-", &["error WrongType 1:2"]),
+    ("an entry that is text", "- cri-1", &["error WrongType 1:3"]),
+    ("an entry that is a list", "- - cri-1", &["error WrongType 1:3"]),
+    ("a field twice", "- instanceId: cri-1\n  instanceId: cri-2", &["error DuplicateKey 2:3"]),
+    ("both spellings of a field", "- instanceId: cri-1\n  InstanceId: cri-1", &["error DuplicateKey 2:3"]),
+    ("misspelled", "- instanceID: cri-1", &["error InstanceIdMissing 1:3", "error MisspelledField 1:3"]),
+    ("misspelled", "- {instanceId: cri-1, region: x}", &["error MisspelledField 1:23"]),
+    (
+        "unknown beside the known one",
+        "- {instanceId: cri-1, regionId: cn-beijing, region: x}",
+        &["warning UnknownField 1:45"],
+    ),
+    ("unknown", "- {instanceId: cri-1, color: red}", &["warning UnknownField 1:23"]),
+    ("region", "- {instanceId: cri-1, regionId: cn-hangzhuo}", &["warning UnknownRegion 1:33"]),
+    ("no region at all", "- {instanceId: cri-1, regionId: 'a b'}", &["error InvalidValue 1:33"]),
+    ("region list", "- {instanceId: cri-1, regionId: [a]}", &["error WrongType 1:33"]),
+    ("domains as a list", "- {instanceId: cri-1, domains: [a.example.com]}", &["error WrongType 1:32"]),
+    (
+        "domains",
+        "- instanceId: cri-1\n  domains: \"a b, https://c.example.com ,*.d\"",
+        &["error InvalidDomain 2:13", "warning DomainWithScheme 2:18", "error InvalidDomain 2:41"],
+    ),
+    (
+        "new Personal host",
+        "- {instanceId: cri-1, domains: crpi-a.cn-hangzhou.personal.cr.aliyuncs.com}",
+        &["warning NewPersonalEdition 1:32"],
+    ),
+    (
+        "hop",
+        "- {instanceId: cri-1, assumeRoleARN: 'acs:ram::1:user/x', expireDuration: 899}",
+        &["warning NotSupportedYet 1:23", "error InvalidArn 1:38", "error OutOfRange 1:75"],
+    ),
+    (
+        "hop too long",
+        "- {instanceId: cri-1, assumeRoleARN: 'acs:ram::1:role/x', expireDuration: '43201'}",
+        &["warning NotSupportedYet 1:23", "error OutOfRange 1:75"],
+    ),
+    (
+        "hop with a unit",
+        "- {instanceId: cri-1, assumeRoleARN: 'acs:ram::1:role/x', expireDuration: 3600s}",
+        &["warning NotSupportedYet 1:23", "error WrongType 1:75"],
+    ),
+    (
+        "negative and fractional durations",
+        "- {instanceId: cri-1, expireDuration: -1}\n- {instanceId: cri-2, expireDuration: 3600.0}",
+        &["warning NoEffect 1:23", "error OutOfRange 1:39", "warning NoEffect 2:23", "error WrongType 2:39"],
+    ),
+    (
+        "without a hop nothing needs them",
+        "- {instanceId: cri-1, expireDuration: 3600, externalId: ab}",
+        &["warning NoEffect 1:23", "warning NoEffect 1:45"],
+    ),
+    (
+        "external id",
+        "- {instanceId: cri-1, assumeRoleARN: 'acs:ram::1:role/x', externalId: 'a b'}",
+        &["warning NotSupportedYet 1:23", "error InvalidValue 1:71"],
+    ),
+    (
+        "half a key",
+        "- {instanceId: cri-1, customAccessKey: LTAIx}",
+        &["error IncompletePair 1:23", "warning InlineAccessKey 1:23"],
+    ),
+    (
+        "the other half",
+        "- {instanceId: cri-1, customAccessKeySecret: s}",
+        &["error IncompletePair 1:23", "warning InlineAccessKey 1:23"],
+    ),
+    (
+        "empty half",
+        "- {instanceId: cri-1, customAccessKey: LTAIx, customAccessKeySecret: ''}",
+        &["error IncompletePair 1:23", "warning InlineAccessKey 1:23"],
+    ),
+    (
+        "a key with a blank",
+        "- {instanceId: cri-1, customAccessKey: LTAI x, customAccessKeySecret: s}",
+        &["warning InlineAccessKey 1:23", "error InvalidValue 1:40"],
+    ),
+    (
+        "a key of no text",
+        "- {instanceId: cri-1, customAccessKey: [a], customAccessKeySecret: s}",
+        &["warning InlineAccessKey 1:23", "error WrongType 1:40"],
+    ),
+    (
+        "empty id with keys",
+        "- {instanceId: '', customAccessKey: a, customAccessKeySecret: b}",
+        &["warning NotSupportedYet 1:4", "warning EmptyInstanceId 1:16", "warning InlineAccessKey 1:20"],
+    ),
+    (
+        "half of RRSA, and RRSA off",
+        "- {instanceId: cri-1, rrsaRoleARN: 'acs:ram::1:role/x'}",
+        &["error IncompletePair 1:23", "warning ArnsWithoutRrsa 1:23"],
+    ),
+    (
+        "RRSA ARNs swapped",
+        "- instanceId: cri-1\n  rrsaRoleARN: acs:ram::1:oidc-provider/p\n  rrsaOIDCProviderRoleARN: acs:ram::1:role/x",
+        &["warning ArnsWithoutRrsa 2:3", "error InvalidArn 2:16", "error InvalidArn 3:28"],
+    ),
+    (
+        "RRSA of two accounts",
+        "- instanceId: cri-1\n  rrsaRoleARN: acs:ram::1:role/x\n  rrsaOIDCProviderRoleARN: acs:ram::2:oidc-provider/p",
+        &["warning ArnsWithoutRrsa 2:3", "error IncompletePair 3:3"],
+    ),
+    (
+        "reference without a name",
+        "- {instanceId: cri-1, customAccessKeySecretRef: {namespace: a}}",
+        &["warning NotSupportedYet 1:23", "error IncompletePair 1:49"],
+    ),
+    (
+        "reference as a text",
+        "- {instanceId: cri-1, customAccessKeySecretRef: a/b}",
+        &["warning NotSupportedYet 1:23", "error WrongType 1:49"],
+    ),
+    (
+        "impossible reference, misspelled field in it",
+        "- {instanceId: cri-1, staticSecretRef: {namespace: A, names: b}}",
+        &[
+            "warning NotSupportedYet 1:23",
+            "error IncompletePair 1:40",
+            "error InvalidValue 1:52",
+            "error MisspelledField 1:55",
+        ],
+    ),
+    (
+        "several identities",
+        "- instanceId: cri-1\n  customAccessKey: a\n  customAccessKeySecret: b\n  customAccessKeySecretRef: {namespace: a, name: b}",
+        &["warning InlineAccessKey 2:3", "warning SeveralIdentities 2:3", "warning NotSupportedYet 4:3"],
+    ),
+    ("endpoint", "- {instanceId: cri-1, endpoint: vcp}", &["error InvalidValue 1:33"]),
+    (
+        "impossible names",
+        "- {instanceId: cri-1, namespaces: 'a,B,c_*', serviceAccounts: [Default, X]}",
+        &["warning ImpossibleName 1:38", "warning ImpossibleName 1:40", "warning ImpossibleName 1:73"],
+    ),
+    ("names of no text", "- {instanceId: cri-1, namespaces: [[a]]}", &["error WrongType 1:36"]),
+    ("names as a mapping", "- {instanceId: cri-1, namespaces: {a: b}}", &["error WrongType 1:35"]),
+];
+
+#[test]
+fn every_fault_of_an_entry_is_told_with_its_place() {
+    let mut wrong = Vec::new();
+    for (what, list, expected) in FAULTS {
+        let found = told(&entries(list).findings);
+        let found: Vec<String> = found.iter().map(|line| line.replace(" acr-registry-info", "")).collect();
+        if found != *expected {
+            wrong.push(format!("{what}: {list}\n     found {found:?}\n  expected {expected:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
