@@ -58,7 +58,7 @@ async fn interrupted() -> std::io::Result<()> {
 }
 
 async fn show(once: bool) -> Result {
-    let program = tokio::task::spawn_blocking(Program::ensure).await??;
+    let program = Program::ensure().await?;
     let tools = Tools::ensure(Progress::Stderr).await?;
 
     headline("A real control plane: etcd, API server, controller manager");
@@ -112,7 +112,8 @@ async fn show(once: bool) -> Result {
     prove_partner(&stage, &partner).await?;
 
     headline("A rotation");
-    rotate(&stage, &acme, &mut component).await?;
+    table.move_on();
+    rotate(&stage, &acme, &mut component, &mut table).await?;
 
     print_ways_to_try(&control_plane, &tools);
     if once {
@@ -120,7 +121,7 @@ async fn show(once: bool) -> Result {
         return Ok(());
     }
     anstream::println!("\nThe table is kept up to date until Ctrl-C.\n");
-    let mut table = Table::begin(&stage);
+    table.move_on();
     loop {
         table.look(&mut component).await?;
         control_plane.check_alive()?;
@@ -166,14 +167,17 @@ async fn prove_partner(stage: &Stage<'_>, images: &Images) -> Result {
 }
 
 /// An edit of the configuration makes the logins due, and new ones take their place everywhere.
-async fn rotate(stage: &Stage<'_>, images: &Images, component: &mut Component) -> Result {
+async fn rotate(
+    stage: &Stage<'_>,
+    images: &Images,
+    component: &mut Component,
+    table: &mut Table<'_>,
+) -> Result {
     let soon = cast::SOON;
     say("Logins live for an hour and are renewed a quarter of an hour before they end. To see it now, the");
     say(&format!("configuration is edited while the component runs: `expiring-threshold: {soon}`."));
     let former = cast::login(stage, cast::SHOP, &ACME).await?;
-    let mut table = Table::begin(stage);
-    table.look(component).await?;
-    let before = table.latest_expiry();
+    let (before, accounts) = (table.latest_expiry(), table.versions());
     cast::configure(stage, Some(soon)).await?;
     let newer = |rows: &[table::Row]| rows.iter().all(|row| row.expires > before);
     table.watch("every namespace has a Secret with new logins", component, newer).await?;
@@ -184,7 +188,10 @@ async fn rotate(stage: &Stage<'_>, images: &Images, component: &mut Component) -
         return Err("the Secret was written anew with the former login".into());
     }
     images.pull(ACME.public_host, REPOSITORY, TAG, Some(&login)).await??;
-    say("New logins stand in every namespace, and they pull. The ServiceAccounts were not touched.");
+    if table.versions() != accounts {
+        return Err("a rotation has written ServiceAccounts".into());
+    }
+    say("New logins stand in every namespace, and they pull. No ServiceAccount was written.");
     Ok(())
 }
 

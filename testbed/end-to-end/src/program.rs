@@ -1,7 +1,9 @@
 //! The program `acr-credential-helper`: given, or built now.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+
+use tokio::process::Command;
 
 use crate::error::Error;
 
@@ -17,7 +19,7 @@ pub struct Program {
 impl Program {
     /// Takes the program that [`PROGRAM_VARIABLE`] names, else builds it with cargo, whose progress goes to standard
     /// error. Building what is built takes a second.
-    pub fn ensure() -> Result<Self, Error> {
+    pub async fn ensure() -> Result<Self, Error> {
         if let Some(path) = std::env::var_os(PROGRAM_VARIABLE) {
             return Self::at(path.into());
         }
@@ -29,7 +31,9 @@ impl Program {
             .current_dir(workspace)
             .stdin(Stdio::null())
             .stderr(Stdio::inherit())
+            .kill_on_drop(true)
             .output()
+            .await
             .map_err(|source| Error::File { action: "run", path: cargo, source })?;
         if !output.status.success() {
             return Err(Error::Build(output.status));

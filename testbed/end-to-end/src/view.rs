@@ -23,6 +23,8 @@ pub struct AccountView {
     pub name: String,
     /// Whether the pull secret's name stands in its list.
     pub attached: bool,
+    /// Its resourceVersion, which every write of it changes.
+    pub resource_version: String,
 }
 
 /// The pull secret of a namespace.
@@ -44,6 +46,7 @@ impl Stage<'_> {
         let view = |account: k8s_openapi::api::core::v1::ServiceAccount| AccountView {
             namespace: namespace.to_owned(),
             name: account.name_any(),
+            resource_version: account.resource_version().unwrap_or_default(),
             attached: account
                 .image_pull_secrets
                 .unwrap_or_default()

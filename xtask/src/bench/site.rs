@@ -51,7 +51,7 @@ impl<'a> Site<'a> {
         control_plane: &'a ControlPlane,
         population: Population,
     ) -> Result<Self, Error> {
-        let program = Program::ensure()?;
+        let program = Program::ensure().await?;
         let stage = Stage::set(control_plane, NAMESPACE).await?;
         population.create(stage.client()).await?;
         configure(&stage, &population).await?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal, Write};
 use std::time::Instant;
 
-use acr_end_to_end::{Component, Served, Stage};
+use acr_end_to_end::{AccountView, Component, Served, Stage};
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{ContentArrangement, Table as Drawing};
 
@@ -17,6 +17,8 @@ pub(super) struct Row {
     namespace: String,
     account: String,
     attached: bool,
+    /// The version of the ServiceAccount, which every write of it changes.
+    version: String,
     /// The hosts of the namespace's Secret; empty without one.
     hosts: Vec<String>,
     /// When its first login ends, in seconds of Unix time.
@@ -29,15 +31,10 @@ impl Row {
         self.attached && !self.hosts.is_empty()
     }
 
-    fn cells(&self, now: i64) -> [String; 5] {
+    fn cells(&self) -> [String; 5] {
         let hosts = if self.hosts.is_empty() { "-".to_owned() } else { self.hosts.len().to_string() };
-        let expires = self.expires.map_or_else(
-            || "-".to_owned(),
-            |end| {
-                let left = end.saturating_sub(now).max(0);
-                format!("in {} min {:02} s", left / 60, left % 60)
-            },
-        );
+        let expires = self.expires.and_then(|end| jiff::Timestamp::from_second(end).ok());
+        let expires = expires.map_or_else(|| "-".to_owned(), |end| end.strftime("%H:%M:%SZ").to_string());
         let attached = if self.attached { "yes" } else { "no" };
         [self.namespace.clone(), self.account.clone(), attached.to_owned(), hosts, expires]
     }
@@ -62,6 +59,12 @@ impl<'a> Table<'a> {
             drawn: 0,
             started: Instant::now(),
         }
+    }
+
+    /// What is shown next stands below what is on the screen now.
+    pub(super) fn move_on(&mut self) {
+        self.drawn = 0;
+        self.started = Instant::now();
     }
 
     /// Keeps the table up to date until `wanted` holds.
@@ -94,7 +97,7 @@ impl<'a> Table<'a> {
             }
             let served = self.stage.served(&namespace).await?;
             for account in self.stage.account_views(&namespace).await? {
-                rows.push(row(account.namespace, account.name, account.attached, served.as_ref()));
+                rows.push(row(account, served.as_ref()));
             }
         }
         rows.sort();
@@ -113,6 +116,11 @@ impl<'a> Table<'a> {
         self.rows.iter().flat_map(|row| &row.hosts).map(String::as_str).collect()
     }
 
+    /// The versions of the ServiceAccounts.
+    pub(super) fn versions(&self) -> Vec<String> {
+        self.rows.iter().map(|row| row.version.clone()).collect()
+    }
+
     /// The latest end of any login that was seen, in seconds of Unix time.
     pub(super) fn latest_expiry(&self) -> Option<i64> {
         self.rows.iter().filter_map(|row| row.expires).max()
@@ -126,38 +134,37 @@ impl<'a> Table<'a> {
     }
 
     fn text(&self) -> String {
-        let now = jiff::Timestamp::now().as_second();
         let mut drawing = Drawing::new();
         drawing
             .load_style(UTF8_BORDERS_ONLY)
             .set_content_arrangement(ContentArrangement::Disabled)
             .set_header(["namespace", "ServiceAccount", "attached", "hosts", "first login ends"]);
         for row in &self.rows {
-            drawing.add_row(row.cells(now));
+            drawing.add_row(row.cells());
         }
         drawing.to_string()
     }
 
     /// Where there is no terminal: a line for each ServiceAccount that is not as it was.
     fn print_changes(&self, rows: &[Row]) {
-        let now = jiff::Timestamp::now().as_second();
         let key = |row: &Row| (row.namespace.clone(), row.account.clone());
         let known: BTreeMap<_, _> = self.rows.iter().map(|row| (key(row), row)).collect();
         for row in rows.iter().filter(|row| known.get(&key(row)) != Some(row)) {
-            let [namespace, account, attached, hosts, expires] = row.cells(now);
+            let [namespace, account, attached, hosts, expires] = row.cells();
             let seconds = self.started.elapsed().as_secs_f64();
             write(&format!(
-                "   {seconds:5.1} s  {namespace:<11} {account:<8} attached: {attached:<3}  hosts: {hosts}  ends: {expires}\n"
+                "   {seconds:5.1} s  {namespace:<11} {account:<8} attached: {attached:<3}  hosts: {hosts}  first login ends: {expires}\n"
             ));
         }
     }
 }
 
-fn row(namespace: String, account: String, attached: bool, served: Option<&Served>) -> Row {
+fn row(account: AccountView, served: Option<&Served>) -> Row {
     Row {
-        namespace,
-        account,
-        attached,
+        namespace: account.namespace,
+        account: account.name,
+        attached: account.attached,
+        version: account.resource_version,
         hosts: served.map(|served| served.hosts.clone()).unwrap_or_default(),
         expires: served.and_then(|served| served.expires).map(jiff::Timestamp::as_second),
     }
