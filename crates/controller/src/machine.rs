@@ -136,7 +136,12 @@ impl Machine {
                 let (namespace, removed) = self.world.see_account(seen);
                 self.account_seen(now, &namespace, &name, removed);
             }
-            Observation::AccountGone { namespace, name } => self.world.account_gone(&namespace, &name),
+            Observation::AccountGone { namespace, name } => {
+                self.world.account_gone(&namespace, &name);
+                if let Some(namespace) = self.world.name(&namespace) {
+                    self.touch_secret(now, &namespace);
+                }
+            }
             Observation::PullSecret(seen) => {
                 let namespace = self.world.see_secret(seen);
                 self.secret_seen(now, &namespace);

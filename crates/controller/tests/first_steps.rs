@@ -172,7 +172,14 @@ fn an_explicit_empty_list_detaches_first_and_deletes_last() {
 
 #[test]
 fn an_uninstall_undoes_everything_and_ends_without_journal_and_lease() {
+    for late in [false, true] {
+        uninstalls(late);
+    }
+}
+
+fn uninstalls(late: bool) {
     let mut scenario = served();
+    scenario.late = late;
     scenario.restart(Purpose::Uninstall);
     scenario.lease = None;
     let digest = scenario.digests["default"].clone();

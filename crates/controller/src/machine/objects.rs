@@ -125,6 +125,10 @@ impl Machine {
             self.entry_removed(now, namespace, name);
         }
         self.touch_account(now, namespace, name);
+        if removed {
+            // The last one to be detached frees the pull secret to go.
+            self.touch_secret(now, namespace);
+        }
     }
 
     fn entry_removed(&mut self, now: Now, namespace: &Arc<str>, name: &str) {

@@ -42,6 +42,9 @@ pub struct Scenario {
     pub refusals: Vec<(&'static str, Refusal)>,
     /// Every call fails like this.
     pub cloud_fails: Option<FailureKind>,
+    /// Whether the watch shows a patched list only after the patch was answered.
+    pub late: bool,
+    held: Vec<(String, String)>,
 }
 
 impl Scenario {
@@ -65,6 +68,8 @@ impl Scenario {
             adopted: false,
             refusals: Vec::new(),
             cloud_fails: None,
+            late: false,
+            held: Vec::new(),
         }
     }
 
@@ -143,6 +148,9 @@ impl Scenario {
     pub fn run(&mut self) {
         while let Some((operation, answer)) = self.step() {
             self.observe(Observation::Answered { operation, answer });
+            for (namespace, name) in std::mem::take(&mut self.held) {
+                self.show_account(&namespace, &name);
+            }
         }
     }
 
@@ -239,7 +247,11 @@ impl Scenario {
                     }
                 }
                 *list = (!elements.is_empty()).then(|| serde_json::to_string(&elements).unwrap());
-                self.show_account(&namespace, &name);
+                if self.late {
+                    self.held.push((namespace, name));
+                } else {
+                    self.show_account(&namespace, &name);
+                }
                 self.done()
             }
             Operation::ReadForeignSecret { .. } => {
