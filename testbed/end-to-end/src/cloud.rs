@@ -49,11 +49,16 @@ pub const PARTNER: Instance = Instance {
     ],
 };
 
-/// Starts the cloud for a component in `namespace` of a cluster with this issuer and its keys.
-pub(crate) async fn start(namespace: &str, issuer: &str, jwks: &str) -> Result<Simulator, Error> {
+/// The cloud for a component in `namespace` of a cluster with this issuer.
+pub(crate) fn description(namespace: &str, issuer: &str) -> Result<Description, Error> {
     let text = include_str!("cloud.yaml").replace("COMPONENT", namespace).replace("ISSUER", issuer);
+    Ok(Description::parse(&text)?)
+}
+
+/// Starts a cloud whose OIDC provider has the keys of the cluster.
+pub(crate) async fn start(description: Description, jwks: &str) -> Result<Simulator, Error> {
     let options = Options { signing_key: Some(signing_key()?), ..Options::default() };
-    let simulator = Simulator::start(Description::parse(&text)?, options).await?;
+    let simulator = Simulator::start(description, options).await?;
     let jwks: Jwks = serde_json::from_str(jwks)
         .map_err(|error| Error::Cloud(format!("the keys of the cluster are no key set: {error}")))?;
     simulator

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use acr_testbed::{Guarded, Tools};
@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
 
 use crate::error::Error;
 use crate::eventually;
@@ -125,6 +126,13 @@ impl Component {
         self.get("/metrics").await.map(|(_, text)| text)
     }
 
+    /// What it says of itself under `/status`.
+    pub async fn status(&self) -> Result<Value, Error> {
+        let (_, text) = self.get("/status").await?;
+        serde_json::from_str(&text)
+            .map_err(|error| Error::Unanswered { path: "/status".to_owned(), reason: error.to_string() })
+    }
+
     /// Status and body of one of its pages.
     pub async fn get(&self, path: &str) -> Result<(u16, String), Error> {
         let failed = |reason: String| Error::Unanswered { path: path.to_owned(), reason };
@@ -139,8 +147,19 @@ impl Component {
     }
 }
 
+/// Runs `acr-credential-helper uninstall` with the rights of the stage, to its end.
+pub async fn uninstall(program: &Program, stage: &Stage<'_>, arguments: &[&str]) -> Result<Output, Error> {
+    let mut command = command(program, stage);
+    command.arg("uninstall");
+    command.arg("--kubeconfig").arg(stage.kubeconfig());
+    command.args(["--namespace", stage.namespace()]).args(arguments).stdin(Stdio::null());
+    let mut command = tokio::process::Command::from(command);
+    let output = command.kill_on_drop(true).output().await;
+    output.map_err(|source| Error::File { action: "run", path: program.path().to_owned(), source })
+}
+
 /// The program with nothing of this process's environment that changes what it does.
-pub(crate) fn command(program: &Program, stage: &Stage<'_>) -> Command {
+fn command(program: &Program, stage: &Stage<'_>) -> Command {
     let mut command = Command::new(program.path());
     for (variable, _) in std::env::vars_os() {
         if variable != "PATH" {

@@ -13,11 +13,11 @@ mod stage;
 mod view;
 
 pub use cloud::{ACCOUNT, ACME, Instance, PARTNER, PROVIDER_ARN, ROLE_ARN};
-pub use component::{Component, RunOptions};
+pub use component::{Component, RunOptions, uninstall};
 pub use error::Error;
 pub use image::{Images, secret_login};
 pub use program::{PROGRAM_VARIABLE, Program};
-pub use stage::{CONFIG_MAP, PULL_SECRET, SERVICE_ACCOUNT, Stage};
+pub use stage::{CONFIG_MAP, PULL_SECRET, Reported, SERVICE_ACCOUNT, Stage};
 pub use view::{AccountView, Served};
 
 use std::time::{Duration, Instant};

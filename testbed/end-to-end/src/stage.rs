@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use acr_simulator::{Product, Simulator};
+use acr_simulator::{Description, Product, Simulator};
 use acr_testbed::{AuditEvent, ControlPlane, apply_manifests};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, ServiceAccount};
+use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
@@ -40,8 +41,19 @@ impl<'a> Stage<'a> {
     /// Makes `namespace` where it does not exist, gives the component its rights there, and starts a cloud that trusts
     /// the cluster.
     pub async fn set(control_plane: &'a ControlPlane, namespace: &str) -> Result<Self, Error> {
+        Self::set_with(control_plane, namespace, |_| {}).await
+    }
+
+    /// The same with a cloud that differs from the usual one.
+    pub async fn set_with(
+        control_plane: &'a ControlPlane,
+        namespace: &str,
+        change: impl FnOnce(&mut Description),
+    ) -> Result<Self, Error> {
         let client = control_plane.admin()?;
-        let cloud = cloud::start(namespace, control_plane.issuer(), &control_plane.jwks().await?).await?;
+        let mut description = cloud::description(namespace, control_plane.issuer())?;
+        change(&mut description);
+        let cloud = cloud::start(description, &control_plane.jwks().await?).await?;
         let namespaces: Api<Namespace> = Api::all(client.clone());
         if namespaces.get_opt(namespace).await.map_err(Error::api("look for the namespace"))?.is_none() {
             create_namespace(&client, namespace, &[]).await?;
@@ -179,11 +191,47 @@ impl<'a> Stage<'a> {
         Ok(found.map(names))
     }
 
+    /// The Events that the component has written about objects of a namespace.
+    pub async fn events(&self, namespace: &str) -> Result<Vec<Reported>, Error> {
+        let events: Api<Event> = Api::namespaced(self.client.clone(), namespace);
+        let list = events.list(&ListParams::default()).await;
+        let list = list.map_err(Error::api(format!("list the Events of {namespace}")))?;
+        let ours = list.items.into_iter().filter(|event| {
+            event.reporting_controller.as_deref().is_some_and(|name| name.contains("acr-credential-helper"))
+        });
+        Ok(ours.map(Reported::from).collect())
+    }
+
     /// The pull secret of a namespace.
     pub async fn pull_secret(&self, namespace: &str) -> Result<Option<Secret>, Error> {
         let found = self.secrets(namespace).get_opt(PULL_SECRET).await;
         let found = found.map_err(Error::api(format!("get the Secret of {namespace}")))?;
         Ok(found.filter(|secret| !secret.name_any().is_empty()))
+    }
+}
+
+/// What an Event says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reported {
+    /// `ConfigMap NAME`, `Namespace NAME`, ...
+    pub about: String,
+    /// `Normal` or `Warning`.
+    pub kind: String,
+    /// The PascalCase reason.
+    pub reason: String,
+    /// What happened, and the remedy.
+    pub message: String,
+}
+
+impl From<Event> for Reported {
+    fn from(event: Event) -> Self {
+        let about = event.regarding.unwrap_or_default();
+        Self {
+            about: format!("{} {}", about.kind.unwrap_or_default(), about.name.unwrap_or_default()),
+            kind: event.type_.unwrap_or_default(),
+            reason: event.reason.unwrap_or_default(),
+            message: event.note.unwrap_or_default(),
+        }
     }
 }
 

@@ -1,0 +1,45 @@
+//! The component on a real control plane, with its real rights, beside a simulated Alibaba Cloud.
+//!
+//! The tests share one control plane; each has a namespace of its own for its component, a cloud of its own, and
+//! namespaces of its own to serve. Those that stop servers have a control plane of their own. Nothing waits for luck:
+//! what is to come is asked for until it is there, and what must not come is shown by what comes after it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "in a test, also outside its own function, a panic is how a failure is reported"
+)]
+
+mod scene;
+mod serving;
+
+use acr_end_to_end::Program;
+use acr_testbed::{ControlPlane, ControlPlaneOptions, Progress, Tools};
+use tokio::sync::OnceCell;
+
+async fn tools() -> &'static Tools {
+    static TOOLS: OnceCell<Tools> = OnceCell::const_new();
+    TOOLS.get_or_init(async || Tools::ensure(Progress::Stderr).await.unwrap()).await
+}
+
+async fn program() -> &'static Program {
+    static PROGRAM: OnceCell<Program> = OnceCell::const_new();
+    PROGRAM.get_or_init(async || Program::ensure().await.unwrap()).await
+}
+
+/// Never dropped: the end of this process ends it.
+async fn shared_control_plane() -> &'static ControlPlane {
+    static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
+    SHARED.get_or_init(async || control_plane(&[]).await).await
+}
+
+/// A control plane with more arguments for its API server.
+async fn control_plane(api_server_arguments: &[&str]) -> ControlPlane {
+    let options = ControlPlaneOptions {
+        audit_log: true,
+        api_server_arguments: api_server_arguments.iter().map(|&argument| argument.to_owned()).collect(),
+        ..ControlPlaneOptions::default()
+    };
+    ControlPlane::start(tools().await, options).await.unwrap()
+}
