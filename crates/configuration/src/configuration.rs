@@ -335,6 +335,8 @@ pub enum Unsupported {
     ManagedRole,
     /// `crpi-…`: ACR hands out no temporary login for the new Personal Edition.
     NewPersonalEdition,
+    /// `regionId` cannot be a part of a host name.
+    ImpossibleRegion,
     /// A placeholder stands where the value must be parsed.
     Placeholder {
         /// The field that holds it.
@@ -353,6 +355,7 @@ impl fmt::Display for Unsupported {
             Self::NewPersonalEdition => {
                 f.write_str("ACR hands out no temporary login for the new Personal Edition (crpi-…)")
             }
+            Self::ImpossibleRegion => f.write_str("regionId cannot be a region"),
             Self::Placeholder { field } => write!(f, "{field} still holds a placeholder"),
         }
     }

@@ -41,8 +41,9 @@ pub fn load_document(bytes: &[u8]) -> Document {
         return Document::refused(sheet.finish());
     }
     let content = content.strip_prefix('\u{feff}').unwrap_or(content);
-    let lines = u32::try_from(content.split('\n').count()).unwrap_or(u32::MAX);
-    let file = Text { file_lines: (1..=lines).collect(), ..Text::new(content.to_owned()) };
+    let mut file = Text::new(content.to_owned());
+    let lines = u32::try_from(file.content.split('\n').count()).unwrap_or(u32::MAX);
+    file.file_lines = (1..=lines).collect();
     load_text(&file)
 }
 

@@ -96,7 +96,7 @@ impl Sheet<'_> {
         let fields = self.fields(node, &names::ENTRY, "the entry")?;
         let mut reasons = Vec::new();
         let edition = self.edition(&fields, &mut reasons);
-        let region = self.region_of(&fields);
+        let region = self.region_of(&fields, &mut reasons);
         let domains = self.domains(&fields, edition.as_ref(), &mut reasons);
         let identity = self.identity(&fields, setting, &mut reasons);
         let assume_role = self.assume_role(&fields, &mut reasons);
@@ -218,29 +218,25 @@ impl Sheet<'_> {
         Some(Edition::Enterprise { ids: good })
     }
 
-    fn region_of(&mut self, fields: &Fields<'_>) -> Option<String> {
+    fn region_of(&mut self, fields: &Fields<'_>, reasons: &mut Vec<Unsupported>) -> Option<String> {
         let scalar = self.text_of(fields, "regionId")?;
         if self.is_placeholder("regionId", scalar) {
             self.unparsed = Some("regionId");
-            return None;
-        }
-        if !crate::scope::is_dns_label(scalar.text) {
-            let found = self.quote(scalar.text);
-            self.error(
-                code::INVALID_VALUE,
-                Some(scalar.span),
-                format!("regionId {found} cannot be a region"),
-                "write one region, such as `cn-hangzhou`".to_owned(),
-            );
             return None;
         }
         if let Err(near) = region::check(scalar.text) {
             let found = self.quote(scalar.text);
             let remedy = match near {
                 Some(near) => format!("write `{near}`, if that is what is meant"),
-                None => "check the region of the instance in the console".to_owned(),
+                None => "write the region of the instance as the console shows it, such as `cn-hangzhou`"
+                    .to_owned(),
             };
             self.warn(code::UNKNOWN_REGION, Some(scalar.span), format!("{found} is no known region"), remedy);
+            // The region becomes a part of host names.
+            if !crate::scope::is_dns_label(scalar.text) {
+                reasons.insert(0, Unsupported::ImpossibleRegion);
+                return None;
+            }
         }
         Some(scalar.text.to_owned())
     }

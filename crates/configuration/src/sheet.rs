@@ -178,7 +178,7 @@ impl<'s> Sheet<'s> {
     /// Line `number` of the value.
     pub(crate) fn line(&self, number: u32) -> Option<&'s str> {
         let skip = usize::try_from(number).ok()?.checked_sub(1)?;
-        self.source.content.split('\n').nth(skip).map(|line| line.trim_end_matches('\r'))
+        self.source.content.split('\n').nth(skip)
     }
 
     /// The value is this tree: its scalars are masked unless shown.
@@ -294,7 +294,7 @@ impl<'s> Sheet<'s> {
     pub(crate) fn finish(self) -> Vec<Finding> {
         let Self { key, findings, scalars, mut shown, hidden, unknown, names, source, uncounted, .. } = self;
         shown.sort_unstable();
-        let lines: Vec<&str> = source.content.split('\n').map(|line| line.trim_end_matches('\r')).collect();
+        let lines: Vec<&str> = source.content.split('\n').collect();
         let mut finished: Vec<Finding> = findings
             .into_iter()
             .map(|(mut finding, at)| {

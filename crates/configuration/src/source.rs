@@ -59,7 +59,10 @@ pub(crate) enum Form {
 }
 
 impl Text {
+    /// Every line break becomes a line feed, so that all who count lines count the same.
     pub(crate) fn new(content: String) -> Self {
+        let content =
+            if content.contains('\r') { content.replace("\r\n", "\n").replace('\r', "\n") } else { content };
         Self { content, ..Self::default() }
     }
 }

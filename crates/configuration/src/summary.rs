@@ -2,7 +2,7 @@
 
 use crate::chain::identity_chain;
 use crate::code;
-use crate::configuration::{Edition, Entry, Identity, TokenMode};
+use crate::configuration::{Edition, Entry, Identity, TokenMode, Unsupported};
 use crate::document::Document;
 use crate::finding::{Finding, Severity};
 use crate::mask;
@@ -50,7 +50,8 @@ impl Document {
         }
         let mut summaries = Vec::new();
         for entry in &configuration.entries {
-            let region = entry.region.clone().or_else(|| assumptions.region.clone());
+            let assumed = assumptions.region.as_ref().filter(|_| !has_bad_region(entry));
+            let region = entry.region.as_ref().or(assumed).cloned();
             self.check_region(entry, region.as_deref());
             self.check_mode(entry, given, configuration.token_mode);
             summaries.push(EntrySummary {
@@ -66,7 +67,7 @@ impl Document {
     }
 
     fn check_region(&mut self, entry: &Entry, region: Option<&str>) {
-        if region.is_none() && entry.edition != Edition::Static {
+        if region.is_none() && !has_bad_region(entry) && entry.edition != Edition::Static {
             self.warn_entry(
                 entry,
                 code::UNKNOWN_REGION,
@@ -116,6 +117,14 @@ impl Document {
             snippet: None,
         });
     }
+}
+
+/// A region that is written but cannot be one is told where it stands, and nothing takes its place.
+fn has_bad_region(entry: &Entry) -> bool {
+    matches!(
+        entry.unsupported,
+        Some(Unsupported::ImpossibleRegion | Unsupported::Placeholder { field: "regionId" })
+    )
 }
 
 fn without_place(message: String, remedy: String) -> Finding {

@@ -194,6 +194,18 @@ fn a_placeholder_is_a_warning_and_stops_the_entry_only_where_it_must_be_parsed()
 }
 
 #[test]
+fn a_region_that_cannot_be_one_stops_its_entry_only() {
+    let entries = good(&[(
+        "acr-registry-info",
+        "- {instanceId: cri-1, regionId: CN-HANGZHOU}\n- {instanceId: cri-2, regionId: mars-1}\n",
+    )])
+    .entries;
+    let [first, second] = &entries[..] else { panic!() };
+    assert_eq!(first.unsupported, Some(Unsupported::ImpossibleRegion));
+    assert_eq!((second.region.as_deref(), &second.unsupported), (Some("mars-1"), &None));
+}
+
+#[test]
 fn a_host_of_two_entries_is_told_at_the_second() {
     for (what, list, duplicates) in [
         (

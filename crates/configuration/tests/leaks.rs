@@ -87,14 +87,14 @@ enum Mutation {
 fn mutation() -> impl Strategy<Value = Mutation> {
     let place = 0..10_000_usize;
     let piece = prop_oneof![
-        "[-:,#'\"{}\\[\\]|>&*!%@` \\t\\n\\\\/?~]{1,3}",
+        "[-:,#'\"{}\\[\\]|>&*!%@` \\t\\n\\r\\\\/?~]{1,3}",
         "[a-zA-Z0-9]{1,3}",
         Just("\n- ".to_owned()),
         Just(": |\n".to_owned()),
         Just("// ".to_owned()),
         Just("\u{feff}\u{85}\u{2028}\0é𝄞".to_owned()),
     ];
-    let special = proptest::sample::select("-:,#'\"{}[]|>&*!%@` \t\n\\/?~x0".chars().collect::<Vec<_>>());
+    let special = proptest::sample::select("-:,#'\"{}[]|>&*!%@` \t\n\r\\/?~x0".chars().collect::<Vec<_>>());
     prop_oneof![
         (place.clone(), piece).prop_map(|(at, piece)| Mutation::Insert(at, piece)),
         (place.clone(), 1..40_usize).prop_map(|(at, length)| Mutation::Delete(at, length)),
