@@ -53,6 +53,7 @@ pub struct Issue {
     pub process: ProcessId,
     /// When.
     pub at: Moment,
+    term: calls::Term,
     candidates: Vec<Candidate>,
     clock: published::ClockBounds,
 }
@@ -227,6 +228,7 @@ impl Contract {
         let issue = Issue {
             process,
             at: truth.now,
+            term: self.calls.term(process),
             candidates: known.candidates.clone(),
             clock: self.published.clock_bounds(known.cloud_time_heard, truth),
         };
@@ -330,7 +332,7 @@ impl Contract {
                 let held = journal.as_ref().and_then(|journal| self.journals.get(&journal.resource_version));
                 let cold = !known.journal_read && held.is_none();
                 known.read_journal(held.map_or(&[], Vec::as_slice));
-                self.calls.inputs_changed(process, truth.now);
+                self.calls.begin_term(process);
                 if cold {
                     self.forget_what_only_the_journal_knew();
                 }
@@ -343,7 +345,7 @@ impl Contract {
             }
             (Operation::Ask { call, .. }, Answer::Cloud(answer)) => {
                 known.cloud_time_heard |= answer.cloud_time.is_some();
-                self.calls.answered(process, call, answer, truth);
+                self.calls.answered(issue, call, answer, truth);
                 self.published.answered(process, call, answer, truth.cloud);
                 self.rest.answered(answer);
             }

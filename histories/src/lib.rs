@@ -9,4 +9,5 @@ pub mod fault;
 pub mod history;
 pub mod plan;
 pub mod random;
+pub mod shrink;
 pub mod wanted;

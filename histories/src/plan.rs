@@ -27,6 +27,8 @@ pub struct Plan {
     pub region: Option<&'static str>,
     /// Whether a projected token file exists.
     pub token_file: bool,
+    /// Whether nothing is lost or late on the network even before faults end.
+    pub smooth: bool,
     /// The rounds.
     pub rounds: Vec<Round>,
     /// Whether the component is removed at the end.

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use acr_credentials::{Answer, Call, FailureKind, Reply, UnixMillis};
 use secrecy::ExposeSecret;
 
-use super::{Checked, ProcessId, Rule, Truth, ensure};
+use super::{Checked, Issue, ProcessId, Rule, Truth, ensure};
 use crate::cloud::calls_for_other_inputs;
 use crate::plan::Moment;
+
+/// The number of a leader term of a process.
+pub(super) type Term = u64;
 
 /// What a call asks for, and with which inputs that do not age.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,15 +77,27 @@ enum Life {
 /// The questions of each process.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    asked: BTreeMap<(ProcessId, Question), Asked>,
+    asked: BTreeMap<(ProcessId, Term, Question), Asked>,
+    /// The leader term of each process: a new one begins when it reads the journal.
+    terms: BTreeMap<ProcessId, Term>,
     /// When a process last learned something that may change its questions.
     changed: BTreeMap<ProcessId, Moment>,
 }
 
 impl Calls {
     pub(super) fn ended(&mut self, process: ProcessId) {
-        self.asked.retain(|(owner, _), _| *owner != process);
+        self.asked.retain(|(owner, ..), _| *owner != process);
         self.changed.remove(&process);
+    }
+
+    /// A process begins a leader term.
+    pub(super) fn begin_term(&mut self, process: ProcessId) {
+        *self.terms.entry(process).or_default() += 1;
+    }
+
+    /// The leader term that a process is in.
+    pub(super) fn term(&self, process: ProcessId) -> Term {
+        self.terms.get(&process).copied().unwrap_or_default()
     }
 
     pub(super) fn inputs_changed(&mut self, process: ProcessId, now: Moment) {
@@ -100,31 +115,34 @@ impl Calls {
         let question = Question::of(call, truth);
         let session = session(call);
         let changed = self.changed.get(&process).copied();
-        let asked = self.asked.entry((process, question.clone())).or_insert_with(|| Asked {
+        let term = self.term(process);
+        let asked = self.asked.entry((process, term, question.clone())).or_insert_with(|| Asked {
             in_flight: false,
             session: session.clone(),
             last: None,
         });
         ensure(Rule::S4, !asked.in_flight, || format!("two calls in flight for {question:?}"))?;
-        let other_inputs = asked.session != session;
-        if let (Some(last), false) = (&asked.last, other_inputs) {
-            let since = match last {
-                Last::Answered { at, .. } | Last::Failed { at, .. } => *at,
-            };
-            if changed.is_none_or(|changed| changed < since) {
-                last.allows_another(threshold, truth).map_err(|what| super::Violation {
-                    rule: Rule::S4,
-                    what: format!("{} {} is asked again {what}", question.operation, question.about),
-                })?;
-            }
+        let since = asked.last.as_ref().map(|last| match last {
+            Last::Answered { at, .. } | Last::Failed { at, .. } => *at,
+        });
+        // Other inputs make another fact of it, which has nothing to wait for.
+        if asked.session != session || changed.is_some_and(|changed| Some(changed) >= since) {
+            asked.last = None;
+        }
+        if let Some(last) = &asked.last {
+            last.allows_another(threshold, truth).map_err(|what| super::Violation {
+                rule: Rule::S4,
+                what: format!("{} {} is asked again {what}", question.operation, question.about),
+            })?;
         }
         asked.in_flight = true;
         asked.session = session;
         Ok(())
     }
 
-    pub(super) fn answered(&mut self, process: ProcessId, call: &Call, answer: &Answer, truth: Truth<'_>) {
-        let Some(asked) = self.asked.get_mut(&(process, Question::of(call, truth))) else { return };
+    pub(super) fn answered(&mut self, issue: &Issue, call: &Call, answer: &Answer, truth: Truth<'_>) {
+        let key = (issue.process, issue.term, Question::of(call, truth));
+        let Some(asked) = self.asked.get_mut(&key) else { return };
         asked.in_flight = false;
         let at = truth.now;
         asked.last = Some(match &answer.outcome {
@@ -167,7 +185,8 @@ impl Last {
                         let millis =
                             |from: UnixMillis| u64::try_from(expires.millis_since(from)).unwrap_or_default();
                         let (life, left) = (millis(*told_at), millis(truth.cloud_time));
-                        let threshold = (threshold * 1_000).min(life / 2);
+                        // What is not shorter than the life, give or take the way of the answer, is halved.
+                        let threshold = if threshold * 1_000 >= life { life / 2 } else { threshold * 1_000 };
                         // A window and its jitter may bring a renewal forward, never to the first third of a life.
                         let due = left <= threshold.saturating_add(life / 6) || elapsed >= life * 2 / 5;
                         due.then_some(()).ok_or_else(|| {

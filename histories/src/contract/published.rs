@@ -182,7 +182,8 @@ impl Contract {
         let digest = after.annotations.get(acr_controller::names::DIGEST_ANNOTATION);
         let document = self.published.read(&after.document, digest.map_or("", String::as_str))?;
         let before = self.published.slots.remove(namespace).unwrap_or_default();
-        let judge = Judge { published: &self.published, issue, namespace, truth };
+        let (published, considered) = (&self.published, self.considered.as_slice());
+        let judge = Judge { published, considered, issue, namespace, truth };
         for (slot, password) in &before {
             match document.slots.get(slot) {
                 None => judge.removed(slot, password, coverage)?,
@@ -207,6 +208,7 @@ impl Contract {
 /// What is needed to judge one slot of one namespace.
 struct Judge<'a> {
     published: &'a Published,
+    considered: &'a [Rc<Wanted>],
     issue: &'a Issue,
     namespace: &'a str,
     truth: Truth<'a>,
@@ -256,7 +258,9 @@ impl Judge<'_> {
         };
         let claims = self.claims(slot);
         let wanted: BTreeSet<Fact> = claims.iter().flatten().map(|claim| claim.fact).collect();
-        if !wanted.contains(&record.fact) {
+        // An identity that may not list domains cannot tell which of an entry's instances owns one.
+        let blind = |fact: &Fact| fact.identity == record.fact.identity && !fact.may_list();
+        if !wanted.contains(&record.fact) && !wanted.iter().any(blind) {
             let what = format!("it gets the login of {:?}; wanted is one of {wanted:?}", record.fact);
             return Err(self.broken(slot, &what));
         }
@@ -264,18 +268,42 @@ impl Judge<'_> {
     }
 
     fn replaced(&self, slot: &str, before: &str, now: &str) -> Checked {
-        let record = self.wanted_login(slot, now)?;
+        let earlier = self.truth.cloud.login(before);
+        // A namespace that has missed a renewal catches up, even if another fact is wanted by now.
+        let same_fact = |record: &&LoginRecord| earlier.is_some_and(|earlier| earlier.fact == record.fact);
+        let catches_up = self.truth.cloud.login(now).filter(same_fact);
+        let record = match catches_up {
+            Some(record) => *record,
+            None => self.wanted_login(slot, now)?,
+        };
         ensure(Rule::S1, record.expires >= self.issue.clock.earliest, || {
             self.broken(slot, "its login gives way to one that has expired").what
         })?;
-        let earlier = self.truth.cloud.login(before);
         let older =
             earlier.is_some_and(|earlier| earlier.fact == record.fact && earlier.serial > record.serial);
         ensure(Rule::S1, !older, || self.broken(slot, "its login gives way to an earlier one").what)
     }
 
     fn added(&self, slot: &str, password: &str) -> Checked {
-        let record = self.wanted_login(slot, password)?;
+        let claims = self.claims(slot);
+        let carried = self.truth.cloud.login(password).filter(|record| {
+            // The login that an earlier configuration wanted of the instance is the last good one, for key slots that
+            // are new as well.
+            let of_instance =
+                claims.iter().flatten().any(|claim| claim.fact.instance == record.fact.instance);
+            let elsewhere = || {
+                self.published
+                    .slots
+                    .values()
+                    .any(|slots| slots.get(slot).is_some_and(|other| other == password))
+            };
+            let earlier = || self.considered.iter().any(|wanted| wanted.facts().contains(&record.fact));
+            of_instance && (elsewhere() || earlier())
+        });
+        let record = match carried {
+            Some(record) => *record,
+            None => self.wanted_login(slot, password)?,
+        };
         ensure(Rule::S1, record.expires.plus(DEAD_AFTER) >= self.issue.clock.earliest, || {
             self.broken(slot, "a dead login is published").what
         })

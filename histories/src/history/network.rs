@@ -159,7 +159,7 @@ impl History<'_> {
     }
 
     fn fate(&mut self, operation: &Operation) -> Fate {
-        if self.calm || matches!(operation, Operation::ReadTokenFile) {
+        if self.calm || self.plan.smooth || matches!(operation, Operation::ReadTokenFile) {
             return Fate::Whole;
         }
         match (self.delays.below(200), operation) {
@@ -172,7 +172,7 @@ impl History<'_> {
 
     /// How long one way takes.
     fn way(&mut self) -> Moment {
-        if self.calm {
+        if self.calm || self.plan.smooth {
             return self.delays.between(1, 8);
         }
         match self.delays.below(40) {

@@ -58,6 +58,7 @@ impl Plan {
             seed,
             region: maker.random.chance(70).then_some(HOME_REGION),
             token_file: maker.random.chance(50),
+            smooth: false,
             rounds,
             uninstall: maker.random.chance(12),
         }
