@@ -48,7 +48,9 @@ fn in_line(sheet: &Sheet<'_>, number: u32) -> Option<Correction> {
         (start_of_value, message, format!("{lead}{dash}{name}: \"{MASK}\""))
     } else if value.trim_end() == "*" {
         let message = "a text that starts with `*` needs quotes".to_owned();
-        (start_of_value, message, format!("{lead}{dash}{name}: \"*\""))
+        // In watch-namespace a star would name no namespace.
+        let meant = if name == "watch-namespace" { "all" } else { "*" };
+        (start_of_value, message, format!("{lead}{dash}{name}: \"{meant}\""))
     } else if let Some(wanted) = sibling_column(sheet, number)
         && dash.is_empty()
         && start_of_name != wanted

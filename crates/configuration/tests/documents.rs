@@ -195,4 +195,6 @@ fn after_a_syntax_error_of_the_file_what_stands_before_it_is_still_checked() {
     let seen = support::seen(&document.loaded.findings);
     assert!(!seen.contains("mars") && !seen.contains("cri-1"), "no scalar is shown: {seen}");
     assert!(document.loaded.findings[2].remedy.contains("service-account: \"*\""));
+    let star = support::document("data:\n  watch-namespace: *\n").loaded.findings;
+    assert!(star[0].remedy.contains("watch-namespace: \"all\""), "{}", star[0].remedy);
 }
