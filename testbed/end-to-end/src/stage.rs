@@ -104,10 +104,15 @@ impl<'a> Stage<'a> {
         Ok(events)
     }
 
-    /// Actions of the cloud's call log for a product, in order.
+    /// What the cloud was asked for by others than whoever pushes images: actions of a product, in order.
     pub fn cloud_calls(&self, product: Product) -> Vec<String> {
+        let builder = |caller: &String| caller.ends_with(":user/builder");
         let cloud = self.cloud.cloud();
-        cloud.calls().filter(|call| call.product == product).map(|call| call.action.clone()).collect()
+        let calls = cloud.calls().filter(|call| call.product == product);
+        calls
+            .filter(|call| !call.caller.as_ref().is_some_and(builder))
+            .map(|call| call.action.clone())
+            .collect()
     }
 
     /// Writes the ConfigMap with these keys, the simulated cloud's `endpoints` among them.

@@ -11,8 +11,15 @@
     reason = "in a test, also outside its own function, a panic is how a failure is reported"
 )]
 
+mod cloud;
+mod cluster;
+mod configuring;
+mod identities;
+mod leaving;
+mod rights;
 mod scene;
 mod serving;
+mod tenants;
 
 use acr_end_to_end::Program;
 use acr_testbed::{ControlPlane, ControlPlaneOptions, Progress, Tools};

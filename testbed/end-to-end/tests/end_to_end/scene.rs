@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use acr_end_to_end::{ACME, Component, Images, Instance, PULL_SECRET, Reported, RunOptions, Served, Stage};
-use acr_simulator::{Description, Product};
+use acr_simulator::{Description, Fault, FaultEffect, Matcher, Product};
 use acr_testbed::{AuditEvent, ControlPlane};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::{Patch, PatchParams};
@@ -28,14 +28,14 @@ pub(crate) const PARTNER_BY_KEY: &str = "- instanceId: cri-partner0000000\n  reg
 /// Everything with this in it is secret in the configurations of the tests.
 const MARKER: &str = "marker-";
 
-pub(crate) struct Scene {
-    pub(crate) stage: Stage<'static>,
+pub(crate) struct Scene<'a> {
+    pub(crate) stage: Stage<'a>,
     pub(crate) name: String,
     component: Option<Component>,
     log: Option<std::path::PathBuf>,
 }
 
-impl Scene {
+impl Scene<'static> {
     /// A stage on the shared control plane. The component's namespace is `NAME-acr`.
     pub(crate) async fn begin(name: &str) -> Self {
         Self::begin_with(name, |_| {}).await
@@ -45,9 +45,11 @@ impl Scene {
     pub(crate) async fn begin_with(name: &str, change: impl FnOnce(&mut Description)) -> Self {
         Self::begin_on(shared_control_plane().await, name, change).await
     }
+}
 
+impl<'a> Scene<'a> {
     pub(crate) async fn begin_on(
-        control_plane: &'static ControlPlane,
+        control_plane: &'a ControlPlane,
         name: &str,
         change: impl FnOnce(&mut Description),
     ) -> Self {
@@ -221,9 +223,20 @@ impl Scene {
         .await
     }
 
-    /// How often the cloud was asked for something.
+    /// How often the component has asked the cloud for something.
     pub(crate) fn cloud_calls(&self, product: Product, action: &str) -> usize {
         self.stage.cloud_calls(product).iter().filter(|called| *called == action).count()
+    }
+
+    /// Makes the cloud fail in this way for all calls of an action.
+    pub(crate) fn disturb(&self, action: &str, effect: FaultEffect) -> u64 {
+        let matcher = Matcher { action: Some(action.to_owned()), ..Matcher::default() };
+        self.stage.cloud().cloud().add_fault(Fault { matcher, times: None, effect })
+    }
+
+    /// Ends all faults of the cloud.
+    pub(crate) fn calm(&self) {
+        self.stage.cloud().cloud().clear_faults();
     }
 
     pub(crate) fn logins(&self) -> usize {
@@ -309,7 +322,7 @@ impl Scene {
     }
 }
 
-impl Drop for Scene {
+impl Drop for Scene<'_> {
     #[expect(clippy::print_stderr, reason = "what a failed test prints is shown with its failure")]
     fn drop(&mut self) {
         if std::thread::panicking()

@@ -1,0 +1,239 @@
+//! A cloud in trouble: nothing that was published is lost, it is said, and all is well again without a restart.
+
+use acr_end_to_end::{ACME, PARTNER, Served};
+use acr_simulator::{CutMoment, FaultEffect, Product};
+
+use crate::scene::{ACME_BY_KEY, PARTNER_BY_KEY, Scene};
+
+const LOGIN: &str = "GetAuthorizationToken";
+const ENDPOINTS: &str = "ListInstanceEndpoint";
+/// Makes every login due ten seconds after it was handed out.
+const SOON: [(&str, &str); 1] = [("expiring-threshold", "59m50s")];
+
+/// Serves one namespace with [`ACME`].
+async fn served(scene: &mut Scene<'_>) -> (String, Served) {
+    let space = scene.create_space("shop").await;
+    scene.configure(ACME_BY_KEY, &[&space], &[]).await;
+    scene.run().await;
+    let served = scene.served_with_acme(&space).await;
+    (space, served)
+}
+
+#[tokio::test]
+async fn attaching_does_not_wait_for_the_cloud() {
+    let mut scene = Scene::begin("dark").await;
+    let space = scene.create_space("shop").await;
+    for action in [LOGIN, ENDPOINTS] {
+        scene.disturb(action, FaultEffect::Cut(CutMoment::Before));
+    }
+    scene.configure(ACME_BY_KEY, &[&space], &[]).await;
+    scene.run().await;
+    scene.attached(&space, "default").await;
+    let finding = scene.finding("NoAnswer").await;
+    assert!(finding.contains(LOGIN) || finding.contains(ENDPOINTS), "{finding}");
+    assert!(scene.served_now(&space).await.is_none_or(|served| served.hosts.is_empty()));
+    scene.calm();
+    scene.served_with_acme(&space).await;
+    scene.mended("NoAnswer").await;
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_cloud_that_cannot_be_reached_at_all_is_said_with_what_to_check() {
+    let mut scene = Scene::begin("closed").await;
+    let space = scene.create_space("shop").await;
+    // Nobody listens on port 1.
+    let nowhere = "- {product: cr, url: \"http://127.0.0.1:1\"}\n";
+    scene.configure(ACME_BY_KEY, &[&space], &[("endpoints", nowhere)]).await;
+    scene.run().await;
+    let finding = scene.finding("Unreachable").await;
+    assert!(finding.contains("127.0.0.1") || finding.contains("DNS"), "{finding}");
+    scene.attached(&space, "default").await;
+    scene.configure(ACME_BY_KEY, &[&space], &[("regionId", "")]).await;
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_throttled_cloud_is_left_in_peace_and_other_entries_go_on() {
+    let mut scene = Scene::begin("throttled").await;
+    let space = scene.create_space("shop").await;
+    let throttle = FaultEffect::Throttle {
+        code: "Throttling.User".to_owned(),
+        time_left: Some(1500),
+        headers: [].into(),
+    };
+    let matcher = acr_simulator::Matcher {
+        action: Some(LOGIN.to_owned()),
+        instance: Some(ACME.id.to_owned()),
+        ..Default::default()
+    };
+    let fault = acr_simulator::Fault { matcher, times: Some(2), effect: throttle };
+    scene.stage.cloud().cloud().add_fault(fault);
+    scene.configure(&format!("{ACME_BY_KEY}{PARTNER_BY_KEY}"), &[&space], &[]).await;
+    scene.run().await;
+    let finding = scene.finding("Throttled").await;
+    assert!(finding.contains("Throttling.User"), "{finding}");
+    scene.served(&space, PARTNER.hosts).await;
+    let mut hosts: Vec<&str> = ACME.hosts.iter().chain(PARTNER.hosts).copied().collect();
+    hosts.sort_unstable();
+    scene.served(&space, &hosts).await;
+    scene.mended("Throttled").await;
+    // Two that were throttled, one that was not, one for the partner.
+    assert_eq!(scene.logins(), 4);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_slow_cloud_is_waited_for() {
+    let mut scene = Scene::begin("slow").await;
+    for action in [LOGIN, ENDPOINTS] {
+        scene.disturb(action, FaultEffect::Delay { milliseconds: 2000 });
+    }
+    let (_, _) = served(&mut scene).await;
+    assert_eq!(scene.logins(), 1);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_failing_cloud_takes_nothing_away_and_is_used_again_when_it_works() {
+    let mut scene = Scene::begin("failing").await;
+    let (space, before) = served(&mut scene).await;
+    let error = |status, code: &str| FaultEffect::Error {
+        status,
+        code: code.to_owned(),
+        message: Some("Something is broken.".to_owned()),
+        headers: [].into(),
+    };
+    let troubles: [(&str, FaultEffect); 5] = [
+        ("Server", error(500, "SystemError")),
+        ("Server", FaultEffect::IsSuccessFalse { code: "SYSTEM_ERROR".to_owned() }),
+        ("Malformed", FaultEffect::Garbage { status: 200, body: "<html>login page</html>".to_owned() }),
+        ("NoAnswer", FaultEffect::Cut(CutMoment::After)),
+        ("Denied", error(403, "NoPrivilege")),
+    ];
+    let mut last = before;
+    for (code, trouble) in troubles {
+        scene.disturb(LOGIN, trouble.clone());
+        scene.configure(ACME_BY_KEY, &[&space], &SOON).await;
+        let findings = scene
+            .until(&format!("{trouble:?} is said as {code}"), async || {
+                let findings = scene.findings().await;
+                findings.iter().any(|(_, found, _)| found == code).then_some(findings)
+            })
+            .await;
+        assert!(findings.iter().all(|(_, _, message)| !message.contains("<html>")), "{findings:?}");
+        assert_eq!(scene.served_now(&space).await, Some(last.clone()), "{trouble:?} took something away");
+        scene.calm();
+        scene.mended(code).await;
+        last = scene
+            .until("a new login", async || scene.served_now(&space).await.filter(|served| *served != last))
+            .await;
+        // Not due any more, until the next trouble.
+        scene.configure(ACME_BY_KEY, &[&space], &[]).await;
+    }
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn an_absurd_expiry_is_a_failure_of_the_call_and_changes_nothing() {
+    let mut scene = Scene::begin("absurd").await;
+    let space = scene.create_space("shop").await;
+    let absurd = [
+        FaultEffect::ExpireIn { seconds: -60 },
+        FaultEffect::ExpireIn { seconds: 40 * 3600 },
+        FaultEffect::ExpireTime { milliseconds: 0 },
+        // Seconds where milliseconds are meant.
+        FaultEffect::ExpireTime { milliseconds: jiff::Timestamp::now().as_second() },
+        FaultEffect::ExpireTime { milliseconds: i64::MAX },
+        FaultEffect::ExpireTime { milliseconds: i64::MIN },
+    ];
+    scene.disturb(LOGIN, absurd[0].clone());
+    scene.configure(ACME_BY_KEY, &[&space], &[]).await;
+    scene.run().await;
+    let finding = scene.finding("Malformed").await;
+    assert!(finding.contains("expiry"), "{finding}");
+    assert!(scene.served_now(&space).await.is_none_or(|served| served.hosts.is_empty()));
+    scene.calm();
+    let mut last = scene.served_with_acme(&space).await;
+    scene.mended("Malformed").await;
+    for expiry in &absurd[1..] {
+        scene.disturb(LOGIN, expiry.clone());
+        scene.configure(ACME_BY_KEY, &[&space], &SOON).await;
+        scene.finding("Malformed").await;
+        assert_eq!(scene.served_now(&space).await, Some(last.clone()), "{expiry:?}");
+        scene.calm();
+        scene.mended("Malformed").await;
+        last = scene
+            .until("a new login", async || scene.served_now(&space).await.filter(|served| *served != last))
+            .await;
+        scene.configure(ACME_BY_KEY, &[&space], &[]).await;
+    }
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn logins_that_live_shorter_than_the_threshold_are_renewed_at_half_their_life() {
+    let mut scene = Scene::begin("short").await;
+    let space = scene.create_space("shop").await;
+    scene.disturb(LOGIN, FaultEffect::ExpireIn { seconds: 20 });
+    scene.configure(ACME_BY_KEY, &[&space], &[]).await;
+    scene.run().await;
+    let first = scene.served_with_acme(&space).await;
+    scene.finding("ThresholdTooLong").await;
+    let second = scene
+        .until("a new login", async || scene.served_now(&space).await.filter(|served| *served != first))
+        .await;
+    let lives = second.expires.unwrap().as_second() - first.expires.unwrap().as_second();
+    assert!((7..=14).contains(&lives), "renewed {lives} s after the first");
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_rotation_is_one_login_and_one_wave_and_writes_no_account() {
+    let mut scene = Scene::begin("rotate").await;
+    let spaces =
+        [scene.create_space("a").await, scene.create_space("b").await, scene.create_space("c").await];
+    let names: Vec<&str> = spaces.iter().map(String::as_str).collect();
+    scene.configure(ACME_BY_KEY, &names, &[]).await;
+    scene.run().await;
+    for space in &names {
+        scene.served_with_acme(space).await;
+    }
+    let first = scene.served_now(names[0]).await;
+    let before = scene.request_count();
+    scene.configure(ACME_BY_KEY, &names, &SOON).await;
+    for space in &names {
+        scene
+            .until("a new login", async || {
+                scene.served_now(space).await.filter(|_| true).filter(|served| Some(served) != first.as_ref())
+            })
+            .await;
+    }
+    scene.configure(ACME_BY_KEY, &names, &[]).await;
+    assert_eq!(scene.logins(), 2);
+    let events = scene.requests_since(before);
+    let writes = |resource: &str| {
+        events
+            .iter()
+            .filter(|event| {
+                event.resource == resource
+                    && event.verb == "patch"
+                    && names.contains(&event.namespace.as_str())
+            })
+            .count()
+    };
+    assert_eq!((writes("secrets"), writes("serviceaccounts")), (3, 0));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_is_corrected_by_the_clouds_own() {
+    let mut scene = Scene::begin("clock").await;
+    for action in [LOGIN, ENDPOINTS] {
+        scene.disturb(action, FaultEffect::ClockSkew { seconds: 3000 });
+    }
+    let (_, _) = served(&mut scene).await;
+    assert!(scene.logins() >= 1);
+    assert!(scene.cloud_calls(Product::Cr, LOGIN) <= 3);
+    scene.end().await;
+}

@@ -1,0 +1,190 @@
+//! Who asks the cloud: keys, RRSA by file and by TokenRequest, the role of the node; and what is said when it may not.
+
+use acr_end_to_end::{ACME, PROVIDER_ARN, ROLE_ARN, RunOptions, SERVICE_ACCOUNT};
+use acr_simulator::Product;
+use acr_simulator::description::MetadataTokens;
+use secrecy::ExposeSecret;
+
+use crate::scene::{ACME_BY_KEY, Scene};
+
+const RRSA_ON: [(&str, &str); 1] = [("rrsa", "enable: true\n")];
+
+fn by_rrsa(role: &str) -> String {
+    format!("- instanceId: {}\n  rrsaRoleARN: {role}\n  rrsaOIDCProviderRoleARN: {PROVIDER_ARN}\n", ACME.id)
+}
+
+fn by_key(id: &str, secret: &str) -> String {
+    format!("- instanceId: {}\n  customAccessKey: {id}\n  customAccessKeySecret: {secret}\n", ACME.id)
+}
+
+fn worker_role() -> RunOptions {
+    RunOptions { arguments: vec!["--token-mode=workerRole".to_owned()], ..RunOptions::default() }
+}
+
+fn token_requests(scene: &Scene<'_>) -> usize {
+    let requests = scene.stage.requests().unwrap();
+    requests
+        .iter()
+        .filter(|event| (event.verb.as_str(), event.subresource.as_str()) == ("create", "token"))
+        .count()
+}
+
+#[tokio::test]
+async fn rrsa_without_a_projected_token_asks_the_api_server_for_one() {
+    let mut scene = Scene::begin("request").await;
+    let space = scene.create_space("shop").await;
+    let images = scene.images(ACME).await;
+    images.push(&scene.stage, "shop/web", "1.0").await.unwrap();
+    scene.configure(&by_rrsa(ROLE_ARN), &[&space], &RRSA_ON).await;
+    scene.run().await;
+    scene.served_with_acme(&space).await;
+    assert_eq!(token_requests(&scene), 1);
+    assert_eq!(scene.cloud_calls(Product::Sts, "AssumeRoleWithOIDC"), 1);
+    assert_eq!(scene.logins(), 1);
+    let secret = scene.stage.pull_secret(&space).await.unwrap().unwrap();
+    let login = acr_end_to_end::secret_login(&space, &secret, ACME.public_host).unwrap().unwrap();
+    images.pull(ACME.public_host, "shop/web", "1.0", Some(&login)).await.unwrap().unwrap();
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn rrsa_takes_the_projected_token_where_there_is_one() {
+    let mut scene = Scene::begin("file").await;
+    let space = scene.create_space("shop").await;
+    let token = scene
+        .stage
+        .control_plane()
+        .service_account_token(scene.stage.namespace(), SERVICE_ACCOUNT, &["sts.aliyuncs.com"], 3600)
+        .await
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, token.expose_secret()).unwrap();
+    scene.configure(&by_rrsa(ROLE_ARN), &[&space], &RRSA_ON).await;
+    let arguments = vec![format!("--token-file={}", file.display())];
+    scene.run_with(&RunOptions { arguments, ..RunOptions::default() }).await;
+    scene.served_with_acme(&space).await;
+    assert_eq!(token_requests(&scene), 0);
+    assert_eq!(scene.cloud_calls(Product::Sts, "AssumeRoleWithOIDC"), 1);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn rrsa_can_be_turned_on_later_without_a_restart() {
+    let mut scene = Scene::begin("later").await;
+    let space = scene.create_space("shop").await;
+    scene.configure(&by_rrsa(ROLE_ARN), &[&space], &[]).await;
+    scene.run().await;
+    scene.finding("ArnsWithoutRrsa").await;
+    scene.configure(&by_rrsa(ROLE_ARN), &[&space], &RRSA_ON).await;
+    scene.served_with_acme(&space).await;
+    scene.mended("ArnsWithoutRrsa").await;
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn the_role_of_the_node_serves_entries_without_an_identity_hardened_or_not() {
+    for (name, tokens) in [
+        ("hardened", MetadataTokens::Required),
+        ("either", MetadataTokens::Optional),
+        ("normal", MetadataTokens::Unsupported),
+    ] {
+        let change = |description: &mut acr_simulator::Description| {
+            description.metadata.as_mut().unwrap().tokens = tokens;
+        };
+        let mut scene = Scene::begin_with(name, change).await;
+        let space = scene.create_space("shop").await;
+        scene.configure(&format!("- instanceId: {}\n", ACME.id), &[&space], &[]).await;
+        scene.run_with(&worker_role()).await;
+        scene.served_with_acme(&space).await;
+        assert_eq!(scene.logins(), 1, "{name}");
+        let calls = scene.stage.cloud_calls(Product::Metadata);
+        assert!(calls.iter().any(|call| call.ends_with("region-id")), "{name}: {calls:?}");
+        scene.end().await;
+    }
+}
+
+#[tokio::test]
+async fn an_entry_without_an_identity_in_a_young_cluster_is_answered_with_the_ways_out() {
+    let mut scene = Scene::begin("young").await;
+    let space = scene.create_space("shop").await;
+    scene.configure(&format!("- instanceId: {}\n  regionId: cn-hangzhou\n", ACME.id), &[&space], &[]).await;
+    scene.run().await;
+    let finding = scene.finding("TokenModeNotSupportedYet").await;
+    assert!(finding.contains("rrsa") && finding.contains("workerRole"), "{finding}");
+    scene.end().await;
+}
+
+/// What was configured, what is found, and what the message must hold.
+type WrongIdentity =
+    (&'static str, String, &'static [(&'static str, &'static str)], &'static str, [&'static str; 2]);
+
+#[tokio::test]
+async fn a_wrong_identity_is_said_in_the_words_of_the_cloud_and_mended_by_an_edit() {
+    let mut scene = Scene::begin("wrong").await;
+    let space = scene.create_space("shop").await;
+    scene.configure("[]", &[&space], &[]).await;
+    scene.run().await;
+    let unknown_instance = ACME_BY_KEY.replace("cri-acme0000000000", "cri-unknown0000000");
+    let cases: [WrongIdentity; 6] = [
+        (
+            "wrong secret",
+            by_key("LTAI5tPuller", "marker-wrong"),
+            &[],
+            "CredentialsRefused",
+            ["SignatureDoesNotMatch", "AccessKey"],
+        ),
+        (
+            "wrong key",
+            by_key("LTAI5tNobody", "marker-nobody"),
+            &[],
+            "CredentialsRefused",
+            ["InvalidAccessKeyId", "AccessKey"],
+        ),
+        (
+            "no permission",
+            by_key("LTAI5tIntern", "marker-intern-secret"),
+            &[],
+            "Denied",
+            ["NoPrivilege", "cr:GetAuthorizationToken"],
+        ),
+        (
+            "unknown role",
+            by_rrsa("acs:ram::1280000000009011:role/nobody"),
+            &RRSA_ON,
+            "NotFound",
+            ["EntityNotExist.Role", "role"],
+        ),
+        (
+            "untrusting role",
+            by_rrsa("acs:ram::1280000000009011:role/KubernetesWorkerRole-demo"),
+            &RRSA_ON,
+            "Denied",
+            ["AuthenticationFail.NoPermission", "trust policy"],
+        ),
+        ("unknown instance", unknown_instance, &[], "NotFound", ["INSTANCE_NOT_EXIST", "instanceId"]),
+    ];
+    let namespace = scene.stage.namespace().to_owned();
+    for (case, entries, keys, code, words) in cases {
+        scene.configure(&entries, &[&space], keys).await;
+        let finding = scene
+            .until(case, async || {
+                let findings = scene.findings().await;
+                let found = |(_, found, message): &&(String, String, String)| {
+                    found == code && words.iter().all(|word| message.contains(word))
+                };
+                findings.iter().find(found).map(|(_, _, message)| message.clone())
+            })
+            .await;
+        assert!(finding.starts_with("entry 1 (cri-"), "{case}: {finding}");
+        // A pod may be made before the cloud is in order: the list comes all the same.
+        scene.attached(&space, "default").await;
+    }
+    for code in ["CredentialsRefused", "Denied", "NotFound"] {
+        scene.event(&namespace, "ConfigMap acr-configuration", code).await;
+    }
+    scene.configure(ACME_BY_KEY, &[&space], &[]).await;
+    scene.served_with_acme(&space).await;
+    scene.mended("NotFound").await;
+    scene.end().await;
+}

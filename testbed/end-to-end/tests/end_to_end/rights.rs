@@ -1,0 +1,80 @@
+//! The rights that the component runs under are the closed list, and what it says of itself is complete.
+
+use acr_end_to_end::{ACME, PULL_SECRET, SERVICE_ACCOUNT};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, ServiceAccount};
+use kube::api::{Api, DeleteParams, ListParams, PostParams};
+use kube::{Client, Error};
+use serde_json::json;
+
+use crate::scene::{ACME_BY_KEY, PARTNER_BY_KEY, Scene};
+
+fn is_forbidden<T>(answer: Result<T, Error>) -> bool {
+    matches!(answer, Err(Error::Api(status)) if status.code == 403)
+}
+
+#[tokio::test]
+async fn whatever_is_not_on_the_list_is_forbidden() {
+    let scene = Scene::begin("closedlist").await;
+    let space = scene.create_space("shop").await;
+    let own = scene.stage.namespace().to_owned();
+    let token =
+        scene.stage.control_plane().service_account_token(&own, SERVICE_ACCOUNT, &[], 3600).await.unwrap();
+    let client: Client = scene.stage.control_plane().client_with_token(&token).unwrap();
+
+    let all: Api<Secret> = Api::all(client.clone());
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &space);
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), &space);
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &own);
+    let pods: Api<Pod> = Api::all(client.clone());
+    let secret = |name: &str| serde_json::from_value(json!({ "metadata": { "name": name } })).unwrap();
+    let post = PostParams::default();
+    let delete = DeleteParams::default();
+    assert!(is_forbidden(all.list(&ListParams::default()).await));
+    assert!(is_forbidden(secrets.list(&ListParams::default()).await));
+    assert!(is_forbidden(secrets.get("database-password").await));
+    assert!(is_forbidden(secrets.create(&post, &secret("database-password")).await));
+    assert!(is_forbidden(secrets.create(&post, &secret(PULL_SECRET)).await));
+    assert!(is_forbidden(secrets.delete("database-password", &delete).await));
+    assert!(is_forbidden(accounts.delete("default", &delete).await));
+    let token_request =
+        serde_json::from_value(json!({ "spec": { "audiences": ["sts.aliyuncs.com"] } })).unwrap();
+    assert!(is_forbidden(accounts.create_token_request("default", &post, &token_request).await));
+    assert!(is_forbidden(maps.get("kube-root-ca.crt").await));
+    assert!(is_forbidden(maps.delete("acr-configuration", &delete).await));
+    assert!(is_forbidden(pods.list(&ListParams::default()).await));
+
+    // What is on the list: our Secret by its name, wherever it is.
+    assert!(secrets.get_opt(PULL_SECRET).await.unwrap().is_none());
+    let by_name = ListParams::default().fields(&format!("metadata.name={PULL_SECRET}"));
+    all.list(&by_name).await.unwrap();
+}
+
+#[tokio::test]
+async fn metrics_and_status_say_what_is_served_and_what_it_cost() {
+    let mut scene = Scene::begin("metrics").await;
+    let space = scene.create_space("shop").await;
+    scene.configure(&format!("{ACME_BY_KEY}{PARTNER_BY_KEY}"), &[&space], &[]).await;
+    scene.run().await;
+    scene.attached(&space, "default").await;
+    let complete = async || {
+        let text = scene.component().metrics().await.unwrap();
+        text.contains("acr_credential_helper_service_accounts{state=\"attached\"} 1").then_some(text)
+    };
+    let text = scene.until("the account counts as attached", complete).await;
+    for wanted in [
+        "acr_credential_helper_login_expires_in_seconds{entry=\"0\",instance=\"cri-acme0000000000\"} 3",
+        "acr_credential_helper_cloud_calls_total{operation=\"GetAuthorizationToken\",result=\"Success\"} 2",
+        "acr_credential_helper_cloud_calls_total{operation=\"ListInstanceEndpoint\",result=\"Success\"} 2",
+        "acr_credential_helper_service_accounts{state=\"pending\"} 0",
+        "acr_credential_helper_attach_lag_seconds_count 1",
+        "acr_credential_helper_api_writes_total{",
+        "acr_credential_helper_leader 1",
+    ] {
+        assert!(text.contains(wanted), "{wanted} is not in {text}");
+    }
+    assert_eq!(scene.component().get("/healthz").await.unwrap().0, 200);
+    assert_eq!(scene.component().get("/readyz").await.unwrap().0, 200);
+    let status = scene.component().status().await.unwrap();
+    assert_eq!(status["logins"][0]["hosts"], json!(ACME.hosts));
+    scene.end().await;
+}
