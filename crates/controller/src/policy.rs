@@ -40,13 +40,20 @@ impl Policy {
         if self.asked.as_ref().is_some_and(|area| serves(area, name, namespace)) {
             return Standing::Foreign;
         }
-        // Our own pull secret in a namespace that the configuration names, but that a label keeps out of scope, is
-        // left over from before the label: it needs no entry in the journal to be recognised.
-        let marked = namespace.secret.as_ref().is_some_and(|secret| secret.ours());
-        let retiring = namespace.left
-            || self.retiring.iter().any(|area| serves(area, name, namespace))
-            || marked && (self.uninstalling || self.areas().any(|area| area.names_namespace(name)));
+        let retiring = self.retires(name, namespace) || self.left_by_label(name, namespace);
         if retiring { Standing::Retiring } else { Standing::Foreign }
+    }
+
+    /// Whether an earlier configuration served a namespace.
+    fn retires(&self, name: &str, namespace: &Namespace) -> bool {
+        self.retiring.iter().any(|area| serves(area, name, namespace))
+    }
+
+    /// Whether a namespace was served before a label took it out of scope. That was seen happening, or our own pull
+    /// secret in a namespace that a configuration names tells: it needs no entry in the journal to be recognised.
+    fn left_by_label(&self, name: &str, namespace: &Namespace) -> bool {
+        let marked = namespace.secret.as_ref().is_some_and(|secret| secret.ours());
+        namespace.left || marked && (self.uninstalling || self.areas().any(|area| area.names_namespace(name)))
     }
 
     /// Whether a namespace is served now.
@@ -74,7 +81,15 @@ impl Policy {
         let retiring = match home {
             Standing::Foreign => false,
             Standing::Served => self.retiring.iter().any(|area| serves(area, name, namespace) && named(area)),
-            Standing::Retiring => self.uninstalling_everything() || self.areas().any(named),
+            // Whose accounts were served is told by the areas that served the namespace; only where a label hides
+            // which those were, by all that name it.
+            Standing::Retiring if self.retires(name, namespace) => {
+                self.retiring.iter().any(|area| serves(area, name, namespace) && named(area))
+            }
+            Standing::Retiring => {
+                self.uninstalling_everything()
+                    || self.areas().any(|area| area.names_namespace(name) && named(area))
+            }
         };
         if retiring { Standing::Retiring } else { Standing::Foreign }
     }

@@ -21,6 +21,9 @@ const LONGEST_LIFE: Duration = Duration::from_hours(25);
 /// Even a login that is nearly dead when it is born is not renewed sooner than this.
 const SHORTEST_WAIT: Duration = Duration::from_secs(10);
 
+/// How exactly a life is known: `Date` has whole seconds, and travels up to a second.
+const GRAIN: Duration = Duration::from_secs(2);
+
 /// How renewals are timed.
 #[derive(Clone, Debug)]
 pub struct Timing {
@@ -93,5 +96,5 @@ const WINDOW_MILLIS: u64 = 300_000;
 
 /// The threshold in force: the configured one, or half the life where it is not shorter than that.
 pub fn effective_threshold(threshold: Duration, life: Duration) -> Duration {
-    if threshold < life { threshold } else { life / 2 }
+    if threshold.saturating_add(GRAIN) < life { threshold } else { life / 2 }
 }

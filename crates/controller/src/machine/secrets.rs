@@ -155,8 +155,7 @@ impl Machine {
                 _ => Need::Read,
             };
         }
-        if is_current(secret, namespace.trust.as_ref(), &payload.digest) || profile.empty && !profile.complete
-        {
+        if is_current(secret, namespace.trust.as_ref(), &payload.digest) {
             return Need::Nothing;
         }
         // After the loss of the journal nobody knows what else the Secret holds: as long as its logins live, and an
@@ -165,6 +164,9 @@ impl Machine {
             let time = self.clock.time(now);
             if let Some(expires) = secret.expires.filter(|expires| *expires > time) {
                 return Need::Later(now.mono.plus(expires.since(time)));
+            }
+            if profile.empty {
+                return Need::Nothing;
             }
         }
         Need::Apply { precondition: exactly, adopted: secret.adopted }
