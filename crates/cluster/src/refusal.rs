@@ -123,6 +123,8 @@ const RULES: &[Rule] = &[
     rule_for(Asked::GuardedPatch, 422, Sign::NoDetails, Meaning::LostRace),
     // A Lease that was to be created exists.
     rule_for(Asked::Put, 422, Sign::Field("metadata.resourceVersion"), Meaning::LostRace),
+    // The version is the observed one and the uid is not.
+    rule(422, Sign::Field("metadata.uid"), Meaning::LostRace),
     rule(422, Sign::Any, Meaning::RefusedByPolicy),
     rule(429, Sign::Any, Meaning::Throttled),
 ];

@@ -116,6 +116,11 @@ const RECORDED: &[Recorded] = &[
         body: r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"Operation cannot be fulfilled on secrets \"acr-credential-secret-aggregation\": uid mismatch: the provided object specified uid 11111111-1111-1111-1111-111111111111, and no existing object was found","reason":"Conflict","details":{"name":"acr-credential-secret-aggregation","kind":"secrets"},"code":409}"#,
     },
     Recorded {
+        case: "the observed version with another uid",
+        asked: Asked::Other, status: 422, means: "LostRace",
+        body: r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"Secret \"acr-credential-secret-aggregation\" is invalid: metadata.uid: Invalid value: \"11111111-1111-1111-1111-111111111111\": field is immutable","reason":"Invalid","details":{"name":"acr-credential-secret-aggregation","kind":"Secret","causes":[{"reason":"FieldValueInvalid","message":"Invalid value: \"11111111-1111-1111-1111-111111111111\": field is immutable","field":"metadata.uid"}]},"code":422}"#,
+    },
+    Recorded {
         case: "a precondition of a deletion",
         asked: Asked::Other, status: 409, means: "LostRace",
         body: r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"Operation cannot be fulfilled on Secret \"acr-credential-secret-aggregation\": the ResourceVersion in the precondition (5) does not match the ResourceVersion in record (247). The object might have been modified","reason":"Conflict","details":{"name":"acr-credential-secret-aggregation","kind":"Secret"},"code":409}"#,

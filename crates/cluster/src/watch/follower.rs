@@ -252,7 +252,7 @@ impl<K: Watched> Follower<K> {
             if std::mem::take(&mut first) {
                 self.outlet.send(Observation::ListStarted(self.source.watch)).await?;
             }
-            for object in page.items {
+            for object in page.items.into_iter().flatten() {
                 self.outlet.send(object.shown()).await?;
             }
             next = page.metadata.next.filter(|token| !token.is_empty());
@@ -273,7 +273,8 @@ fn failed(error: &dyn std::fmt::Display) -> End {
 #[serde(bound = "K: DeserializeOwned")]
 struct Page<K> {
     metadata: PageMetadata,
-    items: Vec<K>,
+    /// `null` where a list of metadata alone has nothing to show.
+    items: Option<Vec<K>>,
 }
 
 #[derive(Deserialize)]
@@ -292,11 +293,11 @@ impl<K: DeserializeOwned> Page<K> {
         }
         let page: Page<serde_json::Value> =
             serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
-        let items = page.items.into_iter().filter_map(|object| {
+        let items = page.items.into_iter().flatten().filter_map(|object| {
             K::deserialize(object)
                 .inspect_err(|error| warn!("{what}: an object is passed over: {}", unreadable(error)))
                 .ok()
         });
-        Ok(Self { metadata: page.metadata, items: items.collect() })
+        Ok(Self { metadata: page.metadata, items: Some(items.collect()) })
     }
 }

@@ -203,6 +203,14 @@ async fn pages_that_expire_midway_are_listed_again_from_the_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_list_of_nothing_may_be_null() {
+    // What API servers answer for `PartialObjectMetadataList`.
+    let nothing = page(&[], 30, "").replace("[]", "null");
+    let mut played = play([refuses(422), ends(&nothing), stays_open(&shown("a", 31))]);
+    assert_eq!(played.hear(3).await, "[ ] a");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_malformed_object_is_passed_over_and_hides_no_other() {
     let broken = shown("x", 5).replace("\"5\"", "5") + "{\"type\":\"ADDED\",\"object\":{}}\n" + "nonsense\n";
     let mut played = play([stays_open(&(shown("a", 3) + &broken + &shown("b", 6) + &bookmark(9, true)))]);
