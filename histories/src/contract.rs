@@ -3,6 +3,7 @@
 
 mod calls;
 mod known;
+mod place;
 mod published;
 mod rest;
 mod rule;
@@ -106,6 +107,8 @@ pub struct Contract {
     in_flight: BTreeSet<(ProcessId, Object)>,
     /// Own writes that a process has not seen yet.
     owed: BTreeMap<(ProcessId, Object), u64>,
+    /// A process has started without a journal since the last rest.
+    cold: bool,
     published: Published,
     calls: Calls,
     rest: rest::RestState,
@@ -367,5 +370,6 @@ impl Contract {
     fn forget_what_only_the_journal_knew(&mut self) {
         self.published.forget_all();
         self.journalled.clear();
+        self.cold = true;
     }
 }

@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use acr_controller::names;
-use acr_controller::operation::{Operation, Subject};
+use acr_controller::operation::Operation;
 use acr_controller::status::Status;
-use acr_credentials::docker_config::hosts_of;
-use acr_credentials::host::is_acr_host;
 
 use super::known::Known;
+use super::place::Place;
 use super::{Checked, Contract, Meaning, ProcessId, Rule, Truth, Violation, ensure};
 use crate::api_server::{Namespace, PullSecret, Standing};
 use crate::coverage::{Coverage, Happening};
@@ -99,6 +97,7 @@ impl Contract {
 
     /// What was in force before is cleaned and forgotten.
     fn start_over(&mut self, wanted: &Rc<Wanted>, truth: Truth<'_>) {
+        self.cold = false;
         self.considered = vec![wanted.clone()];
         self.journalled = vec![wanted.clone()];
         let namespaces = truth.server.namespaces();
@@ -217,139 +216,4 @@ fn resists(namespace: &str, truth: Truth<'_>) -> bool {
         || truth.server.pull_secrets().get(namespace).is_some_and(|secret| {
             secret.terminating || !secret.further_owners.is_empty() || secret.standing == Standing::Contested
         })
-}
-
-/// A served namespace, to be judged at rest.
-struct Place<'a> {
-    contract: &'a Contract,
-    leader: ProcessId,
-    wanted: &'a Wanted,
-    status: &'a Status,
-    truth: Truth<'a>,
-    namespace: &'a str,
-    claims: &'a BTreeMap<String, Vec<Claim>>,
-}
-
-impl Place<'_> {
-    /// The pull secret, where it is ours and as it shall be; `None` where something excuses that it is not.
-    fn pull_secret<'s>(
-        &self,
-        secret: Option<&'s PullSecret>,
-        coverage: &mut Coverage,
-    ) -> Result<Option<&'s PullSecret>, Violation> {
-        let resistance = &self.truth.server.resistance;
-        let refused = resistance.guarded_secrets.contains(self.namespace)
-            || resistance.full.contains(self.namespace) && secret.is_none();
-        if refused {
-            return Ok(None);
-        }
-        let Some(secret) = secret else {
-            let needed = self.claims.iter().any(|(slot, claims)| self.must_be_there(slot, claims));
-            return if needed { Err(self.broken("has no pull secret")) } else { Ok(None) };
-        };
-        match secret.standing {
-            Standing::Foreign | Standing::Forged => {
-                self.left_alone(secret)?;
-                coverage.note(Happening::ForeignSecretLeft);
-                return Ok(None);
-            }
-            Standing::Contested => {
-                ensure(Rule::S5, !self.wanted.takeover, || {
-                    self.broken("leaves its Secret to its former owner").what
-                })?;
-                self.reported()?;
-                return Ok(None);
-            }
-            Standing::Own | Standing::Adopted => {}
-        }
-        if secret.terminating {
-            return Ok(None);
-        }
-        self.is_current(secret)?;
-        Ok(Some(secret))
-    }
-
-    fn broken(&self, what: &str) -> Violation {
-        s5(format!("{}, which is in scope, {what}", self.namespace))
-    }
-
-    fn reported(&self) -> Checked {
-        let about = Subject::Namespace(self.namespace.to_owned());
-        let reported = self.status.findings.iter().any(|finding| finding.subject == about);
-        ensure(Rule::S5, reported, || {
-            self.broken("has a Secret of somebody else and no finding says so").what
-        })
-    }
-
-    /// A foreign Secret is left alone only where it holds more than ACR hosts.
-    fn left_alone(&self, secret: &PullSecret) -> Checked {
-        let acr = |host: &String| {
-            is_acr_host(host)
-                || self.contract.published.knows_host(host)
-                || self.wanted.configured_hosts().any(|ours| ours == host)
-        };
-        let plain = secret.further_owners.is_empty() && secret.kind == names::PULL_SECRET_TYPE;
-        let hosts = hosts_of(&secret.document).filter(|hosts| plain && !hosts.is_empty());
-        let adoptable = hosts.is_some_and(|hosts| hosts.iter().all(acr));
-        ensure(Rule::S5, !adoptable || secret.standing == Standing::Forged, || {
-            self.broken("has a foreign Secret with nothing but ACR hosts, not adopted").what
-        })?;
-        self.reported()
-    }
-
-    /// Whether a slot must be published: its first claim is one that the cloud answers.
-    fn must_be_there(&self, slot: &str, claims: &[Claim]) -> bool {
-        claims.first().is_some_and(|first| {
-            if first.explicit {
-                first.fact.may_login()
-            } else {
-                first.fact.may_list()
-                    && self.contract.published.surely_has(self.leader, first.fact.instance, slot)
-            }
-        })
-    }
-
-    fn is_current(&self, secret: &PullSecret) -> Checked {
-        let document = super::published::Document::parse(&secret.document)
-            .map_err(|violation| self.broken(&violation.what))?;
-        ensure(Rule::S5, secret.owner == names::FIELD_MANAGER, || {
-            self.broken("has a pull secret whose data somebody else wrote").what
-        })?;
-        let digest = secret.annotations.get(names::DIGEST_ANNOTATION);
-        let right = digest.is_some_and(|digest| *digest == crate::api_server::sha256_hex(&secret.document));
-        let label = secret.labels.get(names::MANAGED_BY_LABEL);
-        let marked = right && label.is_some_and(|label| label == names::MANAGED_BY);
-        ensure(Rule::S5, marked, || self.broken("has a pull secret without its mark").what)?;
-        for (slot, claims) in self.claims {
-            let Some(found) = document.slots.get(slot) else {
-                if self.must_be_there(slot, claims) {
-                    return Err(self.broken(&format!("lacks {slot}")));
-                }
-                continue;
-            };
-            let record = self.truth.cloud.login(&found.password);
-            let record = record.ok_or_else(|| self.broken(&format!("has a made-up login for {slot}")))?;
-            let first = claims.iter().position(|claim| claim.fact.may_login());
-            let allowed = claims.iter().take(first.map_or(claims.len(), |first| first + 1));
-            // Where nobody can log in, the last good login stays until it is dead.
-            let carried =
-                first.is_none() && claims.iter().any(|claim| claim.fact.instance == record.fact.instance);
-            let right = carried || allowed.into_iter().any(|claim| claim.fact == record.fact);
-            ensure(Rule::S5, right, || {
-                self.broken(&format!("has the login of {:?} for {slot}; wanted: {claims:?}", record.fact))
-                    .what
-            })?;
-            let stale = record.expires <= self.truth.cloud_time;
-            ensure(Rule::S5, !stale || first.is_none(), || {
-                self.broken(&format!("has an expired login for {slot}")).what
-            })?;
-            ensure(Rule::S5, found.email.as_deref() == self.wanted.email, || {
-                self.broken(&format!("has the email {:?} for {slot}", found.email)).what
-            })?;
-        }
-        let extra = document.slots.keys().find(|slot| !self.claims.contains_key(*slot));
-        ensure(Rule::S5, extra.is_none(), || {
-            self.broken(&format!("holds {extra:?}, which nobody wants")).what
-        })
-    }
 }
