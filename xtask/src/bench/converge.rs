@@ -47,6 +47,9 @@ pub(crate) struct Arguments {
     /// The least ratio of the bare writer's time to the component's that passes
     #[arg(long, default_value_t = LEAST_RATIO, value_name = "RATIO")]
     least_ratio: f64,
+    /// Keep the folder with data and logs at the end
+    #[arg(long)]
+    keep: bool,
     /// What is written to standard output
     #[arg(long, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -68,7 +71,8 @@ pub(super) async fn run(arguments: Arguments) -> Outcome {
         anstream::eprintln!("note: the bare writer is a debug build, so it is slower than it could be");
     }
     let tools = Tools::ensure(Progress::Stderr).await?;
-    let options = ControlPlaneOptions { audit_log: true, ..ControlPlaneOptions::default() };
+    let options =
+        ControlPlaneOptions { audit_log: true, keep: arguments.keep, ..ControlPlaneOptions::default() };
     let control_plane = ControlPlane::start(&tools, options).await?;
     let measured = measure(&arguments, &tools, &control_plane).await;
     control_plane.stop()?;

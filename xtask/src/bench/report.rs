@@ -4,7 +4,6 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use super::gates::Gate;
-use super::process::Usage;
 use super::runs::{ComponentRun, WriterRun};
 
 /// What a measurement comes to. The first eleven are the keys of the JSON output.
@@ -103,26 +102,35 @@ fn rounded(number: f64) -> f64 {
 /// The pairs and the gates, for people.
 pub(super) fn tables(figures: &Figures, in_flight: usize, pairs: &[Pair], gates: &[Gate]) -> String {
     let mut runs =
-        table(&["pair", "bare writer", "component", "ratio", "load", "writer used", "component used"]);
-    let used = |usage: Usage| format!("{:.2} s, {:.1} MiB", usage.cpu_seconds, usage.peak_rss_mib());
-    for (number, pair) in pairs.iter().enumerate() {
-        let load = pair.load().map_or_else(String::new, |load| format!("{load:.1}"));
-        runs.add_row([
-            (number + 1).to_string(),
-            format!("{:.2} s", pair.writer.seconds),
-            format!("{:.2} s", pair.component.seconds),
-            format!("{:.3}", pair.ratio()),
-            load,
-            used(pair.writer.usage),
-            used(pair.component.usage),
-        ]);
+        table(&["pair", "", "time", "its CPU", "servers' CPU", "its memory", "load before", "ratio"]);
+    for (number, pair) in (1..).zip(pairs) {
+        let Pair { writer, component } = pair;
+        let sides = [
+            ("bare writer", writer.seconds, writer.usage, writer.servers_cpu_seconds, writer.load),
+            ("component", component.seconds, component.usage, component.servers_cpu_seconds, component.load),
+        ];
+        for (who, seconds, usage, servers_cpu_seconds, load) in sides {
+            let last = who == "component";
+            runs.add_row([
+                if last { String::new() } else { number.to_string() },
+                who.to_owned(),
+                format!("{seconds:.2} s"),
+                format!("{:.2} s", usage.cpu_seconds),
+                format!("{servers_cpu_seconds:.2} s"),
+                format!("{:.1} MiB", usage.peak_rss_mib()),
+                load.map_or_else(String::new, |load| format!("{load:.1}")),
+                if last { format!("{:.3}", pair.ratio()) } else { String::new() },
+            ]);
+        }
     }
-    runs.add_row([
-        "median".to_owned(),
-        format!("{:.2} s", figures.floor_seconds),
-        format!("{:.2} s", figures.seconds),
-        format!("{:.3}", figures.ratio),
-    ]);
+    for (who, seconds, ratio) in [
+        ("bare writer", figures.floor_seconds, String::new()),
+        ("component", figures.seconds, format!("{:.3}", figures.ratio)),
+    ] {
+        let (seconds, none) = (format!("{seconds:.2} s"), String::new);
+        let median = if ratio.is_empty() { "median" } else { "" };
+        runs.add_row([median.to_owned(), who.to_owned(), seconds, none(), none(), none(), none(), ratio]);
+    }
     let mut verdicts = table(&["", "measured", "wanted", ""]);
     for gate in gates {
         let verdict = if gate.passed { "ok" } else { "FAILED" };
@@ -142,16 +150,10 @@ fn table(header: &[&str]) -> Table {
     table
 }
 
-impl Pair {
-    /// The higher of the loads before its runs.
-    fn load(&self) -> Option<f64> {
-        [self.writer.load, self.component.load].into_iter().flatten().reduce(f64::max)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::calls::Calls;
+    use super::super::process::Usage;
     use super::*;
 
     #[test]
@@ -167,6 +169,7 @@ mod tests {
         ComponentRun {
             seconds,
             usage: Usage { peak_rss_kib: 10 * 1024, cpu_seconds: seconds / 4.0 },
+            servers_cpu_seconds: 3.0,
             calls: Calls { writes, journal_writes: 2, gets: 1 },
             logins: 1,
             disturbances: Vec::new(),
@@ -176,7 +179,7 @@ mod tests {
 
     fn pair(floor: f64, seconds: f64) -> Pair {
         let usage = Usage { peak_rss_kib: 5 * 1024, cpu_seconds: 0.25 };
-        let writer = WriterRun { seconds: floor, usage, load: Some(1.0) };
+        let writer = WriterRun { seconds: floor, usage, servers_cpu_seconds: 2.0, load: Some(1.0) };
         Pair { writer, component: component(seconds, 22) }
     }
 
@@ -215,10 +218,13 @@ mod tests {
         insta::assert_snapshot!(tables(&figures, 32, &pairs, &gates), @r"
         2 namespaces x 10 ServiceAccounts; the bare writer with 32 requests in flight
 
-         pair    bare writer  component  ratio  load  writer used      component used
-         1       0.80 s       1.00 s     0.800  1.0   0.25 s, 5.0 MiB  0.25 s, 10.0 MiB
-         2       1.80 s       2.00 s     0.900  1.0   0.25 s, 5.0 MiB  0.50 s, 10.0 MiB
-         median  1.30 s       1.50 s     0.850
+         pair                 time    its CPU  servers' CPU  its memory  load before  ratio
+         1       bare writer  0.80 s  0.25 s   2.00 s        5.0 MiB     1.0
+                 component    1.00 s  0.25 s   3.00 s        10.0 MiB    0.5          0.800
+         2       bare writer  1.80 s  0.25 s   2.00 s        5.0 MiB     1.0
+                 component    2.00 s  0.50 s   3.00 s        10.0 MiB    0.5          0.900
+         median  bare writer  1.30 s
+                 component    1.50 s                                                  0.850
 
                          measured                    wanted
          ratio           0.850                       >= 0.9        FAILED

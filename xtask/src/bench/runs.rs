@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use acr_end_to_end::{Component, RunOptions};
 use acr_simulator::Product;
-use acr_testbed::Guarded;
+use acr_testbed::{Guarded, Part};
 
 use super::Error;
 use super::calls::{Calls, disturbances};
@@ -16,9 +16,9 @@ use super::site::{Site, Worker};
 use super::writer;
 
 /// Time for the API server to become quiet before a run.
-const REST: Duration = Duration::from_secs(2);
+const REST: Duration = Duration::from_secs(1);
 /// Time after the last write in which a component may still finish its books, before it has to be idle.
-const SETTLE: Duration = Duration::from_secs(5);
+const SETTLE: Duration = Duration::from_secs(2);
 /// The call that is a login.
 const LOGIN: &str = "GetAuthorizationToken";
 
@@ -29,6 +29,8 @@ pub(super) struct ComponentRun {
     pub(super) seconds: f64,
     /// Its processor time until then, and its most memory until its end.
     pub(super) usage: Usage,
+    /// Processor time of the servers until then.
+    pub(super) servers_cpu_seconds: f64,
     /// What it asked of the API server.
     pub(super) calls: Calls,
     /// How many logins it asked of the cloud.
@@ -46,6 +48,8 @@ pub(super) struct WriterRun {
     pub(super) seconds: f64,
     /// What it used.
     pub(super) usage: Usage,
+    /// Processor time of the servers until then.
+    pub(super) servers_cpu_seconds: f64,
     /// The load of the machine before it.
     pub(super) load: Option<f64>,
 }
@@ -58,6 +62,7 @@ impl Site<'_> {
         self.stage.cloud().cloud().clear_calls();
         let mark = self.stage.control_plane().audit_mark()?;
         let load = load();
+        let servers_before = self.servers_cpu_seconds()?;
 
         let started = Instant::now();
         let mut component = Component::start(self.tools, &self.program, &self.stage, &RunOptions::default())?;
@@ -65,6 +70,7 @@ impl Site<'_> {
         let worker = Worker { name: "the component", log: &log };
         let seen = self.written(&worker, || Ok(component.check_alive()?)).await?;
         let at_last_write = Usage::of(component.process_id())?;
+        let servers_cpu_seconds = self.servers_cpu_seconds()? - servers_before;
 
         tokio::time::sleep(SETTLE).await;
         let calls = Calls::count(&self.requests_since(mark)?);
@@ -80,6 +86,7 @@ impl Site<'_> {
         Ok(ComponentRun {
             seconds: seen.at.saturating_duration_since(started).as_secs_f64(),
             usage: Usage { peak_rss_kib, ..at_last_write },
+            servers_cpu_seconds,
             calls,
             logins,
             disturbances,
@@ -95,6 +102,14 @@ impl Site<'_> {
         let mut found = disturbances(&self.requests_since(mark)?);
         found.extend(self.cloud_calls().into_iter().map(|(action, count)| format!("{count} x {action}")));
         Ok(found)
+    }
+
+    /// What etcd, API server and controller manager have used so far.
+    fn servers_cpu_seconds(&self) -> Result<f64, Error> {
+        let control_plane = self.stage.control_plane();
+        let servers = [Part::Etcd, Part::ApiServer, Part::ControllerManager];
+        let used = servers.into_iter().filter_map(|part| control_plane.process_id(part)).map(Usage::of);
+        used.map(|usage| usage.map(|usage| usage.cpu_seconds)).sum()
     }
 
     fn cloud_calls(&self) -> BTreeMap<String, usize> {
@@ -117,6 +132,7 @@ impl Site<'_> {
             .template
             .with_file_name(format!("bare-writer-{}.log", jiff::Timestamp::now().as_millisecond()));
         let command = self.writer_command(in_flight)?;
+        let servers_before = self.servers_cpu_seconds()?;
 
         let started = Instant::now();
         let mut process = Guarded::start(self.tools, "the bare writer", &command, &log)?;
@@ -127,12 +143,13 @@ impl Site<'_> {
                 _ => Ok(()),
             })
             .await?;
+        let servers_cpu_seconds = self.servers_cpu_seconds()? - servers_before;
         process.wait().await?;
         let text = std::fs::read_to_string(&log).unwrap_or_default();
         let usage = writer::usage(&text).ok_or_else(|| broken(&log, "it does not say what it used"))?;
         self.check().await?;
         let seconds = seen.at.saturating_duration_since(started).as_secs_f64();
-        Ok(WriterRun { seconds, usage, load })
+        Ok(WriterRun { seconds, usage, servers_cpu_seconds, load })
     }
 
     fn writer_command(&self, in_flight: usize) -> Result<Command, Error> {

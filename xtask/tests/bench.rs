@@ -1,0 +1,32 @@
+//! `cargo xtask bench` as a user runs it, with few objects.
+
+use acr_end_to_end::{PROGRAM_VARIABLE, Program};
+use serde_json::Value;
+use tokio::process::Command;
+
+/// One run for all of it, because each starts servers: a ratio that nothing can reach is the only gate that fails.
+#[tokio::test]
+async fn a_figure_that_is_not_reached_is_named_and_all_others_are_printed() {
+    let program = Program::ensure().await.unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["bench", "converge", "--namespaces=20", "--service-accounts=2", "--pairs=1"])
+        .args(["--in-flight=8", "--idle-seconds=1", "--least-ratio=1000", "--output=json"])
+        .env(PROGRAM_VARIABLE, program.path())
+        .output()
+        .await
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    let failed: Vec<&str> = stderr.lines().filter(|line| line.starts_with("FAILED")).collect();
+    assert_eq!(failed.len(), 1, "{stderr}");
+    assert!(failed[0].starts_with("FAILED ratio: "), "{stderr}");
+
+    let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let wanted = [("namespaces", 20), ("service_accounts", 2), ("writes", 60), ("gets", 1), ("logins", 1)];
+    for (key, number) in wanted {
+        assert_eq!(figures[key], number, "{key} in {figures}");
+    }
+    for key in ["floor_seconds", "seconds", "ratio", "journal_writes", "peak_rss_mib", "cpu_seconds"] {
+        assert!(figures[key].as_f64().is_some_and(|number| number > 0.0), "{key} in {figures}");
+    }
+}
