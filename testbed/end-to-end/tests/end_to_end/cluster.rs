@@ -101,6 +101,7 @@ async fn an_api_server_that_is_gone_for_20_seconds_during_a_wave_loses_nothing()
     // As long as it is to be gone.
     tokio::time::sleep(Duration::from_secs(20)).await;
     control_plane.start_api_server().await.unwrap();
+    scene.was_restarted = true;
     for space in &spaces {
         let complete = async || {
             for account in ["a", "b", "c", "d", "default"] {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use acr_end_to_end::{ACME, CONFIG_MAP, RunOptions};
+use acr_end_to_end::{ACME, CONFIG_MAP};
 use kube::ResourceExt;
 
 use crate::scene::{ACME_BY_KEY, PARTNER_BY_KEY, Scene};
@@ -63,7 +63,7 @@ async fn every_bad_edit_is_refused_whole_and_said_on_the_config_map() {
     // Each names the other namespace, and would serve it.
     let edits: [Edit<'_>; 13] = [
         ("SyntaxError", badly_indented, &[]),
-        ("SyntaxError", &nonsense, &[]),
+        ("TooLarge", &nonsense, &[]),
         ("TooLarge", &bomb, &[]),
         ("WrongType", "cri-acme0000000000", &[]),
         ("WrongType", "- [cri-acme0000000000]\n", &[]),
@@ -146,7 +146,7 @@ async fn a_fresh_install_without_entries_serves_nothing_and_says_so() {
     let mut scene = Scene::begin("shell").await;
     let space = scene.create_space("shop").await;
     scene.configure("#- instanceId: \"\"\n", &[&space], &[]).await;
-    scene.start(&RunOptions::default()).await;
+    scene.run().await;
     scene.finding("RegistryInfoMissing").await;
     assert!(scene.list(&space, "default").await.is_empty());
     // Recovery is an edit, nothing else.

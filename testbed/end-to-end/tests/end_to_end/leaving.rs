@@ -1,6 +1,7 @@
 //! What leaves the scope is cleaned, and an uninstall undoes everything; what was never ours stays.
 
 use acr_end_to_end::{ACME, PULL_SECRET, uninstall};
+use acr_testbed::AuditEvent;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{Api, PatchParams};
 use serde_json::json;
@@ -31,9 +32,10 @@ async fn what_leaves_the_scope_is_detached_first_and_its_secret_deleted_last() {
     scene.configure(ACME_BY_KEY, &[&stays], &[("service-account", "*")]).await;
     scene.without_secret(&leaves).await;
     let events = scene.requests_since(before);
-    let ours: Vec<&str> =
-        events.iter().filter(|event| event.namespace == leaves).map(|event| event.verb.as_str()).collect();
-    assert_eq!(ours, ["patch", "patch", "patch", "delete"]);
+    // A list with foreign entries is read once more, because the patch has to name all of it.
+    let is_write = |event: &&AuditEvent| event.namespace == leaves && event.verb != "get";
+    let writes: Vec<&str> = events.iter().filter(is_write).map(|event| event.verb.as_str()).collect();
+    assert_eq!(writes, ["patch", "patch", "patch", "delete"]);
     for account in ["web", "app"] {
         assert_eq!(scene.list(&leaves, account).await, ["theirs"]);
     }

@@ -1,6 +1,6 @@
 //! The rights that the component runs under are the closed list, and what it says of itself is complete.
 
-use acr_end_to_end::{ACME, PULL_SECRET, SERVICE_ACCOUNT};
+use acr_end_to_end::{ACME, PARTNER, PULL_SECRET, SERVICE_ACCOUNT};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, ServiceAccount};
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use kube::{Client, Error};
@@ -56,11 +56,15 @@ async fn metrics_and_status_say_what_is_served_and_what_it_cost() {
     scene.configure(&format!("{ACME_BY_KEY}{PARTNER_BY_KEY}"), &[&space], &[]).await;
     scene.run().await;
     scene.attached(&space, "default").await;
-    let complete = async || {
-        let text = scene.component().metrics().await.unwrap();
-        text.contains("acr_credential_helper_service_accounts{state=\"attached\"} 1").then_some(text)
+    let mut hosts: Vec<&str> = ACME.hosts.iter().chain(PARTNER.hosts).copied().collect();
+    hosts.sort_unstable();
+    scene.served(&space, &hosts).await;
+    let is_counted = |text: &String| {
+        text.contains("_service_accounts{state=\"attached\"} 1")
+            && text.contains("_namespaces{state=\"current\"} 1")
     };
-    let text = scene.until("the account counts as attached", complete).await;
+    let counted = async || Some(scene.component().metrics().await.unwrap()).filter(is_counted);
+    let text = scene.until("account and namespace count as served", counted).await;
     for wanted in [
         "acr_credential_helper_login_expires_in_seconds{entry=\"0\",instance=\"cri-acme0000000000\"} 3",
         "acr_credential_helper_cloud_calls_total{operation=\"GetAuthorizationToken\",result=\"Success\"} 2",

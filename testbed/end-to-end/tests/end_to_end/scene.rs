@@ -33,6 +33,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) name: String,
     component: Option<Component>,
     log: Option<std::path::PathBuf>,
+    /// Whether the API server was stopped and started again.
+    pub(crate) was_restarted: bool,
 }
 
 impl Scene<'static> {
@@ -54,7 +56,7 @@ impl<'a> Scene<'a> {
         change: impl FnOnce(&mut Description),
     ) -> Self {
         let stage = Stage::set_with(control_plane, &format!("{name}-acr"), change).await.unwrap();
-        Self { stage, name: name.to_owned(), component: None, log: None }
+        Self { stage, name: name.to_owned(), component: None, log: None, was_restarted: false }
     }
 
     /// The name of a namespace to serve.
@@ -303,7 +305,10 @@ impl<'a> Scene<'a> {
             }
         }
         let lacking: Vec<AuditEvent> = self.stage.requests().unwrap();
-        let refused = |event: &&AuditEvent| event.code == Some(403) && !event.uri.contains("-terminating");
+        // An API server that has just started refuses whom it does not know yet; a dying namespace refuses all.
+        let refused = |event: &&AuditEvent| {
+            event.code == Some(403) && !self.was_restarted && !event.namespace.ends_with("-terminating")
+        };
         let lacking: Vec<&AuditEvent> = lacking.iter().filter(refused).collect();
         assert!(lacking.is_empty(), "rights are lacking: {lacking:?}");
         // Nobody is to be told of this component's end.
