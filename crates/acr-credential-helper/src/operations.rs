@@ -1,5 +1,6 @@
 //! Operations as logs and metrics name them.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use acr_controller::observation::{Answer, Refusal};
@@ -42,40 +43,75 @@ impl Described {
     }
 }
 
-/// Counts and logs the end of an operation.
-pub(crate) fn note(
-    counters: &Counters,
-    class: Class,
-    described: &Described,
-    took: Duration,
-    answer: &Answer,
-) {
-    let Described { label, writes, namespace, name } = described;
-    let result = result(answer);
-    match (class, writes) {
-        (Class::Sts | Class::ContainerRegistry, _) => counters.cloud_call(label, result),
-        (Class::Metadata, _) if matches!(answer, Answer::Cloud(_)) => counters.cloud_call(label, result),
-        (_, true) => counters.api_write(label, result),
-        (_, false) => counters.api_read(label, result),
+/// Counts and logs the ends of operations.
+#[derive(Debug)]
+pub(crate) struct Notes {
+    counters: Counters,
+    /// What was told of objects that were refused last time: the same refusal is news once.
+    told: HashMap<Key, &'static str>,
+}
+
+/// Which operation on which object.
+type Key = (&'static str, Option<String>, Option<String>);
+
+/// How many refusals are remembered. Beyond that they are told again, which is no harm.
+const REMEMBERED: usize = 4096;
+
+impl Notes {
+    pub(crate) fn new(counters: Counters) -> Self {
+        Self { counters, told: HashMap::new() }
     }
-    let (namespace, name) = (namespace.as_deref(), name.as_deref());
-    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    match answer {
-        Answer::Refused(refusal) => {
-            if *refusal == Refusal::LostRace && *writes {
-                counters.write_conflict();
-            }
-            if is_ordinary(refusal) {
-                debug!(operation = label, namespace, name, milliseconds, "{refusal}");
-            } else {
+
+    /// Takes note of one.
+    pub(crate) fn take(&mut self, class: Class, described: Described, took: Duration, answer: &Answer) {
+        let Described { label, writes, namespace, name } = described;
+        let result = result(answer);
+        self.count(class, label, writes, answer);
+        let news = self.is_news(&(label, namespace.clone(), name.clone()), result);
+        let (namespace, name) = (namespace.as_deref(), name.as_deref());
+        let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        match answer {
+            Answer::Refused(refusal) if news && !is_ordinary(refusal) => {
                 warn!(operation = label, namespace, name, milliseconds, "{refusal}");
             }
+            Answer::Refused(refusal) => {
+                debug!(operation = label, namespace, name, milliseconds, "{refusal}");
+            }
+            Answer::Cloud(cloud) => match &cloud.outcome {
+                Ok(_) => debug!(operation = label, milliseconds, "answered by the cloud"),
+                Err(failure) if news => warn!(operation = label, milliseconds, "{failure}"),
+                Err(failure) => debug!(operation = label, milliseconds, "{failure}"),
+            },
+            _ => debug!(operation = label, namespace, name, milliseconds, "done"),
         }
-        Answer::Cloud(cloud) => match &cloud.outcome {
-            Ok(_) => debug!(operation = label, milliseconds, "answered by the cloud"),
-            Err(failure) => warn!(operation = label, milliseconds, "{failure}"),
-        },
-        _ => debug!(operation = label, namespace, name, milliseconds, "done"),
+    }
+
+    fn count(&self, class: Class, label: &'static str, writes: bool, answer: &Answer) {
+        let result = result(answer);
+        match (class, answer, writes) {
+            (Class::Sts | Class::ContainerRegistry, ..) | (_, Answer::Cloud(_), _) => {
+                self.counters.cloud_call(label, result);
+            }
+            (_, _, true) => self.counters.api_write(label, result),
+            (_, _, false) => self.counters.api_read(label, result),
+        }
+        if writes && matches!(answer, Answer::Refused(Refusal::LostRace)) {
+            self.counters.write_conflict();
+        }
+    }
+
+    /// Whether this result differs from the one before.
+    fn is_news(&mut self, key: &Key, result: Option<&'static str>) -> bool {
+        match result {
+            None if self.told.is_empty() => false,
+            None => self.told.remove(key).is_some(),
+            Some(result) => {
+                if self.told.len() >= REMEMBERED {
+                    self.told.clear();
+                }
+                self.told.insert(key.clone(), result) != Some(result)
+            }
+        }
     }
 }
 
@@ -90,5 +126,32 @@ fn result(answer: &Answer) -> Option<&'static str> {
         Answer::Refused(refusal) => Some(refusal.label()),
         Answer::Cloud(cloud) => cloud.outcome.as_ref().err().map(|failure| failure.kind.label()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_news_until_it_is_told_and_again_after_a_success() {
+        let mut notes = Notes::new(Counters::default());
+        let key: Key = ("attach", Some("team".into()), Some("default".into()));
+        let other: Key = ("attach", Some("team".into()), Some("app".into()));
+        assert!(notes.is_news(&key, Some("NoRight")));
+        assert!(!notes.is_news(&key, Some("NoRight")));
+        assert!(notes.is_news(&other, Some("NoRight")));
+        assert!(notes.is_news(&key, Some("Quota")));
+        notes.is_news(&key, None);
+        assert!(notes.is_news(&key, Some("Quota")));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut notes = Notes::new(Counters::default());
+        for place in 0..3 * REMEMBERED {
+            notes.is_news(&("attach", Some(place.to_string()), None), Some("Quota"));
+        }
+        assert!(notes.told.len() <= REMEMBERED);
     }
 }

@@ -12,20 +12,21 @@ use acr_controller::operation::{Class, Operation, OperationId};
 use acr_controller::status::{Outcome, Status};
 use acr_controller::{Machine, Mono, Now};
 use acr_credentials::UnixMillis;
-use acr_server::{Counters, StatusRequests};
+use acr_server::StatusRequests;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use crate::operations::{Described, note};
+use crate::operations::{Described, Notes};
 
 /// Observations that are taken before the slots are offered again.
 const BATCH: usize = 256;
 /// How long after something happened the status is looked at.
 const LOOK_AFTER: Duration = Duration::from_millis(500);
-/// The soonest that an alarm of the machine is answered: an alarm that is always due must not spin.
-const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+/// How soon an alarm that is past is answered again. Whatever could be started was started: what is due waits for
+/// a slot, and an answer brings that sooner.
+const PAST_DUE: Duration = Duration::from_millis(20);
 /// How long the end may take: what is in flight (5 s), then the Lease (5 s).
 const LONGEST_END: Duration = Duration::from_secs(12);
 
@@ -59,12 +60,12 @@ pub(crate) struct Sources<S> {
 
 /// Turns `machine` until it has an outcome. `None` when it was told to stop and did not come to an end in time.
 ///
-/// `carry_out` carries one operation out. `look` sees the status soon after something has happened.
+/// `carry_out` carries one operation out, `notes` tells of it, `look` sees the status soon after something has happened.
 pub(crate) async fn turn<F>(
     machine: Machine,
     carry_out: impl Fn(Operation) -> F,
     sources: Sources<impl Future<Output = ()>>,
-    counters: &Counters,
+    notes: Notes,
     look: impl FnMut(&Status),
 ) -> Option<Outcome>
 where
@@ -72,14 +73,8 @@ where
 {
     let Sources { mut observations, mut status, stop } = sources;
     let mut stop = pin!(stop.fuse());
-    let mut pump = Pump {
-        machine,
-        clock: Clock { started: Instant::now() },
-        counters,
-        look,
-        look_at: None,
-        give_up: None,
-    };
+    let mut pump =
+        Pump { machine, clock: Clock { started: Instant::now() }, notes, look, look_at: None, give_up: None };
     let mut flights = FuturesUnordered::new();
     let mut slots = Class::ALL.map(|class| Slots { class, taken: 0 });
     let mut batch = Vec::with_capacity(BATCH);
@@ -158,10 +153,10 @@ async fn fly(
     Landed { class, id, described, took: started.elapsed(), answer }
 }
 
-struct Pump<'a, L> {
+struct Pump<L> {
     machine: Machine,
     clock: Clock,
-    counters: &'a Counters,
+    notes: Notes,
     look: L,
     /// When to look at the status, where something has happened since the last time.
     look_at: Option<Instant>,
@@ -169,14 +164,14 @@ struct Pump<'a, L> {
     give_up: Option<Instant>,
 }
 
-impl<L: FnMut(&Status)> Pump<'_, L> {
+impl<L: FnMut(&Status)> Pump<L> {
     fn observe(&mut self, observation: Observation) {
         self.machine.observe(self.clock.now(), observation);
         self.look_at.get_or_insert_with(|| later(LOOK_AFTER));
     }
 
     fn landed(&mut self, landed: Landed) {
-        note(self.counters, landed.class, &landed.described, landed.took, &landed.answer);
+        self.notes.take(landed.class, landed.described, landed.took, &landed.answer);
         self.observe(Observation::Answered { operation: landed.id, answer: landed.answer });
     }
 
@@ -199,8 +194,8 @@ impl<L: FnMut(&Status)> Pump<'_, L> {
 
     /// When to turn again although nothing comes.
     fn alarm(&self) -> Instant {
-        let soonest = later(SHORTEST_WAIT);
-        let machine = self.machine.wake().and_then(|mono| self.clock.instant(mono)).map(|at| at.max(soonest));
+        let due = self.machine.wake().and_then(|mono| self.clock.instant(mono));
+        let machine = due.map(|due| if due > Instant::now() { due } else { later(PAST_DUE) });
         let alarms = [machine, self.look_at, self.give_up];
         // An hour is for ever here: the Lease rings every few seconds.
         alarms.into_iter().flatten().min().unwrap_or_else(|| later(Duration::from_hours(1)))

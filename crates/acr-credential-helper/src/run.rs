@@ -19,6 +19,7 @@ use crate::config_check::token_mode;
 use crate::edges::Edges;
 use crate::exit::Exit;
 use crate::logging::Logs;
+use crate::operations::Notes;
 use crate::process::{self, Place, TOKEN_FILE, failed};
 use crate::pump::{Sources, turn};
 
@@ -153,7 +154,7 @@ async fn serve(arguments: &Arguments) -> Exit {
             async move { edges.carry_out(operation).await }
         },
         Sources { observations, status, stop },
-        &counters,
+        Notes::new(counters),
         |status| chronicle.tell(status),
     )
     .await;

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use crate::edges::Edges;
 use crate::exit::Exit;
 use crate::logging::Logs;
+use crate::operations::Notes;
 use crate::process::{self, Place, TOKEN_FILE, failed};
 use crate::pump::{Sources, turn};
 
@@ -83,7 +84,7 @@ async fn take_back(arguments: &Arguments) -> Exit {
             async move { edges.carry_out(operation).await }
         },
         Sources { observations, status, stop },
-        &Counters::default(),
+        Notes::new(Counters::default()),
         |status| progress.tell(status),
     )
     .await;

@@ -177,8 +177,12 @@ fn kubeconfig_reason(error: &KubeconfigError) -> String {
 fn auth_reason(error: &AuthError) -> String {
     match error {
         AuthError::AuthExecStart(error) => format!("the credential plugin cannot be started: {error}"),
-        AuthError::AuthExecRun { cmd, out } => {
-            format!("the credential plugin `{cmd}` failed: {}", out.status)
+        // Not its command line either: arguments may hold a secret.
+        AuthError::AuthExecRun { out, .. } => {
+            format!(
+                "the credential plugin of the kubeconfig failed ({}); run it by hand to see why",
+                out.status
+            )
         }
         AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed => {
             "the credential plugin did not print credentials".to_owned()
@@ -198,3 +202,6 @@ fn in_cluster_reason(error: &InClusterError) -> String {
         _ => "its certificates or the API server's address are malformed".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use acr_controller::observation::{LeaseSeen, Refusal, Watch};
 use acr_controller::settings::{Purpose, Settings};
-use acr_server::{Snapshots, snapshots};
+use acr_server::{Counters, Snapshots, snapshots};
 use tokio::sync::oneshot;
 
 use super::*;
@@ -80,7 +80,7 @@ fn start<F: Future<Output = Answer> + 'static>(
         };
         let sources = Sources { observations, status, stop };
         let carry_out = |operation| edge(inner.clone(), operation);
-        turn(machine, carry_out, sources, &Counters::default(), |status| {
+        turn(machine, carry_out, sources, Notes::new(Counters::default()), |status| {
             shown.borrow_mut().push(status.clone());
         })
         .await
