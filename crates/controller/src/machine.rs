@@ -217,9 +217,10 @@ impl Machine {
             let objects = self.queues.wake().map(|wake| wake.max(self.paused));
             wakes.extend([self.recorder.wake(), objects]);
             if self.recorder.durable().is_some() {
+                let gathered = self.gathering.filter(|_| self.recorder.configuration_is_durable());
                 wakes.extend([
                     self.book.wake(),
-                    self.gathering.map(|since| since.plus(cloud::GATHER)),
+                    gathered.map(|since| since.plus(cloud::GATHER)),
                     self.queues.death,
                 ]);
             }

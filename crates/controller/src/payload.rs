@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use acr_configuration::Domain;
 use acr_credentials::docker_config::SECRET_LIMIT_BYTES;
 use acr_credentials::{DockerConfig, KeySlot, UnixMillis};
 use aws_lc_rs::digest;
@@ -108,17 +109,45 @@ pub fn slots(lines: &[Line], records: &BTreeMap<LineKey, LineRecord>, line: &Lin
         hosts(line).is_some_and(|hosts| hosts.iter().any(|host| host.host.eq_ignore_ascii_case(name)))
     };
     let siblings = || lines.iter().filter(|other| other.place == line.place && other.key != line.key);
-    let mine = domains.iter().filter(|domain| {
-        // A domain that no instance of the entry is known to own goes to the first.
-        owns(line, &domain.host) || line.first && !siblings().any(|other| owns(other, &domain.host))
-    });
-    Some(
-        mine.map(|domain| match &domain.path {
-            None => KeySlot::host(&domain.host),
-            Some(path) => KeySlot::host_and_path(&domain.host, path),
+    let published = |line: &Line, domain: &Domain| {
+        records.get(&line.key).is_some_and(|record| record.slots.contains(&slot(domain)))
+    };
+    let all_known = siblings().chain([line]).all(|line| hosts(line).is_some());
+    let alone = siblings().next().is_none();
+    let mine: Vec<&Domain> = domains
+        .iter()
+        .filter(|domain| {
+            if owns(line, &domain.host) || alone {
+                return true;
+            }
+            if siblings().any(|other| owns(other, &domain.host)) {
+                return false;
+            }
+            // Nobody is known to own it: it stays where it is, and where it is nowhere yet it goes to the first, but
+            // not before all instances have answered.
+            let elsewhere = siblings().any(|other| published(other, domain));
+            published(line, domain) || !elsewhere && line.first && all_known
         })
-        .collect(),
-    )
+        .collect();
+    (!mine.is_empty() || all_known || alone).then(|| mine.into_iter().map(slot).collect())
+}
+
+/// Notes for each line the slots that it is given, so that they stay with it while it is not known who owns them.
+pub fn note_slots(lines: &[Line], records: &mut BTreeMap<LineKey, LineRecord>) {
+    let given: Vec<(LineKey, Vec<KeySlot>)> =
+        lines.iter().filter_map(|line| Some((line.key.clone(), slots(lines, records, line)?))).collect();
+    for (key, slots) in given {
+        if let Some(record) = records.get_mut(&key) {
+            record.slots = slots;
+        }
+    }
+}
+
+fn slot(domain: &Domain) -> KeySlot {
+    match &domain.path {
+        None => KeySlot::host(&domain.host),
+        Some(path) => KeySlot::host_and_path(&domain.host, path),
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use acr_credentials::{InstanceHost, Login, UnixMillis};
+use acr_credentials::{InstanceHost, KeySlot, Login, UnixMillis};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -55,6 +55,8 @@ struct LineText<'a> {
     fewer: Option<Vec<HostText>>,
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
     login: Option<LoginText<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    slots: Vec<KeySlot>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -95,7 +97,7 @@ pub fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
 const RESERVE_BYTES: usize = 1 << 15;
 
 fn line_text<'a>(key: &LineKey, line: &'a LineRecord) -> LineText<'a> {
-    let LineRecord { hosts, fewer, login } = line;
+    let LineRecord { hosts, fewer, login, slots } = line;
     LineText {
         key: key.clone(),
         hosts: hosts.as_deref().map(host_texts),
@@ -107,6 +109,7 @@ fn line_text<'a>(key: &LineKey, line: &'a LineRecord) -> LineText<'a> {
             expires: login.expires,
             handed_out: *handed_out,
         }),
+        slots: slots.clone(),
     }
 }
 
@@ -139,7 +142,15 @@ pub fn decode(text: &[u8]) -> Result<Record, Unusable> {
             }),
             handed_out: login.handed_out,
         });
-        (line.key, LineRecord { hosts: line.hosts.map(hosts), fewer: line.fewer.map(hosts), login })
+        (
+            line.key,
+            LineRecord {
+                hosts: line.hosts.map(hosts),
+                fewer: line.fewer.map(hosts),
+                login,
+                slots: line.slots,
+            },
+        )
     });
     Ok(Record {
         accepted: accepted.and_then(Accepted::read).map(Arc::new),
@@ -179,6 +190,7 @@ mod tests {
             hosts: Some(vec![host("a"), host("b")]),
             fewer: Some(vec![host("a")]),
             login: Some(held),
+            slots: vec![KeySlot::host("a")],
         };
         let data = BTreeMap::from([("acr-registry-info".to_owned(), "[]".to_owned())]);
         let record = Record {

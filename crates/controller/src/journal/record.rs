@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use acr_configuration::{Configuration, Source};
-use acr_credentials::{InstanceHost, Login, UnixMillis};
+use acr_credentials::{InstanceHost, KeySlot, Login, UnixMillis};
 
 use crate::facts::{FactKey, LineKey};
 
@@ -60,6 +60,8 @@ pub struct LineRecord {
     pub fewer: Option<Vec<InstanceHost>>,
     /// The newest login.
     pub login: Option<HeldLogin>,
+    /// The key slots that it was given last.
+    pub slots: Vec<KeySlot>,
 }
 
 /// A login with the fact that it answered.

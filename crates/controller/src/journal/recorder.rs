@@ -89,6 +89,24 @@ impl Recorder {
         &self.desired
     }
 
+    /// Whether the configuration that shall be remembered is the one that counts.
+    pub fn configuration_is_durable(&self) -> bool {
+        self.known
+            && match (&self.desired.accepted, &self.durable.accepted) {
+                (None, None) => true,
+                (Some(desired), Some(durable)) => desired.data == durable.data,
+                _ => false,
+            }
+    }
+
+    /// What may count by now: the record that was sent last and not refused, else the durable one.
+    pub fn latest(&self) -> &Record {
+        match (&self.in_flight, &self.unconfirmed) {
+            (Some(InFlight::Write(sent)), _) | (_, Some(sent)) => &sent.record,
+            _ => &self.durable,
+        }
+    }
+
     /// Changes what shall be written.
     pub fn change(&mut self, change: impl FnOnce(&mut Record)) {
         change(&mut self.desired);
@@ -164,6 +182,7 @@ impl Recorder {
         if self.known {
             return match (unconfirmed, seen) {
                 (Some(sent), Some(seen)) if sent.document == seen.document => self.written(sent),
+                (_, Some(seen)) if document::encode(&self.durable) == seen.document => Progress::Nothing,
                 _ => {
                     // Somebody else changed or removed it: ours is written over it.
                     self.desired_generation += 1;

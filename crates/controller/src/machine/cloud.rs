@@ -14,6 +14,7 @@ use crate::journal::{HeldLogin, LineRecord, Recorder};
 use crate::names::STS_AUDIENCE;
 use crate::observation::Answer;
 use crate::operation::{Class, Operation, Subject};
+use crate::payload;
 use crate::status::ActiveFinding;
 use crate::time::Now;
 
@@ -139,6 +140,10 @@ impl Machine {
     /// Hands what was gathered to the journal, when all have answered or the first has waited long enough.
     pub(super) fn release(&mut self, now: Now) {
         let Some(since) = self.gathering else { return };
+        if !self.recorder.configuration_is_durable() {
+            // The lines of the edit that is being written are not drawn yet.
+            return;
+        }
         let waited = now.mono >= since.plus(GATHER);
         if self.book.held_by_limiter(now.mono) || !waited && self.book.outstanding(now.mono) {
             return;
@@ -164,6 +169,7 @@ impl Machine {
         if !changed {
             return;
         }
+        payload::note_slots(&self.lines.drawn, &mut record.lines);
         record.cloud_offset_millis = self.clock.offset_millis(now);
         if Recorder::fits(&record) {
             self.recorder.change(|desired| *desired = record);

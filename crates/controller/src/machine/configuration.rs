@@ -10,10 +10,11 @@ use crate::area::Area;
 use crate::facts::book::Value;
 use crate::facts::chain::Surroundings;
 use crate::facts::timing::{Timing, renewal};
-use crate::facts::{Line, Lines};
+use crate::facts::{Line, LineKey, Lines, Question};
 use crate::journal::{Accepted, LineRecord, Record, Recorder};
 use crate::observation::Watch;
 use crate::operation::Subject;
+use crate::payload;
 use crate::settings::Purpose;
 use crate::status::ActiveFinding;
 use crate::time::Now;
@@ -74,11 +75,16 @@ impl Machine {
     }
 
     fn accept(&mut self, accepted: &Arc<Accepted>) -> Result<(), ActiveFinding> {
-        let current = self.recorder.desired();
-        if current.accepted.as_ref().is_some_and(|current| current.data == accepted.data) {
+        let desired = self.recorder.desired();
+        if desired.accepted.as_ref().is_some_and(|current| current.data == accepted.data) {
             return Ok(());
         }
-        let mut record = current.clone();
+        // From what may count by now: an edit that was overtaken before it was written has served nothing, and has
+        // taken nothing away.
+        let mut record = self.recorder.latest().clone();
+        record.region.clone_from(&desired.region);
+        record.cloud_offset_millis = desired.cloud_offset_millis;
+        record.lines.extend(desired.lines.iter().map(|(key, line)| (key.clone(), line.clone())));
         if let Some(former) = record.accepted.replace(Arc::clone(accepted)) {
             let area =
                 |accepted: &Accepted| Area::of(&accepted.configuration, |entry| entry.unsupported.is_none());
@@ -86,7 +92,7 @@ impl Machine {
                 record.retiring.push(former);
             }
         }
-        self.drop_lines_of_removed_entries(&mut record, accepted);
+        self.hand_lines_over(&mut record, accepted);
         if !Recorder::fits(&record) {
             return Err(ActiveFinding {
                 subject: Subject::Configuration,
@@ -102,14 +108,33 @@ impl Machine {
         Ok(())
     }
 
-    fn drop_lines_of_removed_entries(&self, record: &mut Record, accepted: &Accepted) {
-        let lines = Lines::of(&accepted.configuration, self.surroundings(record));
-        // While a region is not known its lines are not drawn, but neither are they gone.
-        let drawn = lines.drawn.iter().map(|line| line.place).collect::<std::collections::BTreeSet<_>>();
-        let all_drawn = (0..accepted.configuration.entries.len()).all(|place| drawn.contains(&place));
-        if all_drawn {
-            record.lines.retain(|key, _| lines.drawn.iter().any(|line| line.key == *key));
+    /// Hands what is held to the lines of a new configuration: first to those that want the very login that is held,
+    /// then, until they have one of their own, to those of the same instance. What nobody takes is dropped.
+    fn hand_lines_over(&self, record: &mut Record, accepted: &Accepted) {
+        let Lines { drawn, wanted, .. } = Lines::of(&accepted.configuration, self.surroundings(record));
+        if wanted.iter().any(|wanted| matches!(wanted.question, Question::Region { .. })) {
+            // While a region is not known its lines are not drawn, but neither are they gone.
+            return;
         }
+        let mut held = std::mem::take(&mut record.lines);
+        let same_instance =
+            |key: &LineKey, line: &Line| key.instance == line.key.instance && key.region == line.key.region;
+        let holds = |former: &LineRecord, line: &Line| {
+            former.login.as_ref().is_some_and(|login| login.fact == line.login)
+        };
+        for exactly in [true, false] {
+            for line in &drawn {
+                if record.lines.contains_key(&line.key) {
+                    continue;
+                }
+                let fits = |(key, former): &(&LineKey, &LineRecord)| {
+                    same_instance(key, line) && (!exactly || holds(former, line))
+                };
+                let Some(key) = held.iter().find(fits).map(|(key, _)| key.clone()) else { continue };
+                record.lines.extend(held.remove(&key).map(|former| (line.key.clone(), former)));
+            }
+        }
+        payload::note_slots(&drawn, &mut record.lines);
     }
 
     fn surroundings<'a>(&'a self, record: &'a Record) -> Surroundings<'a> {
@@ -176,11 +201,7 @@ impl Machine {
     }
 
     /// Gives facts the values that the journal holds for them, so that a restart asks nothing.
-    fn seed_facts(
-        &mut self,
-        now: Now,
-        records: &std::collections::BTreeMap<crate::facts::LineKey, LineRecord>,
-    ) {
+    fn seed_facts(&mut self, now: Now, records: &std::collections::BTreeMap<LineKey, LineRecord>) {
         let timing = self.timing();
         let lines: Vec<Line> = self.lines.drawn.clone();
         for line in lines {
