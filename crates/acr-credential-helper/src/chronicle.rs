@@ -12,11 +12,18 @@ use tracing::{error, info, warn};
 enum Weight {
     Info,
     Warning,
-    Error,
 }
 
 /// A line of the log.
-type Line = (Weight, String);
+#[derive(Debug)]
+enum Line {
+    /// What happened.
+    Event(Weight, String),
+    /// What a user must mend.
+    Finding(ActiveFinding),
+    /// What was mended.
+    Mended(ActiveFinding),
+}
 
 /// What was last told.
 #[derive(Debug, Default)]
@@ -33,11 +40,21 @@ pub(crate) struct Chronicle {
 impl Chronicle {
     /// Logs what is new in `status`.
     pub(crate) fn tell(&mut self, status: &Status) {
-        for (weight, line) in self.news(status) {
-            match weight {
-                Weight::Info => info!("{line}"),
-                Weight::Warning => warn!("{line}"),
-                Weight::Error => error!("{line}"),
+        for line in self.news(status) {
+            match line {
+                Line::Event(Weight::Info, text) => info!("{text}"),
+                Line::Event(Weight::Warning, text) => warn!("{text}"),
+                Line::Finding(finding) => {
+                    let (code, namespace) = (finding.code.as_str(), namespace(&finding));
+                    if finding.error {
+                        error!(code, namespace, "{}", finding.message);
+                    } else {
+                        warn!(code, namespace, "{}", finding.message);
+                    }
+                }
+                Line::Mended(finding) => {
+                    info!(code = finding.code.as_str(), namespace = namespace(&finding), "mended");
+                }
             }
         }
     }
@@ -54,14 +71,13 @@ impl Chronicle {
     fn standing(&mut self, status: &Status, lines: &mut Vec<Line>) {
         if self.leading != status.leading {
             self.leading = status.leading;
-            let holder = status.holder.as_deref().unwrap_or("nobody");
-            lines.push(if status.leading {
-                (Weight::Info, "the Lease is ours: this process writes".to_owned())
-            } else {
-                (
-                    Weight::Warning,
-                    format!("the Lease is not ours any more; as last seen it is held by {holder}"),
-                )
+            lines.push(match (status.leading, &status.holder) {
+                (true, _) => Line::Event(Weight::Info, "the Lease is ours: this process writes".to_owned()),
+                (false, Some(holder)) => {
+                    let text = format!("the Lease is not ours any more: as last seen {holder} holds it");
+                    Line::Event(Weight::Warning, text)
+                }
+                (false, None) => Line::Event(Weight::Info, "the Lease is free".to_owned()),
             });
         }
         if self.listed != status.listed {
@@ -71,14 +87,14 @@ impl Chronicle {
             } else {
                 "a watch lists again"
             };
-            lines.push((Weight::Info, line.to_owned()));
+            lines.push(Line::Event(Weight::Info, line.to_owned()));
         }
         if self.configured != status.configured {
             self.configured = status.configured;
             lines.push(if status.configured {
-                (Weight::Info, "a configuration is in force".to_owned())
+                Line::Event(Weight::Info, "a configuration is in force".to_owned())
             } else {
-                (Weight::Warning, "no configuration is in force".to_owned())
+                Line::Event(Weight::Warning, "no configuration is in force".to_owned())
             });
         }
     }
@@ -93,29 +109,33 @@ impl Chronicle {
             match expires {
                 Some(until) if was_until != *expires => {
                     let hosts = hosts.join(", ");
-                    lines.push((
+                    lines.push(Line::Event(
                         Weight::Info,
                         format!("entry {entry}: login of {instance} until {until} for {hosts}"),
                     ));
                 }
                 None if was_until.is_some() => {
-                    lines.push((Weight::Warning, format!("entry {entry}: the login of {instance} is gone")));
+                    lines.push(Line::Event(
+                        Weight::Warning,
+                        format!("entry {entry}: the login of {instance} is gone"),
+                    ));
                 }
                 _ => {}
             }
             match failure {
                 Some(failure) if had_failed.as_ref() != Some(failure) => {
-                    lines.push((Weight::Warning, format!("entry {entry}: {instance}: {failure}")));
+                    lines.push(Line::Event(Weight::Warning, format!("entry {entry}: {instance}: {failure}")));
                 }
                 None if had_failed.is_some() => {
-                    lines.push((Weight::Info, format!("entry {entry}: {instance}: works again")));
+                    lines.push(Line::Event(Weight::Info, format!("entry {entry}: {instance}: works again")));
                 }
                 _ => {}
             }
             seen.insert(key, (*expires, failure.clone()));
         }
         for ((entry, instance), _) in std::mem::replace(&mut self.logins, seen) {
-            lines.push((Weight::Info, format!("entry {entry}: {instance} is not served any more")));
+            lines
+                .push(Line::Event(Weight::Info, format!("entry {entry}: {instance} is not served any more")));
         }
     }
 
@@ -124,7 +144,7 @@ impl Chronicle {
         let waits = accounts.pending > 0 || namespaces.pending > 0 || !status.listed || !status.configured;
         if !waits && self.complete != Some((accounts, namespaces)) {
             self.complete = Some((accounts, namespaces));
-            lines.push((
+            lines.push(Line::Event(
                 Weight::Info,
                 format!(
                     "all in scope is served: {} ServiceAccounts attached, {} pull secrets current",
@@ -133,28 +153,24 @@ impl Chronicle {
             ));
         }
         if self.retiring > 0 && status.retiring == 0 {
-            lines.push((Weight::Info, "all that left the scope is cleaned".to_owned()));
+            lines.push(Line::Event(Weight::Info, "all that left the scope is cleaned".to_owned()));
         }
         self.retiring = status.retiring;
     }
 
     fn findings(&mut self, findings: &[ActiveFinding], lines: &mut Vec<Line>) {
         let now: BTreeSet<ActiveFinding> = findings.iter().cloned().collect();
-        for cleared in self.findings.difference(&now) {
-            lines.push((Weight::Info, format!("mended: {}{}", place(cleared), cleared.code)));
-        }
-        for new in now.difference(&self.findings) {
-            let weight = if new.error { Weight::Error } else { Weight::Warning };
-            lines.push((weight, format!("{}{}: {}", place(new), new.code, new.message)));
-        }
+        lines.extend(self.findings.difference(&now).cloned().map(Line::Mended));
+        lines.extend(now.difference(&self.findings).cloned().map(Line::Finding));
         self.findings = now;
     }
 }
 
-fn place(finding: &ActiveFinding) -> String {
+/// The namespace of a finding; none for the configuration.
+fn namespace(finding: &ActiveFinding) -> Option<&str> {
     match &finding.subject {
-        Subject::Configuration => String::new(),
-        Subject::Namespace(name) => format!("namespace {name}: "),
+        Subject::Configuration => None,
+        Subject::Namespace(name) => Some(name),
     }
 }
 
@@ -201,7 +217,14 @@ mod tests {
 
     fn told(chronicle: &mut Chronicle, status: &Status) -> String {
         let lines = chronicle.news(status);
-        lines.iter().map(|(weight, line)| format!("{weight:?} {line}")).collect::<Vec<_>>().join("\n")
+        let shown = |line: &Line| match line {
+            Line::Event(weight, text) => format!("{weight:?} {text}"),
+            Line::Finding(finding) => {
+                format!("{} {:?} {}", finding.code, namespace(finding), finding.message)
+            }
+            Line::Mended(finding) => format!("mended {} {:?}", finding.code, namespace(finding)),
+        };
+        lines.iter().map(shown).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
@@ -251,7 +274,7 @@ mod tests {
             message: "guard says no".into(),
         };
         let bad = Status { findings: vec![finding], ..at_work() };
-        insta::assert_snapshot!(told(&mut chronicle, &bad), @r#"Error namespace team: RefusedByPolicy: guard says no"#);
-        insta::assert_snapshot!(told(&mut chronicle, &at_work()), @r#"Info mended: namespace team: RefusedByPolicy"#);
+        insta::assert_snapshot!(told(&mut chronicle, &bad), @r#"RefusedByPolicy Some("team") guard says no"#);
+        insta::assert_snapshot!(told(&mut chronicle, &at_work()), @r#"mended RefusedByPolicy Some("team")"#);
     }
 }

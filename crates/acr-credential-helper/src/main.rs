@@ -67,3 +67,37 @@ fn main() -> ExitCode {
     };
     exit.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Program::command().debug_assert();
+    }
+
+    #[test]
+    fn every_exit_code_is_in_the_help() {
+        let told = |exit: Exit| {
+            EXIT_CODES.lines().any(|line| line.trim_start().starts_with(&format!("{} ", exit.code())))
+        };
+        let all = [
+            Exit::Success,
+            Exit::Warnings,
+            Exit::Errors,
+            Exit::Usage,
+            Exit::NoInput,
+            Exit::Unfinished,
+            Exit::Panic,
+            Exit::System,
+            Exit::Held,
+            Exit::Unusable,
+        ];
+        for exit in all {
+            assert!(told(exit), "{exit:?}");
+        }
+    }
+}

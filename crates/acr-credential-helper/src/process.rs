@@ -113,3 +113,63 @@ pub(crate) fn end_on_panic() {
         std::process::exit(Exit::Panic.code().into());
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// Says to a test below that it runs in a process of its own and is to panic.
+    const TOLD_TO_PANIC: &str = "ACR_TEST_TOLD_TO_PANIC";
+
+    fn panics_in_a_process_of_its_own(test: &str) -> (Option<i32>, String) {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args([&format!("process::tests::{test}"), "--exact", "--nocapture"])
+            .env(TOLD_TO_PANIC, "yes")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    #[test]
+    fn a_panic_ends_the_process_and_what_it_may_carry_is_withheld() {
+        if std::env::var_os(TOLD_TO_PANIC).is_some() {
+            end_on_panic();
+            let secret = "MARKER".to_owned();
+            panic!("the login was {secret}");
+        }
+        let (code, told) =
+            panics_in_a_process_of_its_own("a_panic_ends_the_process_and_what_it_may_carry_is_withheld");
+        assert_eq!(code, Some(70), "{told}");
+        assert!(told.contains("process.rs:") && told.contains("(message withheld)"), "{told}");
+        assert!(!told.contains("MARKER"), "{told}");
+    }
+
+    #[test]
+    fn a_panic_in_another_thread_ends_the_process_too_and_fixed_words_are_shown() {
+        if std::env::var_os(TOLD_TO_PANIC).is_some() {
+            end_on_panic();
+            let _ = std::thread::spawn(|| panic!("fixed words")).join();
+            return;
+        }
+        let (code, told) = panics_in_a_process_of_its_own(
+            "a_panic_in_another_thread_ends_the_process_too_and_fixed_words_are_shown",
+        );
+        assert_eq!(code, Some(70), "{told}");
+        assert!(told.contains("fixed words"), "{told}");
+    }
+
+    #[test]
+    fn two_processes_never_have_one_name() {
+        let place = Place {
+            kubeconfig: None,
+            context: None,
+            namespace: "kube-system".to_owned(),
+            identity: Some("pod-1".to_owned()),
+        };
+        let (one, two) = (place.ourselves().identity, place.ourselves().identity);
+        assert!(one.starts_with("pod-1_") && one != two, "{one} {two}");
+    }
+}

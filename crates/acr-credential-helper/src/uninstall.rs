@@ -154,3 +154,39 @@ impl Progress {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use acr_controller::status::Histogram;
+
+    use super::*;
+
+    fn status(listed: bool, leading: bool, retiring: usize) -> Status {
+        Status {
+            leading,
+            holder: None,
+            listed,
+            configured: false,
+            logins: Vec::new(),
+            accounts: acr_controller::status::Progress::default(),
+            namespaces: acr_controller::status::Progress::default(),
+            retiring,
+            fights: 0,
+            attach_lag: Histogram::default(),
+            findings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn each_step_is_told_once() {
+        let mut progress = Progress::default();
+        assert_eq!(progress.news(&status(false, false, 0)), Vec::<String>::new());
+        assert_eq!(progress.rest(), "the cluster could not be listed in time");
+        assert_eq!(progress.news(&status(true, false, 3)), ["The cluster is listed."]);
+        assert_eq!(progress.rest(), "the Lease did not become free in time");
+        assert_eq!(progress.news(&status(true, true, 3)), ["The Lease is ours.", "3 objects are left."]);
+        assert_eq!(progress.news(&status(true, true, 3)), Vec::<String>::new());
+        assert_eq!(progress.news(&status(true, true, 1)), ["1 objects are left."]);
+        assert_eq!(progress.rest(), "1 objects are left");
+    }
+}

@@ -154,7 +154,12 @@ impl Heard {
             if status.message.is_empty() { status.reason.as_str() } else { status.message.as_str() }
         });
         match said {
-            Some(said) => said.chars().take(MESSAGE_LIMIT).collect(),
+            // On one line: a policy may say anything, and its words end up in logs.
+            Some(said) => said
+                .chars()
+                .take(MESSAGE_LIMIT)
+                .map(|character| if character.is_control() { ' ' } else { character })
+                .collect(),
             None => format!("HTTP {} without a Kubernetes Status", self.code),
         }
     }

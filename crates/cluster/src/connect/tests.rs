@@ -35,10 +35,7 @@ async fn connected(text: &str, context: Option<&str>) -> Result<Client, ConnectE
 
 /// Why it cannot be used, the name of the file aside.
 async fn reason(text: &str, context: Option<&str>) -> String {
-    let error = match connected(text, context).await {
-        Ok(_) => panic!("it can be used"),
-        Err(error) => error,
-    };
+    let Err(error) = connected(text, context).await else { panic!("it can be used") };
     let (shown, all) = (error.to_string(), format!("{error:?}"));
     assert!(!shown.contains("MARKER") && !all.contains("MARKER"), "{all}");
     match error {

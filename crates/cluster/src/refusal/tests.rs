@@ -210,6 +210,16 @@ fn an_empty_422_to_a_guarded_patch_is_not_taken_for_a_lost_race() {
 }
 
 #[test]
+fn a_message_stays_on_its_line() {
+    let Refusal::RefusedByPolicy { message } =
+        refused(Asked::Other, 422, r#"{"message":"no\nERROR forged\u001b[31m","code":422}"#)
+    else {
+        panic!()
+    };
+    assert_eq!(message, "no ERROR forged [31m");
+}
+
+#[test]
 fn a_message_of_any_length_is_cut() {
     let long = format!(r#"{{"message":"{}","code":422}}"#, "é".repeat(100_000));
     let received =
