@@ -16,6 +16,8 @@ use step::{Step, Verdict};
 
 /// Seeds of histories that every run of the tests replays.
 const SEEDS: &str = "20000";
+/// How many end-to-end tests run at once.
+const END_TO_END_THREADS: &str = "4";
 /// Where the logs of the steps go, below the target folder.
 const LOG_FOLDER: &str = "xtask-test";
 /// What `go vet` is told, the same as the builds of the test bed, whose compiled packages it then finds.
@@ -170,6 +172,8 @@ impl Checks {
         for binary in built.tests(Kind::OnTheTestBed) {
             let mut command = binary.command();
             command.env(acr_end_to_end::PROGRAM_VARIABLE, program);
+            // They wait for servers most of the time.
+            command.env("RUST_TEST_THREADS", END_TO_END_THREADS);
             step.test(&binary.title(), &mut command);
         }
         self.finish(step);

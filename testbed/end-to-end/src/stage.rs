@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use acr_simulator::{Description, Product, Simulator};
 use acr_testbed::{AuditEvent, ControlPlane, apply_manifests};
@@ -11,10 +12,12 @@ use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::cloud;
 use crate::error::Error;
+use crate::eventually;
 
 /// The ConfigMap with the configuration.
 pub const CONFIG_MAP: &str = "acr-configuration";
@@ -25,8 +28,12 @@ pub const SERVICE_ACCOUNT: &str = "aliyun-acr-credential-helper";
 
 /// What a user applies before anything else.
 const RIGHTS: &str = include_str!("../../../deploy/rbac.yaml");
-/// How long the tokens in the component's kubeconfig are good for, in seconds.
-const TOKEN_SECONDS: i64 = 24 * 3600;
+/// What a user applies to run the component outside of the cluster.
+const OUTSIDE: &str = include_str!("../../../deploy/outside.yaml");
+/// The Secret of [`OUTSIDE`], which Kubernetes fills with a token.
+const TOKEN_SECRET: &str = "aliyun-acr-credential-helper-outside";
+/// How long Kubernetes may take for that.
+const FILLED: Duration = Duration::from_secs(30);
 
 /// One simulated cloud, and one namespace of a control plane in which the component has its rights.
 pub struct Stage<'a> {
@@ -59,8 +66,8 @@ impl<'a> Stage<'a> {
             create_namespace(&client, namespace, &[]).await?;
         }
         apply_manifests(&client, &rights_in(namespace)).await?;
-        let token =
-            control_plane.service_account_token(namespace, SERVICE_ACCOUNT, &[], TOKEN_SECONDS).await?;
+        apply_manifests(&client, &moved(OUTSIDE, namespace)).await?;
+        let token = outside_token(&client, namespace).await?;
         let kubeconfig =
             control_plane.kubeconfig_with_token(&format!("{namespace}:{SERVICE_ACCOUNT}"), &token)?;
         Ok(Self { control_plane, cloud, namespace: namespace.to_owned(), kubeconfig, client })
@@ -264,11 +271,27 @@ async fn create_namespace(client: &Client, name: &str, labels: &[(&str, &str)]) 
         .map_err(Error::api(format!("make namespace {name}")))
 }
 
+/// The token that Kubernetes puts into the Secret of [`OUTSIDE`].
+async fn outside_token(client: &Client, namespace: &str) -> Result<SecretString, Error> {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    eventually("the Secret for running outside of the cluster has a token", FILLED, async || {
+        let secret = secrets.get(TOKEN_SECRET).await.map_err(Error::api("get the token"))?;
+        let token = secret.data.unwrap_or_default().remove("token");
+        Ok(token.and_then(|token| String::from_utf8(token.0).ok()).map(SecretString::from))
+    })
+    .await
+}
+
+/// A manifest for a component in another namespace than kube-system.
+fn moved(manifest: &str, namespace: &str) -> String {
+    manifest.replace("namespace: kube-system", &format!("namespace: {namespace}"))
+}
+
 /// The manifests of the rights for a component in another namespace than kube-system. The ClusterRole is the same for
 /// all, so only its binding gets a name of its own.
 fn rights_in(namespace: &str) -> String {
-    let moved = |document: &str| {
-        let document = document.replace("namespace: kube-system", &format!("namespace: {namespace}"));
+    let rights = |document: &str| {
+        let document = moved(document, namespace);
         if document.contains("kind: ClusterRoleBinding") && namespace != "kube-system" {
             let name = "\n  name: acr-credential-helper\n";
             document.replacen(name, &format!("\n  name: acr-credential-helper-{namespace}\n"), 1)
@@ -276,5 +299,5 @@ fn rights_in(namespace: &str) -> String {
             document
         }
     };
-    RIGHTS.split("\n---\n").map(moved).collect::<Vec<_>>().join("\n---\n")
+    RIGHTS.split("\n---\n").map(rights).collect::<Vec<_>>().join("\n---\n")
 }

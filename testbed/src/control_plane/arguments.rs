@@ -15,8 +15,8 @@ pub(super) const AUDIT_LOG: &str = "audit.log";
 pub(super) const CONTROLLER_MANAGER_KUBECONFIG: &str = "controller-manager.kubeconfig";
 
 /// The controllers that the tests need. They are named in full: short names are refused.
-const CONTROLLERS: &str = "serviceaccount-controller,namespace-controller,garbage-collector-controller,\
-    root-ca-certificate-publisher-controller";
+const CONTROLLERS: &str = "serviceaccount-controller,serviceaccount-token-controller,namespace-controller,\
+    garbage-collector-controller,root-ca-certificate-publisher-controller";
 
 /// One event for each request, when its answer is complete, or begun for a watch.
 const AUDIT_POLICY: &str = "\

@@ -22,8 +22,8 @@ pub(super) const REPOSITORY: &str = "shop/web";
 /// Its tag.
 pub(super) const TAG: &str = "1.0";
 
-/// A threshold that makes every login due ten seconds after it was handed out.
-pub(super) const SOON: &str = "59m50s";
+/// A threshold that makes every login due five seconds after it was handed out.
+pub(super) const SOON: &str = "59m55s";
 
 /// The name of the image in an instance.
 pub(super) fn reference(instance: &Instance) -> String {

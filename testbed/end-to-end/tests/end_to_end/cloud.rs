@@ -7,8 +7,8 @@ use crate::scene::{ACME_BY_KEY, PARTNER_BY_KEY, Scene};
 
 const LOGIN: &str = "GetAuthorizationToken";
 const ENDPOINTS: &str = "ListInstanceEndpoint";
-/// Makes every login due ten seconds after it was handed out.
-const SOON: [(&str, &str); 1] = [("expiring-threshold", "59m50s")];
+/// Makes every login due three seconds after it was handed out.
+const SOON: [(&str, &str); 1] = [("expiring-threshold", "59m57s")];
 
 /// Serves one namespace with [`ACME`].
 async fn served(scene: &mut Scene<'_>) -> (String, Served) {

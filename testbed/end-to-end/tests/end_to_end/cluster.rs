@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use acr_end_to_end::{ACME, PULL_SECRET, RunOptions, Stage};
-use acr_testbed::AuditEvent;
+use acr_end_to_end::{ACME, PULL_SECRET, Stage};
+use acr_testbed::{AuditEvent, ControlPlane, Part};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::json;
@@ -83,47 +83,77 @@ async fn idle_means_nothing_but_watches_and_renewals_of_the_lease() {
 #[tokio::test]
 async fn an_api_server_that_is_gone_for_20_seconds_during_a_wave_loses_nothing() {
     let control_plane = control_plane(&[]).await;
-    let mut scene = Scene::begin_on(&control_plane, "wave", |_| {}).await;
-    let mut spaces = Vec::new();
-    for number in 0..40 {
-        let space = scene.space(&number.to_string());
-        scene.stage.create_namespace(&space, &[]).await.unwrap();
-        for account in ["a", "b", "c", "d"] {
-            scene.create_account_with(&space, account, &json!([{ "name": "theirs" }])).await;
-        }
-        spaces.push(space);
-    }
-    scene.start(&RunOptions::default()).await;
-    let names: Vec<&str> = spaces.iter().map(String::as_str).collect();
-    scene.configure(ACME_BY_KEY, &names, &[("service-account", "*")]).await;
-    scene.attached(&spaces[0], "a").await;
+    let mut wave = Wave::begin(&control_plane, "wave").await;
     control_plane.stop_api_server().unwrap();
     // As long as it is to be gone.
     tokio::time::sleep(Duration::from_secs(20)).await;
     control_plane.start_api_server().await.unwrap();
-    scene.was_restarted = true;
-    for space in &spaces {
-        let complete = async || {
-            for account in ["a", "b", "c", "d", "default"] {
-                if !scene.is_attached(space, account).await {
-                    return None;
-                }
-            }
-            scene.served_now(space).await.filter(|served| served.hosts == ACME.hosts)
-        };
-        scene.within(RECOVERY, &format!("{space} is served"), complete).await;
-        for account in ["a", "b", "c", "d"] {
-            assert_eq!(scene.list(space, account).await, ["theirs", PULL_SECRET]);
-        }
-    }
-    scene.component_mut().check_alive().unwrap();
-    assert_eq!(scene.logins(), 1);
+    wave.scene.was_restarted = true;
+    wave.complete().await;
+}
 
-    // The watches are back as well: what is new is served at once.
-    let later = "wave-0";
-    scene.stage.create_account(later, "late").await.unwrap();
-    scene.attached(later, "late").await;
-    scene.end().await;
+#[tokio::test]
+async fn an_api_server_that_answers_nothing_for_20_seconds_during_a_wave_loses_nothing() {
+    let control_plane = control_plane(&[]).await;
+    let wave = Wave::begin(&control_plane, "hang").await;
+    control_plane.pause(Part::ApiServer).unwrap();
+    // Longer than the Lease is good for: its holder has to stop, and to begin anew.
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    control_plane.resume(Part::ApiServer).unwrap();
+    wave.complete().await;
+}
+
+/// Many namespaces that are to be served at once.
+struct Wave<'a> {
+    scene: Scene<'a>,
+    spaces: Vec<String>,
+}
+
+impl<'a> Wave<'a> {
+    const ACCOUNTS: [&'static str; 4] = ["a", "b", "c", "d"];
+
+    /// Begins a wave, and returns when some of it is done.
+    async fn begin(control_plane: &'a ControlPlane, name: &str) -> Self {
+        let mut scene = Scene::begin_on(control_plane, name, |_| {}).await;
+        let mut spaces = Vec::new();
+        for number in 0..40 {
+            let space = scene.space(&number.to_string());
+            scene.stage.create_namespace(&space, &[]).await.unwrap();
+            for account in Self::ACCOUNTS {
+                scene.create_account_with(&space, account, &json!([{ "name": "theirs" }])).await;
+            }
+            spaces.push(space);
+        }
+        scene.run().await;
+        let names: Vec<&str> = spaces.iter().map(String::as_str).collect();
+        scene.configure(ACME_BY_KEY, &names, &[("service-account", "*")]).await;
+        scene.attached(&spaces[0], "a").await;
+        Self { scene, spaces }
+    }
+
+    /// Everything is served in the end, each list has our name once, and what is new is served at once.
+    async fn complete(mut self) {
+        let scene = &self.scene;
+        for space in &self.spaces {
+            let complete = async || {
+                for account in Self::ACCOUNTS.iter().chain(&["default"]) {
+                    if !scene.is_attached(space, account).await {
+                        return None;
+                    }
+                }
+                scene.served_now(space).await.filter(|served| served.hosts == ACME.hosts)
+            };
+            scene.within(RECOVERY, &format!("{space} is served"), complete).await;
+            for account in Self::ACCOUNTS {
+                assert_eq!(scene.list(space, account).await, ["theirs", PULL_SECRET]);
+            }
+        }
+        assert_eq!(scene.logins(), 1);
+        scene.stage.create_account(&self.spaces[0], "late").await.unwrap();
+        scene.attached(&self.spaces[0], "late").await;
+        self.scene.component_mut().check_alive().unwrap();
+        self.scene.end().await;
+    }
 }
 
 #[tokio::test]

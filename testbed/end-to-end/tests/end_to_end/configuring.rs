@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use acr_end_to_end::{ACME, CONFIG_MAP};
+use acr_end_to_end::{ACME, CONFIG_MAP, secret_login};
 use kube::ResourceExt;
 
 use crate::scene::{ACME_BY_KEY, PARTNER_BY_KEY, Scene};
@@ -112,20 +112,32 @@ async fn warnings_are_said_and_the_rest_counts() {
     let mut scene = Scene::begin("warn").await;
     let space = scene.create_space("shop").await;
     let twice = format!(
-        "{ACME_BY_KEY}{}  domains: {}\n- instanceId: cri-xxxxxxx\n  customAccessKey: LTAI5tPuller\n  \
+        "{ACME_BY_KEY}  domains: {0}\n{PARTNER_BY_KEY}  domains: {0}\n- instanceId: cri-xxxxxxx\n  customAccessKey: LTAI5tPuller\n  \
          customAccessKeySecret: marker-puller-secret\n- instanceId: \"\"\n",
-        PARTNER_BY_KEY, ACME.public_host
+        ACME.public_host
     );
     let keys = [("acr-api-version", "v1"), ("team", "blue")];
     scene.configure(&twice, &[&space], &keys).await;
     scene.run().await;
     scene.attached(&space, "default").await;
-    let codes = ["InlineAccessKey", "UnknownKey", "NoEffect", "NotSupportedYet", "PlaceholderNotReplaced"];
+    let codes = [
+        "InlineAccessKey",
+        "UnknownKey",
+        "NoEffect",
+        "NotSupportedYet",
+        "PlaceholderNotReplaced",
+        "DuplicateHost",
+    ];
     for code in codes {
         scene.finding(code).await;
     }
-    // The first entry wins the host that both want, and the entries after it do not disturb it.
-    scene.served_with_acme(&space).await;
+    // The first entry wins the host that both want: its instance is the one that can be pulled from.
+    scene.served(&space, &[ACME.public_host]).await;
+    let images = scene.images(ACME).await;
+    images.push(&scene.stage, "shop/web", "1.0").await.unwrap();
+    let secret = scene.stage.pull_secret(&space).await.unwrap().unwrap();
+    let login = secret_login(&space, &secret, ACME.public_host).unwrap();
+    images.pull(ACME.public_host, "shop/web", "1.0", login.as_ref()).await.unwrap().unwrap();
     scene.end().await;
 }
 

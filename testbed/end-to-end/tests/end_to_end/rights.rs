@@ -1,12 +1,15 @@
 //! The rights that the component runs under are the closed list, and what it says of itself is complete.
 
-use acr_end_to_end::{ACME, PARTNER, PULL_SECRET, SERVICE_ACCOUNT};
+use std::path::Path;
+
+use acr_end_to_end::{ACME, PARTNER, PULL_SECRET, RunOptions, SERVICE_ACCOUNT};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, ServiceAccount};
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use kube::{Client, Error};
 use serde_json::json;
 
 use crate::scene::{ACME_BY_KEY, PARTNER_BY_KEY, Scene};
+use crate::{shared_control_plane, tools};
 
 fn is_forbidden<T>(answer: Result<T, Error>) -> bool {
     matches!(answer, Err(Error::Api(status)) if status.code == 403)
@@ -47,6 +50,44 @@ async fn whatever_is_not_on_the_list_is_forbidden() {
     assert!(secrets.get_opt(PULL_SECRET).await.unwrap().is_none());
     let by_name = ListParams::default().fields(&format!("metadata.name={PULL_SECRET}"));
     all.list(&by_name).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_manifests_are_taken_by_the_api_server_as_they_are() {
+    let control_plane = shared_control_plane().await;
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+    let mut command = tokio::process::Command::new(tools().await.kubectl());
+    command.arg("--kubeconfig").arg(control_plane.admin_kubeconfig());
+    command.args(["apply", "--server-side", "--dry-run=server", "--validate=strict"]);
+    let files = std::fs::read_dir(&deploy).unwrap().map(|file| file.unwrap().path());
+    let manifests: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
+    assert!(manifests.len() >= 5, "{manifests:?}");
+    for manifest in manifests {
+        command.arg("--filename").arg(manifest);
+    }
+    let output = command.output().await.unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
+
+#[tokio::test]
+async fn a_log_is_json_where_that_is_asked_for_and_tells_no_secret_however_loud_it_is() {
+    let mut scene = Scene::begin("loud").await;
+    let space = scene.create_space("shop").await;
+    scene.configure(ACME_BY_KEY, &[&space], &[]).await;
+    let loud = "--log-level=trace,hyper=trace,hyper_util=trace,rustls=trace,tower=trace,kube_client=trace";
+    let arguments = vec!["--log-format=json".to_owned(), loud.to_owned()];
+    scene.run_with(&RunOptions { arguments, ..RunOptions::default() }).await;
+    scene.served_with_acme(&space).await;
+    scene.configure("- instanceId: cri-1\n  customAccessKeySecret: marker-half\n", &[&space], &[]).await;
+    scene.finding("IncompletePair").await;
+    let log = scene.component().log().unwrap();
+    assert!(log.lines().count() > 100);
+    for line in log.lines() {
+        let line: serde_json::Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(line["level"].is_string() && line["timestamp"].is_string(), "{line}");
+    }
+    scene.end().await;
 }
 
 #[tokio::test]

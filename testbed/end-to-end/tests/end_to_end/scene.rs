@@ -99,7 +99,10 @@ impl<'a> Scene<'a> {
 
     /// Starts the component and does not wait.
     pub(crate) async fn start(&mut self, options: &RunOptions) {
-        let component = Component::start(tools().await, program().await, &self.stage, options).unwrap();
+        // Secrets are in no level of the log.
+        let mut options = options.clone();
+        options.environment.insert(0, ("RUST_LOG".to_owned(), "debug".to_owned()));
+        let component = Component::start(tools().await, program().await, &self.stage, &options).unwrap();
         self.log = Some(component.log_path().to_owned());
         self.component = Some(component);
     }
@@ -299,7 +302,7 @@ impl<'a> Scene<'a> {
             told.push(std::fs::read_to_string(log).unwrap());
         }
         for text in &told {
-            assert!(!text.contains("panicked"), "{text}");
+            assert!(!text.contains("panicked at"), "{text}");
             for secret in &secrets {
                 assert!(!text.contains(secret.as_str()), "a secret was told: {text}");
             }
