@@ -18,6 +18,7 @@ pub mod operation;
 mod payload;
 mod policy;
 pub mod settings;
+mod slots;
 pub mod status;
 pub mod time;
 mod work;

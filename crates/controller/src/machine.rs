@@ -219,7 +219,7 @@ impl Machine {
             if self.recorder.durable().is_some() {
                 let gathered = self.gathering.filter(|_| self.recorder.configuration_is_durable());
                 wakes.extend([
-                    self.book.wake(),
+                    self.book.wake(self.clocked),
                     gathered.map(|since| since.plus(cloud::GATHER)),
                     self.queues.death,
                 ]);

@@ -248,8 +248,8 @@ impl Book {
     }
 
     /// When to ask [`Self::take`] again although nothing was answered.
-    pub fn wake(&self) -> Option<Mono> {
-        self.leaves().filter_map(|(key, fact)| self.leaf_wakes(*key, fact)).min()
+    pub fn wake(&self, now: Mono) -> Option<Mono> {
+        self.leaves().filter_map(|(key, fact)| self.leaf_wakes(now, *key, fact)).min()
     }
 
     fn operation(&self, key: FactKey) -> &'static str {
@@ -324,13 +324,13 @@ impl Book {
         fresh || better_than_none
     }
 
-    fn leaf_wakes(&self, key: FactKey, fact: &Fact) -> Option<Mono> {
+    fn leaf_wakes(&self, now: Mono, key: FactKey, fact: &Fact) -> Option<Mono> {
         let due = match (&fact.value, fact.wanted.companion) {
             (None, _) => Mono(0),
             (Some(_), None) => fact.due,
             (Some(_), Some(_)) => return None,
         };
-        let mut wake = due;
+        let mut wake = due.max(now);
         let mut key = key;
         // The chain up to what would be asked: a call in flight wakes by its answer, a failure by its back-off.
         loop {

@@ -43,6 +43,8 @@ struct Document<'a> {
     cloud_offset_millis: i64,
     #[serde(default, borrow)]
     lines: Vec<LineText<'a>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", borrow)]
+    carried: BTreeMap<KeySlot, LoginText<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -57,6 +59,8 @@ struct LineText<'a> {
     login: Option<LoginText<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     slots: Vec<KeySlot>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    refused: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -78,7 +82,7 @@ struct LoginText<'a> {
 
 /// The text of a record, wiped when dropped. The same record gives the same bytes.
 pub fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
-    let Record { accepted, retiring, lines, region, cloud_offset_millis } = record;
+    let Record { accepted, retiring, lines, carried, region, cloud_offset_millis } = record;
     let document = Document {
         version: VERSION,
         accepted: accepted.as_ref().map(|accepted| accepted.data.clone()),
@@ -86,6 +90,7 @@ pub fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
         region: region.clone(),
         cloud_offset_millis: *cloud_offset_millis,
         lines: lines.iter().map(|(key, line)| line_text(key, line)).collect(),
+        carried: carried.iter().map(|(slot, held)| (slot.clone(), login_text(held))).collect(),
     };
     let mut text = Zeroizing::new(Vec::with_capacity(RESERVE_BYTES));
     let written = serde_json::to_writer(&mut *text, &document);
@@ -97,19 +102,37 @@ pub fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
 const RESERVE_BYTES: usize = 1 << 15;
 
 fn line_text<'a>(key: &LineKey, line: &'a LineRecord) -> LineText<'a> {
-    let LineRecord { hosts, fewer, login, slots } = line;
+    let LineRecord { hosts, fewer, login, slots, refused } = line;
     LineText {
         key: key.clone(),
         hosts: hosts.as_deref().map(host_texts),
         fewer: fewer.as_deref().map(host_texts),
-        login: login.as_ref().map(|HeldLogin { fact, login, handed_out }| LoginText {
-            fact: *fact,
-            username: login.username.as_str().into(),
-            password: login.password.expose_secret().into(),
-            expires: login.expires,
-            handed_out: *handed_out,
-        }),
+        login: login.as_ref().map(login_text),
         slots: slots.clone(),
+        refused: *refused,
+    }
+}
+
+fn login_text(held: &HeldLogin) -> LoginText<'_> {
+    let HeldLogin { fact, login, handed_out } = held;
+    LoginText {
+        fact: *fact,
+        username: login.username.as_str().into(),
+        password: login.password.expose_secret().into(),
+        expires: login.expires,
+        handed_out: *handed_out,
+    }
+}
+
+fn held(login: LoginText<'_>) -> HeldLogin {
+    HeldLogin {
+        fact: login.fact,
+        login: Arc::new(Login {
+            username: login.username.into_owned(),
+            password: login.password.into_owned().into(),
+            expires: login.expires,
+        }),
+        handed_out: login.handed_out,
     }
 }
 
@@ -131,31 +154,23 @@ pub fn decode(text: &[u8]) -> Result<Record, Unusable> {
         return Err(Unusable::Version(version));
     }
     let document: Document<'_> = serde_json::from_slice(text).map_err(|_| Unusable::Damaged)?;
-    let Document { version: _, accepted, retiring, region, cloud_offset_millis, lines } = document;
+    let Document { version: _, accepted, retiring, region, cloud_offset_millis, lines, carried } = document;
     let lines = lines.into_iter().map(|line| {
-        let login = line.login.map(|login| HeldLogin {
-            fact: login.fact,
-            login: Arc::new(Login {
-                username: login.username.into_owned(),
-                password: login.password.into_owned().into(),
-                expires: login.expires,
-            }),
-            handed_out: login.handed_out,
-        });
-        (
-            line.key,
-            LineRecord {
-                hosts: line.hosts.map(hosts),
-                fewer: line.fewer.map(hosts),
-                login,
-                slots: line.slots,
-            },
-        )
+        let LineText { key, hosts: known, fewer, login, slots, refused } = line;
+        let record = LineRecord {
+            hosts: known.map(hosts),
+            fewer: fewer.map(hosts),
+            login: login.map(held),
+            slots,
+            refused,
+        };
+        (key, record)
     });
     Ok(Record {
         accepted: accepted.and_then(Accepted::read).map(Arc::new),
         retiring: retiring.into_iter().filter_map(Accepted::read).map(Arc::new).collect(),
         lines: lines.collect(),
+        carried: carried.into_iter().map(|(slot, login)| (slot, held(login))).collect(),
         region,
         cloud_offset_millis,
     })
@@ -186,17 +201,20 @@ mod tests {
             }),
             handed_out: UnixMillis(3),
         };
+        let carried = held.clone();
         let line = LineRecord {
             hosts: Some(vec![host("a"), host("b")]),
             fewer: Some(vec![host("a")]),
             login: Some(held),
             slots: vec![KeySlot::host("a")],
+            refused: true,
         };
         let data = BTreeMap::from([("acr-registry-info".to_owned(), "[]".to_owned())]);
         let record = Record {
             accepted: Accepted::read(data.clone()).map(Arc::new),
             retiring: vec![],
             lines: BTreeMap::from([(key.clone(), line)]),
+            carried: BTreeMap::from([(KeySlot::host("c"), carried)]),
             region: Some("cn-hangzhou".into()),
             cloud_offset_millis: -4,
         };

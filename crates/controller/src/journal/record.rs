@@ -22,6 +22,9 @@ pub struct Record {
     pub retiring: Vec<Arc<Accepted>>,
     /// Hosts and login per line.
     pub lines: BTreeMap<LineKey, LineRecord>,
+    /// Logins that an earlier configuration published, for slots that are still wanted and whose own login has not
+    /// come yet.
+    pub carried: BTreeMap<KeySlot, HeldLogin>,
     /// The region of this node, once it was asked for.
     pub region: Option<String>,
     /// Milliseconds from the wall clock to the cloud's.
@@ -62,6 +65,8 @@ pub struct LineRecord {
     pub login: Option<HeldLogin>,
     /// The key slots that it was given last.
     pub slots: Vec<KeySlot>,
+    /// The identity may not ask for the domains.
+    pub refused: bool,
 }
 
 /// A login with the fact that it answered.

@@ -99,6 +99,11 @@ impl Recorder {
             }
     }
 
+    /// What counts, for whoever knows that the journal was read.
+    pub fn counting(&self) -> &Record {
+        &self.durable
+    }
+
     /// What may count by now: the record that was sent last and not refused, else the durable one.
     pub fn latest(&self) -> &Record {
         match (&self.in_flight, &self.unconfirmed) {

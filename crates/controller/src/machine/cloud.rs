@@ -14,7 +14,7 @@ use crate::journal::{HeldLogin, LineRecord, Recorder};
 use crate::names::STS_AUDIENCE;
 use crate::observation::Answer;
 use crate::operation::{Class, Operation, Subject};
-use crate::payload;
+use crate::slots::note_slots;
 use crate::status::ActiveFinding;
 use crate::time::Now;
 
@@ -132,7 +132,19 @@ impl Machine {
                     self.redraw(now);
                 }
             }
-            Change::None => {}
+            Change::None => {
+                // That the domains cannot be had decides, too, who is given those of an entry.
+                let record = self.recorder.desired();
+                let news = self.lines.drawn.iter().any(|line| {
+                    let known = record.lines.get(&line.key);
+                    line.endpoints == key
+                        && self.may_not_list(line)
+                        && known.is_some_and(|known| !known.refused)
+                });
+                if news {
+                    self.gathering.get_or_insert(now.mono);
+                }
+            }
         }
         self.report_lines(now);
     }
@@ -161,6 +173,7 @@ impl Machine {
             {
                 take_hosts(&mut next, hosts.clone());
             }
+            next.refused = self.may_not_list(line);
             if next != former {
                 changed = true;
                 record.lines.insert(line.key.clone(), next);
@@ -169,7 +182,7 @@ impl Machine {
         if !changed {
             return;
         }
-        payload::note_slots(&self.lines.drawn, &mut record.lines);
+        note_slots(&self.lines.drawn, &mut record);
         record.cloud_offset_millis = self.clock.offset_millis(now);
         if Recorder::fits(&record) {
             self.recorder.change(|desired| *desired = record);
@@ -180,6 +193,12 @@ impl Machine {
                     .to_owned();
             self.ledger.set_one(now.mono, "journal-size", Subject::Configuration, "JournalTooLarge", message);
         }
+    }
+
+    /// Whether the domains of a line cannot be asked for, and nobody knows them.
+    fn may_not_list(&self, line: &Line) -> bool {
+        self.book.value(line.endpoints).is_none()
+            && self.book.failure(line.endpoints).is_some_and(|failure| failure.kind == FailureKind::Denied)
     }
 
     fn take_login(&self, now: Now, line: &Line, record: &mut LineRecord) {

@@ -1,9 +1,10 @@
 //! How an edit of the configuration is accepted or refused, and what follows from one that counts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use acr_configuration::{Finding, Loaded, Source};
-use acr_credentials::UnixMillis;
+use acr_credentials::{KeySlot, UnixMillis};
 
 use super::{Flight, Machine};
 use crate::area::Area;
@@ -11,11 +12,11 @@ use crate::facts::book::Value;
 use crate::facts::chain::Surroundings;
 use crate::facts::timing::{Timing, renewal};
 use crate::facts::{Line, LineKey, Lines, Question};
-use crate::journal::{Accepted, LineRecord, Record, Recorder};
+use crate::journal::{Accepted, HeldLogin, LineRecord, Record, Recorder};
 use crate::observation::Watch;
 use crate::operation::Subject;
-use crate::payload;
 use crate::settings::Purpose;
+use crate::slots::{note_slots, published};
 use crate::status::ActiveFinding;
 use crate::time::Now;
 
@@ -58,7 +59,7 @@ impl Machine {
         let mut active: Vec<ActiveFinding> = findings.iter().map(active_finding).collect();
         if let (true, Some(configuration)) = (usable, configuration) {
             let accepted = Arc::new(Accepted { data: seen.data.clone(), configuration });
-            if let Err(finding) = self.accept(&accepted) {
+            if let Err(finding) = self.accept(now, &accepted) {
                 active.push(finding);
             }
         }
@@ -70,11 +71,11 @@ impl Machine {
     }
 
     /// Whether something else than this text is in force: then an edit with an error is refused whole.
-    fn accepted_other_text(&self, data: &std::collections::BTreeMap<String, String>) -> bool {
+    fn accepted_other_text(&self, data: &BTreeMap<String, String>) -> bool {
         self.recorder.desired().accepted.as_ref().is_some_and(|accepted| accepted.data != *data)
     }
 
-    fn accept(&mut self, accepted: &Arc<Accepted>) -> Result<(), ActiveFinding> {
+    fn accept(&mut self, now: Now, accepted: &Arc<Accepted>) -> Result<(), ActiveFinding> {
         let desired = self.recorder.desired();
         if desired.accepted.as_ref().is_some_and(|current| current.data == accepted.data) {
             return Ok(());
@@ -84,7 +85,6 @@ impl Machine {
         let mut record = self.recorder.latest().clone();
         record.region.clone_from(&desired.region);
         record.cloud_offset_millis = desired.cloud_offset_millis;
-        record.lines.extend(desired.lines.iter().map(|(key, line)| (key.clone(), line.clone())));
         if let Some(former) = record.accepted.replace(Arc::clone(accepted)) {
             let area =
                 |accepted: &Accepted| Area::of(&accepted.configuration, |entry| entry.unsupported.is_none());
@@ -92,7 +92,7 @@ impl Machine {
                 record.retiring.push(former);
             }
         }
-        self.hand_lines_over(&mut record, accepted);
+        self.hand_lines_over(now, &mut record, accepted);
         if !Recorder::fits(&record) {
             return Err(ActiveFinding {
                 subject: Subject::Configuration,
@@ -108,33 +108,53 @@ impl Machine {
         Ok(())
     }
 
-    /// Hands what is held to the lines of a new configuration: first to those that want the very login that is held,
-    /// then, until they have one of their own, to those of the same instance. What nobody takes is dropped.
-    fn hand_lines_over(&self, record: &mut Record, accepted: &Accepted) {
+    /// Hands what is held to the lines of a new configuration: a login to the line that wants this very login, domains
+    /// to any line of their instance. The logins of other slots that are published now are carried on.
+    fn hand_lines_over(&self, now: Now, record: &mut Record, accepted: &Accepted) {
         let Lines { drawn, wanted, .. } = Lines::of(&accepted.configuration, self.surroundings(record));
         if wanted.iter().any(|wanted| matches!(wanted.question, Question::Region { .. })) {
             // While a region is not known its lines are not drawn, but neither are they gone.
             return;
         }
-        let mut held = std::mem::take(&mut record.lines);
-        let same_instance =
-            |key: &LineKey, line: &Line| key.instance == line.key.instance && key.region == line.key.region;
-        let holds = |former: &LineRecord, line: &Line| {
-            former.login.as_ref().is_some_and(|login| login.fact == line.login)
-        };
-        for exactly in [true, false] {
-            for line in &drawn {
-                if record.lines.contains_key(&line.key) {
-                    continue;
-                }
-                let fits = |(key, former): &(&LineKey, &LineRecord)| {
-                    same_instance(key, line) && (!exactly || holds(former, line))
+        // The newest first: what shall be written, what was sent, what counts.
+        let held: Vec<(LineKey, LineRecord)> =
+            [self.recorder.desired(), self.recorder.latest(), self.recorder.counting()]
+                .into_iter()
+                .flat_map(|record| record.lines.clone())
+                .collect();
+        record.carried = self.published(now);
+        record.lines = drawn
+            .iter()
+            .filter_map(|line| {
+                let mut same = held
+                    .iter()
+                    .filter(|(key, _)| key.instance == line.key.instance && key.region == line.key.region)
+                    .map(|(_, former)| former);
+                let exactly = same
+                    .clone()
+                    .find(|former| former.login.as_ref().is_some_and(|held| held.fact == line.login));
+                let former = match exactly {
+                    Some(former) => former.clone(),
+                    None => LineRecord { login: None, ..same.next()?.clone() },
                 };
-                let Some(key) = held.iter().find(fits).map(|(key, _)| key.clone()) else { continue };
-                record.lines.extend(held.remove(&key).map(|former| (line.key.clone(), former)));
+                Some((line.key.clone(), former))
+            })
+            .collect();
+        note_slots(&drawn, record);
+    }
+
+    /// The logins that the pull secrets hold now, by slot.
+    fn published(&self, now: Now) -> BTreeMap<KeySlot, HeldLogin> {
+        let time = self.clock.time(now);
+        let mut all = BTreeMap::new();
+        for record in [self.recorder.counting(), self.recorder.latest()] {
+            let Some(accepted) = &record.accepted else { continue };
+            let lines = Lines::of(&accepted.configuration, self.surroundings(record)).drawn;
+            for (slot, held) in published(&lines, record, time) {
+                all.entry(slot).or_insert(held);
             }
         }
-        payload::note_slots(&drawn, &mut record.lines);
+        all
     }
 
     fn surroundings<'a>(&'a self, record: &'a Record) -> Surroundings<'a> {
@@ -201,7 +221,7 @@ impl Machine {
     }
 
     /// Gives facts the values that the journal holds for them, so that a restart asks nothing.
-    fn seed_facts(&mut self, now: Now, records: &std::collections::BTreeMap<LineKey, LineRecord>) {
+    fn seed_facts(&mut self, now: Now, records: &BTreeMap<LineKey, LineRecord>) {
         let timing = self.timing();
         let lines: Vec<Line> = self.lines.drawn.clone();
         for line in lines {

@@ -194,7 +194,7 @@ impl Machine {
                     }
                 } else if work.fights > 0 {
                     let calm = work.calm;
-                    if work.comes_back(calm) {
+                    if calm > now.mono && work.comes_back(calm) {
                         self.later(calm, Target::Account(Arc::clone(namespace), name.into()));
                     }
                 }

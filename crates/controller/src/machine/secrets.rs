@@ -69,7 +69,7 @@ impl Machine {
         let email =
             record.accepted.as_ref().and_then(|accepted| accepted.configuration.notify_email.as_deref());
         let time = self.clock.time(now);
-        let profile = Arc::new(payload::profile(&self.lines.drawn, &record.lines, &places, email, time));
+        let profile = Arc::new(payload::profile(&self.lines.drawn, record, &places, email, time));
         if let Some(dies) = profile.dies {
             let death = now.mono.plus(dies.since(time));
             self.queues.death = Some(self.queues.death.map_or(death, |known| known.min(death)));

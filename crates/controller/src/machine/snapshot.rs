@@ -1,8 +1,8 @@
 //! The machine as others see it.
 
 use super::Machine;
-use crate::payload::slots;
 use crate::policy::Standing;
+use crate::slots::slots;
 use crate::status::{LoginStatus, Progress, Status};
 use crate::time::Now;
 
@@ -30,7 +30,7 @@ impl Machine {
         lines
             .iter()
             .map(|line| {
-                let hosts = slots(lines, &record.lines, line).unwrap_or_default();
+                let hosts = slots(lines, record, line).unwrap_or_default();
                 let held = record.lines.get(&line.key).and_then(|line| line.login.as_ref());
                 LoginStatus {
                     entry: line.index,
