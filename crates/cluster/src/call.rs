@@ -3,15 +3,16 @@
 use std::error::Error;
 use std::time::Duration;
 
+use acr_controller::{LEASE_DEADLINE, LEASE_DURATION};
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use kube::Client;
 
-/// How long an operation may take. A holder of the Lease starts nothing after 10 of its 15 seconds, so that
-/// whatever it has in flight ends before somebody else can take the Lease.
-pub(crate) const OPERATION_DEADLINE: Duration = Duration::from_secs(5);
+/// How long an operation may take: what the Lease leaves between the last moment at which its holder starts one and
+/// the first at which somebody else can take it.
+pub(crate) const OPERATION_DEADLINE: Duration = LEASE_DURATION.saturating_sub(LEASE_DEADLINE);
 
 /// A complete answer.
 #[derive(Clone)]

@@ -60,8 +60,8 @@ impl Cluster {
         watch::start(&inner.client, &inner.ourselves.namespace, &inner.config_map_uid, observations)
     }
 
-    /// Carries `operation` out: one request, or two for an Event that was there. Ends within 5 s, or within
-    /// 10 s for an Event.
+    /// Carries `operation` out: one request, or two for an Event that was there. Ends within the time that the
+    /// Lease leaves (5 s).
     ///
     /// `Ask` and `ReadTokenFile` are not for the API server and are answered by `Refused`.
     pub async fn carry_out(&self, operation: Operation) -> Answer {

@@ -47,7 +47,9 @@ pub(crate) struct Scene<'a> {
 impl Events {
     /// Writes one, or counts it where the same was written before.
     pub(crate) async fn write(&self, client: &Client, report: &Report, scene: &Scene<'_>) -> Answer {
-        match self.try_write(client, report, scene).await {
+        // Both requests together: a second one must not start when the time is over.
+        let written = tokio::time::timeout(OPERATION_DEADLINE, self.try_write(client, report, scene)).await;
+        match written.unwrap_or_else(|late| Err(Unanswered(late.to_string()))) {
             Ok(received) => reply(Shape::Version, Asked::Other, &received),
             Err(Unanswered(message)) => Answer::Refused(Refusal::Unknown { message }),
         }
