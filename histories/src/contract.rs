@@ -235,7 +235,7 @@ impl Contract {
             candidates: known.candidates.clone(),
             clock: self.published.clock_bounds(known.cloud_time_heard, truth),
         };
-        self.writes_are_allowed(known, operation)?;
+        self.writes_are_allowed(known, operation, truth)?;
         if let Operation::Ask { call, .. } = operation {
             let known = self.known.get(&process);
             let threshold = known.map_or(0, Known::longest_threshold);

@@ -66,6 +66,20 @@ pub struct Report {
     pub digest: u64,
 }
 
+impl Report {
+    /// The report of a history that ended in a panic.
+    pub(crate) fn of_panic() -> Self {
+        let what = "the machine panics".to_owned();
+        Self {
+            violation: Some(Violation { rule: Rule::S7, what }),
+            coverage: Coverage::default(),
+            trace: Vec::new(),
+            steps: 0,
+            digest: 0,
+        }
+    }
+}
+
 /// Why a history cannot be run at all.
 #[derive(Debug, thiserror::Error)]
 #[error("no history without a cloud: {0}")]

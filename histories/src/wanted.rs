@@ -192,6 +192,8 @@ pub struct Claim {
     pub fact: Fact,
     /// Whether the configuration names the host; else the cloud did.
     pub explicit: bool,
+    /// Whether the entry has no other instance, so that it needs no list of domains to tell whose the host is.
+    pub alone: bool,
 }
 
 impl Wanted {
@@ -238,7 +240,8 @@ impl Wanted {
         let mut claims: BTreeMap<String, Vec<Claim>> = BTreeMap::new();
         for entry in self.entries.iter().filter(|entry| entry.admits_namespace(namespace)) {
             let mut put = |slot: String, instance, explicit| {
-                claims.entry(slot).or_default().push(Claim { fact: entry.fact(instance), explicit });
+                let alone = entry.instances.len() == 1;
+                claims.entry(slot).or_default().push(Claim { fact: entry.fact(instance), explicit, alone });
             };
             if let Some(domains) = &entry.domains {
                 for domain in domains {

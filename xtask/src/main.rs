@@ -3,6 +3,7 @@
 mod bench;
 mod cluster;
 mod demo;
+mod histories;
 mod test;
 mod workspace;
 
@@ -26,6 +27,7 @@ enum Command {
     Bench(bench::Arguments),
     Cluster(cluster::Arguments),
     Demo(demo::Arguments),
+    Histories(histories::Arguments),
     Test(test::Arguments),
 }
 
@@ -35,6 +37,7 @@ async fn main() -> ExitCode {
         Command::Bench(arguments) => bench::run(arguments).await,
         Command::Cluster(arguments) => cluster::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Histories(arguments) => histories::run(arguments).await,
         Command::Test(arguments) => test::run(arguments).await,
     };
     outcome.unwrap_or_else(|error| {

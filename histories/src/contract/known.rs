@@ -125,18 +125,24 @@ impl Known {
             Sight::PullSecretGone(namespace) => {
                 self.secret_versions.insert(namespace.clone(), u64::MAX);
             }
-            Sight::Configuration(seen) => match meanings.get(&seen.resource_version) {
-                Some(Meaning::Good(wanted)) => {
-                    self.consider(Candidate { wanted: wanted.clone(), whole: true });
-                }
-                Some(Meaning::Spoiled(Some(remainder)))
-                    if !self.candidates.iter().any(|candidate| candidate.whole) =>
-                {
-                    self.consider(Candidate { wanted: remainder.clone(), whole: false });
-                }
-                Some(Meaning::Spoiled(_)) | None => {}
-            },
-            Sight::ConfigurationGone => {}
+            Sight::Configuration(seen) => self.see_meaning(meanings.get(&seen.resource_version)),
+            Sight::ConfigurationGone => self.see_meaning(None),
+        }
+    }
+
+    fn see_meaning(&mut self, meaning: Option<&Meaning>) {
+        if let Some(Meaning::Good(wanted)) = meaning {
+            self.consider(Candidate { wanted: wanted.clone(), whole: true });
+            return;
+        }
+        // What was good before this process could lead was never accepted.
+        if !self.journal_read {
+            self.candidates.clear();
+        }
+        if let Some(Meaning::Spoiled(Some(remainder))) = meaning
+            && !self.candidates.iter().any(|candidate| candidate.whole)
+        {
+            self.consider(Candidate { wanted: remainder.clone(), whole: false });
         }
     }
 

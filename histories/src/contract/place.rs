@@ -42,8 +42,8 @@ impl Place<'_> {
             return if self.needs_a_secret() { Err(self.broken("has no pull secret")) } else { Ok(None) };
         };
         match secret.standing {
-            // Without any login there is nothing to write, so nobody has looked at it.
-            Standing::Foreign | Standing::Forged if !self.needs_a_secret() => return Ok(None),
+            // Only a payload that is whole takes over what works for its owner, so nobody has looked at it.
+            Standing::Foreign | Standing::Forged if !self.all_answer() => return Ok(None),
             Standing::Foreign | Standing::Forged => {
                 self.left_alone(secret)?;
                 coverage.note(Happening::ForeignSecretLeft);
@@ -56,6 +56,10 @@ impl Place<'_> {
                 self.reported()?;
                 return Ok(None);
             }
+            Standing::Own | Standing::Adopted if is_disguised(secret) => {
+                // Without a mark and with foreign data it looks like anybody's, to a process that starts now.
+                return Ok(None);
+            }
             Standing::Own | Standing::Adopted => {}
         }
         if secret.terminating {
@@ -63,6 +67,11 @@ impl Place<'_> {
         }
         self.is_current(secret)?;
         Ok(Some(secret))
+    }
+
+    /// Whether every entry gets its login and its domains.
+    fn all_answer(&self) -> bool {
+        self.wanted.facts().iter().all(|fact| fact.may_login() && fact.may_list())
     }
 
     fn needs_a_secret(&self) -> bool {
@@ -101,7 +110,7 @@ impl Place<'_> {
     fn must_be_there(&self, slot: &str, claims: &[Claim]) -> bool {
         claims.first().is_some_and(|first| {
             if first.explicit {
-                first.fact.may_login()
+                first.fact.may_login() && (first.alone || first.fact.may_list())
             } else {
                 first.fact.may_list()
                     && self.contract.published.surely_has(self.leader, first.fact.instance, slot)
@@ -112,8 +121,7 @@ impl Place<'_> {
     fn is_current(&self, secret: &PullSecret) -> Checked {
         // Without its journal the component cannot know what it published: before all entries have answered, writing
         // anew might take a good login away.
-        if self.contract.cold && self.wanted.facts().iter().any(|fact| !fact.may_login() || !fact.may_list())
-        {
+        if self.contract.cold && !self.all_answer() {
             return Ok(());
         }
         let document = Document::parse(&secret.document).map_err(|violation| self.broken(&violation.what))?;
@@ -143,7 +151,9 @@ impl Place<'_> {
     fn slot_is_current(&self, slot: &str, claims: &[Claim], found: &Slot) -> Checked {
         let record = self.truth.cloud.login(&found.password);
         let record = record.ok_or_else(|| self.broken(&format!("has a made-up login for {slot}")))?;
-        let first = claims.iter().position(|claim| claim.fact.may_login());
+        // The first entry that is sure to have the host: one that may not list domains may not know of it.
+        let sure = |claim: &Claim| claim.fact.may_login() && (claim.explicit || claim.fact.may_list());
+        let first = claims.iter().position(sure);
         let allowed = claims.iter().take(first.map_or(claims.len(), |first| first + 1));
         // Where the first entry cannot log in, the last good login stays until it is dead.
         let waits = first != Some(0);
@@ -163,4 +173,11 @@ impl Place<'_> {
             self.broken(&format!("has the email {:?} for {slot}", found.email)).what
         })
     }
+}
+
+/// Whether somebody took our marks off and wrote the data.
+fn is_disguised(secret: &PullSecret) -> bool {
+    secret.owner != names::FIELD_MANAGER
+        && !secret.annotations.contains_key(names::DIGEST_ANNOTATION)
+        && !secret.labels.contains_key(names::MANAGED_BY_LABEL)
 }

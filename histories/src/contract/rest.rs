@@ -8,6 +8,7 @@ use acr_controller::status::Status;
 
 use super::known::Known;
 use super::place::Place;
+use super::published::{DEAD_AFTER, Document};
 use super::{Checked, Contract, Meaning, ProcessId, Rule, Truth, Violation, ensure};
 use crate::api_server::{Namespace, PullSecret, Standing};
 use crate::coverage::{Coverage, Happening};
@@ -47,7 +48,9 @@ impl Contract {
             Operation::PatchList { namespace, .. } | Operation::DeletePullSecret { namespace, .. } => {
                 (namespace, false)
             }
-            Operation::ApplyPullSecret { namespace, .. } => (namespace, self.rest.answered),
+            Operation::ApplyPullSecret { namespace, .. } => {
+                (namespace, self.rest.answered || holds_a_dead_login(namespace, truth))
+            }
             _ => return Ok(()),
         };
         ensure(Rule::S5, reason || resists(namespace, truth), || {
@@ -204,6 +207,19 @@ impl Contract {
         })?;
         Ok(!excused)
     }
+}
+
+/// Whether time makes a write due: the one thing that it removes is a dead login.
+fn holds_a_dead_login(namespace: &str, truth: Truth<'_>) -> bool {
+    let secret = truth.server.pull_secrets().get(namespace);
+    let document = secret.and_then(|secret| Document::parse(&secret.document).ok());
+    document.is_some_and(|document| {
+        document.slots.values().any(|slot| {
+            let record = truth.cloud.login(&slot.password);
+            record
+                .is_some_and(|record| record.expires.plus(DEAD_AFTER) <= truth.cloud_time.plus_millis(1_000))
+        })
+    })
 }
 
 /// Whether something in a namespace resists, so that trying again is right.

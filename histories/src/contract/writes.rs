@@ -61,7 +61,12 @@ pub(super) fn s2_foreign_secrets_are_not_deleted(namespace: &str, before: &PullS
 
 impl Contract {
     /// S2, S3 and S6 at the start of an operation, by what its process was shown.
-    pub(super) fn writes_are_allowed(&self, known: &Known, operation: &Operation) -> Checked {
+    pub(super) fn writes_are_allowed(
+        &self,
+        known: &Known,
+        operation: &Operation,
+        truth: Truth<'_>,
+    ) -> Checked {
         match operation {
             Operation::PatchList { namespace, name, change, .. } => {
                 let key = (namespace.clone(), name.clone());
@@ -69,7 +74,7 @@ impl Contract {
                     ListChange::Create | ListChange::Append => s2_attached_in_scope(known, &key),
                     ListChange::Remove { .. } => {
                         s6_nothing_shrinks_before_all_is_listed(known, operation)?;
-                        self.s2_detached_where_retiring(known, &key)
+                        self.s2_detached_where_retiring(known, &key, truth)
                     }
                 }
             }
@@ -90,13 +95,17 @@ impl Contract {
         }
     }
 
-    fn s2_detached_where_retiring(&self, known: &Known, key: &AccountKey) -> Checked {
+    fn s2_detached_where_retiring(&self, known: &Known, key: &AccountKey, truth: Truth<'_>) -> Checked {
         let wanted_by_all = !known.candidates.is_empty()
             && known.candidates.iter().all(|candidate| known.serves_account(&candidate.wanted, key));
         ensure(Rule::S2, !wanted_by_all, || {
             format!("{}/{} is detached although it is in scope", key.0, key.1)
         })?;
+        // Whoever forges our marks in a namespace makes it look as if it had been served.
+        let secret = truth.server.pull_secrets().get(&key.0);
+        let forged = secret.is_some_and(|secret| secret.standing == Standing::Forged);
         let retiring = known.uninstall
+            || forged
             || self.ever_served.contains(key)
             || self.considered.iter().any(|wanted| known.serves_account(wanted, key));
         ensure(Rule::S2, retiring, || {

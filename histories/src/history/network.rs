@@ -44,9 +44,8 @@ impl History<'_> {
         let Some(process) = self.process(id) else { return Ok(()) };
         let wake = process.machine.wake().map(|mono| process.moment(mono));
         process.wake = wake;
-        let free = Class::ALL.into_iter().all(|class| process.has_slot(class));
         let outcome = process.machine.outcome();
-        if free && wake.is_some_and(|wake| wake <= now) && process.asleep_until <= now {
+        if wake.is_some_and(|wake| wake <= now) && process.asleep_until <= now && outcome.is_none() {
             let what = "`wake` lies in the past although `next` has nothing to do".to_owned();
             return Err(Violation { rule: Rule::S7, what });
         }
