@@ -115,9 +115,14 @@ async fn show(once: bool) -> Result {
     table.move_on();
     rotate(&stage, &acme, &mut component, &mut table).await?;
 
+    headline(if once {
+        "Without --once the cluster stays, to try this in another terminal"
+    } else {
+        "Try it in another terminal"
+    });
     print_ways_to_try(&control_plane, &tools);
     if once {
-        say("done: everything shown held true");
+        headline("Everything held true");
         return Ok(());
     }
     anstream::println!("\nThe table is kept up to date until Ctrl-C.\n");
@@ -196,7 +201,6 @@ async fn rotate(
 }
 
 fn print_ways_to_try(control_plane: &ControlPlane, tools: &Tools) {
-    headline("Try it in another terminal");
     let bin = tools.kubectl().parent().map(std::path::Path::display);
     anstream::println!("export KUBECONFIG={}", control_plane.admin_kubeconfig().display());
     if let Some(bin) = bin {

@@ -45,8 +45,9 @@ pub(super) struct Table<'a> {
     stage: &'a Stage<'a>,
     rows: Vec<Row>,
     terminal: bool,
-    /// Lines that stand on the screen and are drawn over next time.
+    /// Lines that stand on the screen and are drawn over next time, and what they say.
     drawn: usize,
+    text: String,
     started: Instant,
 }
 
@@ -57,6 +58,7 @@ impl<'a> Table<'a> {
             rows: Vec::new(),
             terminal: io::stdout().is_terminal(),
             drawn: 0,
+            text: String::new(),
             started: Instant::now(),
         }
     }
@@ -128,19 +130,27 @@ impl<'a> Table<'a> {
 
     fn redraw(&mut self) {
         let text = self.text();
+        if self.drawn > 0 && text == self.text {
+            return;
+        }
         let up = if self.drawn > 0 { format!("\x1b[{}A\x1b[J", self.drawn) } else { String::new() };
         self.drawn = text.lines().count();
         write(&format!("{up}{text}\n"));
+        self.text = text;
     }
 
     fn text(&self) -> String {
+        let now = jiff::Timestamp::now().as_second();
         let mut drawing = Drawing::new();
         drawing
             .load_style(UTF8_BORDERS_ONLY)
             .set_content_arrangement(ContentArrangement::Disabled)
             .set_header(["namespace", "ServiceAccount", "attached", "hosts", "first login ends"]);
         for row in &self.rows {
-            drawing.add_row(row.cells());
+            let [namespace, account, attached, hosts, expires] = row.cells();
+            let minutes = row.expires.map(|end| format!(", in {} min", (end - now).max(0) / 60));
+            let expires = format!("{expires}{}", minutes.unwrap_or_default());
+            drawing.add_row([namespace, account, attached, hosts, expires]);
         }
         drawing.to_string()
     }
