@@ -214,9 +214,9 @@ impl Machine {
         }
         let mut wakes = vec![self.lease.wake()];
         if !self.stopping && self.lease.leading(self.clocked) {
-            let objects = self.queues.wake().map(|wake| wake.max(self.paused));
-            wakes.extend([self.recorder.wake(), objects]);
+            wakes.push(self.recorder.wake());
             if self.recorder.durable().is_some() {
+                wakes.push(self.queues.wake().map(|wake| wake.max(self.paused)));
                 let gathered = self.gathering.filter(|_| self.recorder.configuration_is_durable());
                 wakes.extend([
                     self.book.wake(self.clocked),

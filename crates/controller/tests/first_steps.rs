@@ -19,7 +19,12 @@ use scenario::{HOST, ONE_ENTRY, Scenario};
 const OURS: &str = r#"[{"name":"acr-credential-secret-aggregation"}]"#;
 
 fn served() -> Scenario {
+    served_with(false)
+}
+
+fn served_with(late: bool) -> Scenario {
     let mut scenario = Scenario::new();
+    scenario.late = late;
     scenario.listing(|scenario| {
         scenario.configure(ONE_ENTRY, &[("watch-namespace", "default,team")]);
         scenario.namespace("default", &[]);
@@ -29,6 +34,15 @@ fn served() -> Scenario {
     });
     scenario.pass(2_000);
     scenario
+}
+
+#[test]
+fn the_lag_of_an_attach_is_measured_whichever_comes_first_its_answer_or_its_event() {
+    for late in [false, true] {
+        let scenario = served_with(late);
+        let lag = scenario.machine.status(scenario.now()).attach_lag;
+        assert_eq!(lag.counts.iter().sum::<u64>(), 1, "late: {late}");
+    }
 }
 
 #[test]
