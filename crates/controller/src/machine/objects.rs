@@ -185,7 +185,10 @@ impl Machine {
         if need == Need::Nothing {
             if let Some(work) = &mut account.work {
                 work.list = None;
-                work.since = None;
+                if !work.in_flight {
+                    // Kept for the answer where the event comes first: the answer counts the lag.
+                    work.since = None;
+                }
                 if work.at_rest(now.mono) {
                     let fought = work.fights > 0;
                     account.work = None;
