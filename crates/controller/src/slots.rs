@@ -1,6 +1,6 @@
 //! Which key slots a line is given, and which login each slot carries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use acr_configuration::Domain;
 use acr_credentials::{InstanceHost, KeySlot, UnixMillis};
@@ -63,17 +63,22 @@ fn slot(domain: &Domain) -> KeySlot {
 }
 
 /// Notes for each line the slots that it is given, so that they stay with it while it is not known who owns them,
-/// and drops what is carried for a slot that has a login of its own again.
+/// and drops what is carried for slots that no line waits for any more.
 pub fn note_slots(lines: &[Line], record: &mut Record) {
+    let mut awaited = BTreeSet::new();
+    let mut unknown = false;
     for line in lines {
-        let Some(slots) = slots(lines, record, line) else { continue };
-        if let Some(known) = record.lines.get_mut(&line.key) {
-            if known.login.is_some() {
-                record.carried.retain(|slot, _| !slots.contains(slot));
-            }
+        let slots = slots(lines, record, line);
+        let known = record.lines.entry(line.key.clone()).or_default();
+        if known.login.is_none() {
+            unknown |= slots.is_none();
+            awaited.extend(slots.iter().flatten().cloned());
+        }
+        if let Some(slots) = slots {
             known.slots = slots;
         }
     }
+    record.carried.retain(|slot, _| unknown || awaited.contains(slot));
 }
 
 /// The login of each slot, over all entries, as far as it is not dead: what a later configuration carries on.

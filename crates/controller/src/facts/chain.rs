@@ -16,12 +16,20 @@ pub const SESSION_NAME: &str = "aliyun-acr-credential-helper";
 /// What a line keeps across edits of the configuration: the instance, and which of several entries for it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LineKey {
-    /// The region.
+    /// The region; empty while that of this node is not known.
     pub region: String,
     /// `cri-…`.
     pub instance: String,
     /// 0 for the first entry of this instance, 1 for the next.
     pub ordinal: usize,
+}
+
+impl LineKey {
+    /// Whether two lines mean the same instance, as far as their regions are known.
+    pub fn same_instance(&self, other: &Self) -> bool {
+        let known = !self.region.is_empty() && !other.region.is_empty();
+        self.instance == other.instance && (self.region == other.region || !known)
+    }
 }
 
 /// One instance of one entry, and its two facts.
@@ -116,7 +124,8 @@ impl Lines {
         let settings = surroundings.settings;
         let given = entry.region.as_deref().or(settings.region.as_deref()).or(surroundings.local_region);
         let Some(region) = given else {
-            self.want(Question::Region { endpoints: metadata(configuration, entry) });
+            let region = self.want(Question::Region { endpoints: metadata(configuration, entry) });
+            self.draw_without_region(place, entry, ids, region);
             return;
         };
         let source = self.source(configuration, settings, entry, region);
@@ -146,6 +155,26 @@ impl Lines {
             let companion = Some(login.key());
             self.want(login);
             self.wanted.push(Wanted { question: domains, companion, only_compared: entry.domains.is_some() });
+        }
+    }
+
+    /// Lines of an entry whose region is not known yet: nothing is asked for them, but what an earlier configuration
+    /// published for their slots is carried on.
+    fn draw_without_region(&mut self, place: usize, entry: &Entry, ids: &[String], region: FactKey) {
+        for (nth, instance) in ids.iter().enumerate() {
+            let (instance, key) = (instance.clone(), KeySource::Fact(region));
+            let login = Question::Login { endpoints: vec![], instance: instance.clone(), key: key.clone() };
+            let domains = Question::Endpoints { endpoints: vec![], instance: instance.clone(), key };
+            let ordinal = self.ordinal("", &instance);
+            self.drawn.push(Line {
+                key: LineKey { region: String::new(), instance, ordinal },
+                place,
+                index: entry.index,
+                domains: entry.domains.clone(),
+                first: nth == 0,
+                login: login.key(),
+                endpoints: domains.key(),
+            });
         }
     }
 

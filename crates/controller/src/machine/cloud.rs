@@ -128,7 +128,12 @@ impl Machine {
             }
             Change::Region => {
                 if let Some(Value::Region(region)) = self.book.value(key).cloned() {
-                    self.recorder.change(|record| record.region = Some(region));
+                    let mut record = self.recorder.desired().clone();
+                    record.region = Some(region);
+                    if let Some(accepted) = record.accepted.clone() {
+                        self.hand_lines_over(now, &mut record, &accepted);
+                    }
+                    self.recorder.change(|desired| *desired = record);
                     self.redraw(now);
                 }
             }

@@ -11,7 +11,7 @@ use crate::area::Area;
 use crate::facts::book::Value;
 use crate::facts::chain::Surroundings;
 use crate::facts::timing::{Timing, renewal};
-use crate::facts::{Line, LineKey, Lines, Question};
+use crate::facts::{Line, LineKey, Lines};
 use crate::journal::{Accepted, HeldLogin, LineRecord, Record, Recorder};
 use crate::observation::Watch;
 use crate::operation::Subject;
@@ -110,12 +110,8 @@ impl Machine {
 
     /// Hands what is held to the lines of a new configuration: a login to the line that wants this very login, domains
     /// to any line of their instance. The logins of other slots that are published now are carried on.
-    fn hand_lines_over(&self, now: Now, record: &mut Record, accepted: &Accepted) {
-        let Lines { drawn, wanted, .. } = Lines::of(&accepted.configuration, self.surroundings(record));
-        if wanted.iter().any(|wanted| matches!(wanted.question, Question::Region { .. })) {
-            // While a region is not known its lines are not drawn, but neither are they gone.
-            return;
-        }
+    pub(super) fn hand_lines_over(&self, now: Now, record: &mut Record, accepted: &Accepted) {
+        let drawn = Lines::of(&accepted.configuration, self.surroundings(record)).drawn;
         // The newest first: what shall be written, what was sent, what counts.
         let held: Vec<(LineKey, LineRecord)> =
             [self.recorder.desired(), self.recorder.latest(), self.recorder.counting()]
@@ -126,10 +122,8 @@ impl Machine {
         record.lines = drawn
             .iter()
             .filter_map(|line| {
-                let mut same = held
-                    .iter()
-                    .filter(|(key, _)| key.instance == line.key.instance && key.region == line.key.region)
-                    .map(|(_, former)| former);
+                let mut same =
+                    held.iter().filter(|(key, _)| key.same_instance(&line.key)).map(|(_, former)| former);
                 let exactly = same
                     .clone()
                     .find(|former| former.login.as_ref().is_some_and(|held| held.fact == line.login));

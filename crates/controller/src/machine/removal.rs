@@ -36,9 +36,11 @@ impl Machine {
                 let stood_back = namespace.work.as_ref().is_some_and(|work| work.stood_back);
                 let secret = home == Standing::Retiring
                     && !stood_back
-                    && namespace.secret.as_ref().is_some_and(|secret| secret.ours());
+                    && (namespace.secret.as_ref().is_some_and(|secret| secret.ours())
+                        || namespace.work.as_ref().is_some_and(|work| work.awaiting()));
+                // A write that the watch has not shown yet may be one that has to be taken back.
                 let accounts = namespace.accounts().iter().filter(|account| {
-                    account.attached
+                    (account.attached || account.work.as_ref().is_some_and(|work| work.awaiting()))
                         && self.policy.account(home, name, namespace, account) == Standing::Retiring
                 });
                 accounts.count() + usize::from(secret)
