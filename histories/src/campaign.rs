@@ -1,4 +1,4 @@
-//! Many seeds, in several threads, until one breaks a rule.
+//! Many seeds, in several threads, until more break a rule than are tolerated.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,6 +17,8 @@ pub struct Campaign {
     pub seeds: u64,
     /// In how many threads.
     pub threads: usize,
+    /// How many histories may break a rule before the search ends.
+    pub tolerated: u64,
     /// How each is run.
     pub options: Options,
 }
@@ -30,8 +32,10 @@ pub struct Summary {
     pub steps: u64,
     /// What happened in all of them.
     pub coverage: Coverage,
-    /// The smallest failing seed that was found. The search ends with the first failure, so that there may be smaller
-    /// ones among those that were not run.
+    /// How many of them broke a rule.
+    pub broken: u64,
+    /// The smallest failing seed that was found. The search ends when more have failed than are tolerated, so that
+    /// there may be smaller ones among those that were not run.
     pub failure: Option<(u64, Violation)>,
 }
 
@@ -80,12 +84,15 @@ impl Campaign {
             summary.steps += report.steps;
             summary.coverage.add(&report.coverage);
             if let Some(violation) = report.violation {
+                summary.broken += 1;
                 let earlier = summary.failure.as_ref().is_some_and(|(known, _)| *known < seed);
                 if !earlier {
                     summary.failure = Some((seed, violation));
                 }
-                // Whatever is under way ends; nothing new starts.
-                stop.store(true, Ordering::Relaxed);
+                if summary.broken > self.tolerated {
+                    // Whatever is under way ends; nothing new starts.
+                    stop.store(true, Ordering::Relaxed);
+                }
             }
             progress(summary.histories);
         }

@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::cloud_clock::CloudClock;
-use crate::facts::book::class_of;
 use crate::facts::{Book, FactKey, Lines};
 use crate::journal::Recorder;
 use crate::journal::recorder::Progress;
@@ -217,31 +216,16 @@ impl Machine {
         if !self.stopping && self.lease.leading(self.clocked) {
             wakes.push(self.recorder.wake());
             if self.recorder.durable().is_some() {
-                let objects = self.queues.wake().filter(|_| !self.is_full(Class::Objects));
-                wakes.push(objects.map(|wake| wake.max(self.paused)));
+                wakes.push(self.queues.wake().map(|wake| wake.max(self.paused)));
                 let gathered = self.gathering.filter(|_| self.recorder.configuration_is_durable());
                 wakes.extend([
-                    self.book.wake(self.clocked, |class| self.is_full(class)),
+                    self.book.wake(self.clocked),
                     gathered.map(|since| since.plus(cloud::GATHER)),
                     self.queues.death,
                 ]);
             }
         }
         wakes.into_iter().flatten().min()
-    }
-
-    /// Whether every slot of a class is taken: then an answer is what there is to wait for.
-    fn is_full(&self, class: Class) -> bool {
-        let of_class = |flight: &&Flight| match flight {
-            Flight::Lease { .. } | Flight::DeleteLease => class == Class::Lease,
-            Flight::Journal => class == Class::Journal,
-            Flight::Account { .. } | Flight::Secret { .. } => class == Class::Objects,
-            Flight::Report => class == Class::Report,
-            Flight::Fact(key) => {
-                self.book.question(*key).is_some_and(|(question, _)| class_of(question) == class)
-            }
-        };
-        self.in_flight.values().filter(of_class).count() >= class.slots()
     }
 
     /// How the process has ended, once it has.

@@ -248,9 +248,8 @@ impl Book {
     }
 
     /// When to ask [`Self::take`] again although nothing was answered.
-    /// Classes for which `full` holds wake by an answer.
-    pub fn wake(&self, now: Mono, full: impl Fn(Class) -> bool) -> Option<Mono> {
-        self.leaves().filter_map(|(key, fact)| self.leaf_wakes(now, *key, fact, &full)).min()
+    pub fn wake(&self, now: Mono) -> Option<Mono> {
+        self.leaves().filter_map(|(key, fact)| self.leaf_wakes(now, *key, fact)).min()
     }
 
     fn operation(&self, key: FactKey) -> &'static str {
@@ -325,13 +324,7 @@ impl Book {
         fresh || better_than_none
     }
 
-    fn leaf_wakes(
-        &self,
-        now: Mono,
-        key: FactKey,
-        fact: &Fact,
-        full: &impl Fn(Class) -> bool,
-    ) -> Option<Mono> {
+    fn leaf_wakes(&self, now: Mono, key: FactKey, fact: &Fact) -> Option<Mono> {
         let due = match (&fact.value, fact.wanted.companion) {
             (None, _) => Mono(0),
             (Some(_), None) => fact.due,
@@ -348,7 +341,6 @@ impl Book {
             wake = wake.max(fact.retry);
             match fact.wanted.question.parent() {
                 Some(parent) if !self.may_stand_on(fact, parent, wake) => key = parent,
-                _ if full(class_of(&fact.wanted.question)) => return None,
                 _ => return (wake < Mono(u64::MAX)).then_some(wake),
             }
         }
