@@ -26,13 +26,15 @@ impl Glob {
     /// Whether the whole of `name` matches. Linear in the pattern for each piece between stars: the leftmost
     /// place of each piece is always good enough.
     pub fn matches(&self, name: &str) -> bool {
-        let mut pieces = self.0.split('*');
-        let Some(mut rest) = name.strip_prefix(pieces.next().unwrap_or_default()) else {
+        // Most patterns are plain names, and scopes of hundreds of them are asked about every object.
+        let Some((prefix, pattern)) = self.0.split_once('*') else {
+            return self.0 == name;
+        };
+        let Some(mut rest) = name.strip_prefix(prefix) else {
             return false;
         };
-        let Some(mut suffix) = pieces.next() else {
-            return rest.is_empty();
-        };
+        let mut pieces = pattern.split('*');
+        let mut suffix = pieces.next().unwrap_or_default();
         for piece in pieces {
             let Some((_, after)) = rest.split_once(suffix) else {
                 return false;
