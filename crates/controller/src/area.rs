@@ -51,12 +51,18 @@ impl Area {
 
     /// Whether a namespace is in the area by its name; its labels may still opt it out.
     pub fn names_namespace(&self, name: &str) -> bool {
-        self.scope.namespace_is_named(name) && self.entries.iter().any(|entry| entry.admits_namespace(name))
+        self.scope.namespace_is_named(name) && self.is_wanted(name)
+    }
+
+    /// Whether some entry is for a namespace of this name.
+    fn is_wanted(&self, name: &str) -> bool {
+        self.entries.iter().any(|entry| entry.admits_namespace(name))
     }
 
     /// Whether a namespace is served, labels included.
     pub fn serves_namespace<'a>(&self, name: &str, labels: impl Fn(&str) -> Option<&'a str>) -> bool {
-        self.names_namespace(name) && self.scope.namespace_is_served(name, labels)
+        // Asked for every ServiceAccount that is seen: the name is looked up once.
+        self.scope.namespace_is_served(name, labels) && self.is_wanted(name)
     }
 
     /// Whether a ServiceAccount is in the area by its names; to be asked within a namespace of the area.
