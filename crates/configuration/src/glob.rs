@@ -27,13 +27,13 @@ impl Glob {
     /// place of each piece is always good enough.
     pub fn matches(&self, name: &str) -> bool {
         // Most patterns are plain names, and scopes of hundreds of them are asked about every object.
-        let Some((prefix, pattern)) = self.0.split_once('*') else {
+        if self.is_literal() {
             return self.0 == name;
-        };
-        let Some(mut rest) = name.strip_prefix(prefix) else {
+        }
+        let mut pieces = self.0.split('*');
+        let Some(mut rest) = name.strip_prefix(pieces.next().unwrap_or_default()) else {
             return false;
         };
-        let mut pieces = pattern.split('*');
         let mut suffix = pieces.next().unwrap_or_default();
         for piece in pieces {
             let Some((_, after)) = rest.split_once(suffix) else {
