@@ -21,7 +21,6 @@ pub enum Happening {
     Adopted,
     ForeignSecretRead,
     ForeignSecretLeft,
-    TakenOverAgain,
     LostRace,
     RefusedByPolicy,
     NoRight,
@@ -72,7 +71,7 @@ pub enum Happening {
 
 impl Happening {
     /// All of them.
-    pub const ALL: [Self; 61] = [
+    pub const ALL: [Self; 60] = [
         Self::Attached,
         Self::Detached,
         Self::SecretCreated,
@@ -87,7 +86,6 @@ impl Happening {
         Self::Adopted,
         Self::ForeignSecretRead,
         Self::ForeignSecretLeft,
-        Self::TakenOverAgain,
         Self::LostRace,
         Self::RefusedByPolicy,
         Self::NoRight,

@@ -28,8 +28,8 @@ pub enum Fault {
     JournalNotWritten,
     /// A renewal of the Lease that failed counts as one.
     LeaseAlwaysGranted,
-    /// A lost race is taken for a success.
-    LostRaceTakenForDone,
+    /// A refusal by a policy, a quota or RBAC is taken for a success.
+    RefusalTakenForDone,
     /// A second run of the same history shows one observation less.
     UnsteadyOrder,
 }
@@ -49,7 +49,7 @@ impl Fault {
         Self::TwoOperationsOnOneObject,
         Self::JournalNotWritten,
         Self::LeaseAlwaysGranted,
-        Self::LostRaceTakenForDone,
+        Self::RefusalTakenForDone,
         Self::UnsteadyOrder,
     ];
 }

@@ -4,6 +4,7 @@
 //! out of a failing plan and the rest still means something: that is how a failing history is made small.
 
 mod generate;
+mod scenes;
 
 use std::fmt;
 use std::rc::Rc;
@@ -124,6 +125,8 @@ pub enum Action {
     UnmarkSecret(&'static str),
     /// It is deleted.
     DeleteSecret(&'static str),
+    /// It is deleted, and at once created anew by somebody else.
+    ReplaceSecret(&'static str, ForeignContent),
     /// A finalizer is put on it, and taken off after so long.
     HoldSecret(&'static str, Moment),
     /// Its data is overwritten whenever we write it, for so long.

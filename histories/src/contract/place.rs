@@ -50,9 +50,6 @@ impl Place<'_> {
                 return Ok(None);
             }
             Standing::Contested => {
-                ensure(Rule::S5, !self.wanted.takeover, || {
-                    self.broken("leaves its Secret to its former owner").what
-                })?;
                 self.reported()?;
                 return Ok(None);
             }
@@ -62,7 +59,9 @@ impl Place<'_> {
             }
             Standing::Own | Standing::Adopted => {}
         }
-        if secret.terminating {
+        // Without its journal the component cannot know what it published: before all entries have answered, writing
+        // anew might take a good login away.
+        if secret.terminating || self.contract.cold && !self.all_answer() {
             return Ok(None);
         }
         self.is_current(secret)?;
@@ -119,11 +118,6 @@ impl Place<'_> {
     }
 
     fn is_current(&self, secret: &PullSecret) -> Checked {
-        // Without its journal the component cannot know what it published: before all entries have answered, writing
-        // anew might take a good login away.
-        if self.contract.cold && !self.all_answer() {
-            return Ok(());
-        }
         let document = Document::parse(&secret.document).map_err(|violation| self.broken(&violation.what))?;
         ensure(Rule::S5, secret.owner == names::FIELD_MANAGER, || {
             self.broken("has a pull secret whose data somebody else wrote").what

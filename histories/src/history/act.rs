@@ -56,6 +56,7 @@ impl History<'_> {
             | Action::WidenSecret(_)
             | Action::UnmarkSecret(_)
             | Action::DeleteSecret(_)
+            | Action::ReplaceSecret(..)
             | Action::HoldSecret(..)
             | Action::FightSecret(..) => self.act_on_secret(action),
             Action::SpoilJournal(how) => self.spoil_journal(*how),
@@ -196,6 +197,12 @@ impl History<'_> {
             Action::DeleteSecret(namespace) => {
                 self.server.delete_secret(namespace);
             }
+            Action::ReplaceSecret(namespace, content) => {
+                let (kind, document) = content.as_secret();
+                if self.server.delete_secret(namespace) {
+                    self.server.create_foreign_secret(namespace, kind, &document, Forgery::None);
+                }
+            }
             Action::HoldSecret(namespace, duration) => {
                 self.server.hold_secret(namespace, true);
                 self.schedule(*duration, Event::End(Ending::Hold(namespace)));
@@ -273,6 +280,13 @@ impl History<'_> {
                 if self.processes.len() == 1 && self.starting == 0 {
                     self.coverage.note(Happening::Overlapped);
                     self.start_later(0);
+                    // As in a rollout, the older one goes; sometimes it does not, and watches for ever.
+                    let wait = self.delays.spread(500, 180_000);
+                    match self.delays.below(8) {
+                        0 => {}
+                        1..5 => self.schedule(wait, Event::Stop(id)),
+                        _ => self.schedule(wait, Event::Kill(id)),
+                    }
                 }
             }
         }

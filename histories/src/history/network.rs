@@ -70,7 +70,7 @@ impl History<'_> {
 
     /// S7: between two observations, and before `wake`, there is nothing to do.
     pub(super) fn s7_nothing_to_do_before_wake(&mut self) -> Checked {
-        if !self.steps.is_multiple_of(8) {
+        if !self.steps.is_multiple_of(16) {
             return Ok(());
         }
         let (now, wall) = (self.now, self.wall());
@@ -105,7 +105,9 @@ impl History<'_> {
     ) -> Checked {
         self.last_ticket += 1;
         let ticket = self.last_ticket;
-        self.log(&format!("helper-{id}"), || format!("#{ticket} {}", trace::operation(&operation)));
+        if !trace::is_renewal(&operation) {
+            self.log(&format!("helper-{id}"), || format!("#{ticket} {}", trace::operation(&operation)));
+        }
         self.digest = digest(self.digest, &operation);
         let Some(process) = self.process(id) else { return Ok(()) };
         process.take_slot(class);
@@ -120,7 +122,7 @@ impl History<'_> {
         };
         let fate = self.fate(&operation);
         let there = self.way();
-        let mut flight = Flight {
+        let mut flight = Box::new(Flight {
             process: id,
             id: operation_id,
             class,
@@ -129,7 +131,7 @@ impl History<'_> {
             answer_is_set: fate != Fate::Whole,
             arrived: false,
             replied: false,
-        };
+        });
         let silence = if self.delays.chance(50) { REQUEST_LIMIT } else { there + self.delays.spread(1, 500) };
         match fate {
             Fate::Whole => self.schedule(there, Event::Arrive(ticket)),
@@ -243,7 +245,9 @@ impl History<'_> {
             self.server.write_list(namespace, name, names.clone());
             *after = List(Some(names));
         }
-        self.log("server", || format!("#{ticket} {}", trace::answer(&answer)));
+        if !trace::is_renewed(&flight.operation, &answer) {
+            self.log("server", || format!("#{ticket} {}", trace::answer(&answer)));
+        }
         self.note_effect(flight, &answer, &effect);
         let truth = truth!(self);
         self.contract.landed(&flight.issue, &flight.operation, &effect, truth, &mut self.coverage)?;
@@ -308,7 +312,14 @@ impl History<'_> {
         }
         process.free_slot(flight.class);
         flight.replied = true;
-        self.log(&format!("helper-{id}"), || format!("#{ticket} is answered: {}", trace::answer(&answer)));
+        if matches!(answer, Answer::Refused(Refusal::Unknown { .. })) {
+            self.coverage.note(Happening::Unknown);
+        }
+        if !trace::is_renewed(&flight.operation, &answer) {
+            self.log(&format!("helper-{id}"), || {
+                format!("#{ticket} is answered: {}", trace::answer(&answer))
+            });
+        }
         let truth = truth!(self);
         self.contract.answered(&flight.issue, &flight.operation, &answer, truth)?;
         if let (Some(Fault::RetryWithoutBackOff), Answer::Cloud(failed)) = (self.options.fault, &answer)
@@ -367,11 +378,12 @@ impl History<'_> {
                 }
                 _ => Answer::Refused(refusal),
             },
-            (Some(Fault::LostRaceTakenForDone), Answer::Refused(Refusal::LostRace))
-                if is_write(&flight.operation) =>
-            {
-                Answer::Done { resource_version: 0, uid: None }
-            }
+            (
+                Some(Fault::RefusalTakenForDone),
+                Answer::Refused(
+                    Refusal::RefusedByPolicy { .. } | Refusal::Quota { .. } | Refusal::NoRight { .. },
+                ),
+            ) if is_write(&flight.operation) => Answer::Done { resource_version: 0, uid: None },
             (_, answer) => answer,
         }
     }
@@ -393,7 +405,6 @@ impl History<'_> {
                 let happening = match before.as_deref().map(|before| before.standing) {
                     None => Happening::SecretCreated,
                     Some(crate::api_server::Standing::Foreign) => Happening::Adopted,
-                    Some(crate::api_server::Standing::Contested) => Happening::TakenOverAgain,
                     Some(_) => Happening::SecretRewritten,
                 };
                 self.coverage.note(happening);
@@ -424,7 +435,7 @@ impl History<'_> {
                 Refusal::Terminating => Happening::Terminating,
                 Refusal::Gone => Happening::Gone,
                 Refusal::Throttled { .. } => Happening::Throttled,
-                Refusal::Unknown { .. } => Happening::Unknown,
+                Refusal::Unknown { .. } => return,
             }),
             _ => {}
         }

@@ -14,6 +14,16 @@ pub(super) fn clock(now: Moment) -> String {
     format!("+{hours}:{minutes:02}:{seconds:02}.{:03}", now % 1_000)
 }
 
+/// Whether an operation is a renewal of the Lease: too many to read, so only those that fail are told.
+pub(super) fn is_renewal(operation: &Operation) -> bool {
+    matches!(operation, Operation::WriteLease(write) if !write.acquired && write.holder.is_some())
+}
+
+/// Whether an answer is that of a renewal that went well.
+pub(super) fn is_renewed(operation: &Operation, answer: &Answer) -> bool {
+    is_renewal(operation) && matches!(answer, Answer::Lease(_))
+}
+
 /// What an operation is to do.
 pub(super) fn operation(operation: &Operation) -> String {
     let label = operation.label();

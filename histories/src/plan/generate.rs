@@ -11,15 +11,15 @@ use crate::api_server::{Forgery, Right};
 use crate::cloud::{Trouble, effects};
 use crate::estate::{HOME_REGION, INSTANCES, KeyPair};
 use crate::random::Random;
-use crate::wanted::{ACCOUNTS, Labels, NAMESPACES, OPT_OUT, Wanted};
+use crate::wanted::{ACCOUNTS, Labels, NAMESPACES, OPT_OUT, Wanted, Watched};
 
-const SECOND: Moment = 1_000;
-const MINUTE: Moment = 60 * SECOND;
+pub(super) const SECOND: Moment = 1_000;
+pub(super) const MINUTE: Moment = 60 * SECOND;
 
 const WATCHES: [Watch; 4] = [Watch::Configuration, Watch::Namespaces, Watch::Accounts, Watch::PullSecrets];
 
 /// Which kinds of trouble a history has; few at a time, so that each can show what it does.
-struct Flavour {
+pub(super) struct Flavour {
     tenants: u64,
     server: u64,
     watches: u64,
@@ -28,13 +28,13 @@ struct Flavour {
     clock: u64,
 }
 
-struct Maker {
-    random: Random,
+pub(super) struct Maker {
+    pub(super) random: Random,
     flavour: Flavour,
     /// The configuration as last written, good.
-    wanted: Wanted,
+    pub(super) wanted: Wanted,
     /// Earlier good ones, to go back to.
-    before: Vec<Wanted>,
+    pub(super) before: Vec<Wanted>,
 }
 
 impl Plan {
@@ -76,7 +76,11 @@ impl Maker {
             }
         }
         let count = self.random.between(6, 32);
-        for _ in 0..count {
+        let scene = self.random.chance(35).then(|| self.random.below(count));
+        for place in 0..count {
+            if scene == Some(place) {
+                actions.extend(self.scene());
+            }
             let wait = self.gap();
             let action = self.action();
             actions.push((wait, action));
@@ -139,11 +143,11 @@ impl Maker {
         }
     }
 
-    fn namespace(&mut self) -> &'static str {
+    pub(super) fn namespace(&mut self) -> &'static str {
         self.random.one_of(NAMESPACES)
     }
 
-    fn account(&mut self) -> (&'static str, &'static str) {
+    pub(super) fn account(&mut self) -> (&'static str, &'static str) {
         (self.namespace(), self.random.one_of(ACCOUNTS))
     }
 
@@ -188,7 +192,7 @@ impl Maker {
         }
     }
 
-    fn list_edit(&mut self, namespace: &'static str, account: &'static str) -> Action {
+    pub(super) fn list_edit(&mut self, namespace: &'static str, account: &'static str) -> Action {
         let name = self.random.one_of(["quay", "hub", "zeta", "alpha", ""]);
         let edit = self.random.one_of([
             ListEdit::Append(name),
@@ -203,7 +207,7 @@ impl Maker {
         Action::EditList(namespace, account, edit)
     }
 
-    fn configuration(&mut self) -> Action {
+    pub(super) fn configuration(&mut self) -> Action {
         match self.random.below(10) {
             0 => return Action::RemoveConfiguration,
             1 | 2 => {
@@ -227,17 +231,26 @@ impl Maker {
         Action::Configure(Rc::new(self.wanted.clone()), data)
     }
 
-    fn tenant(&mut self) -> Action {
-        let namespace = self.namespace();
-        let content = self.random.weighted([
+    pub(super) fn content(&mut self) -> ForeignContent {
+        self.random.weighted([
             (4, ForeignContent::AcrHosts),
             (2, ForeignContent::MixedHosts),
             (1, ForeignContent::NoHosts),
             (1, ForeignContent::Nonsense),
             (1, ForeignContent::OtherType),
-        ]);
+        ])
+    }
+
+    pub(super) fn watched(&mut self) -> Watched {
+        Wanted::generate(&mut self.random).watched
+    }
+
+    fn tenant(&mut self) -> Action {
+        let namespace = self.namespace();
+        let content = self.content();
         let forgery = self.random.weighted([(3, Forgery::None), (1, Forgery::Marked)]);
-        match self.random.below(13) {
+        match self.random.below(15) {
+            13 | 14 => Action::ReplaceSecret(namespace, content),
             0..=3 => Action::CreateSecret(namespace, content, forgery),
             4..=6 => Action::WriteSecret(namespace, content, forgery),
             7 => Action::WidenSecret(namespace),
@@ -258,10 +271,10 @@ impl Maker {
 
     fn server(&mut self) -> Action {
         let (namespace, duration) = (self.namespace(), self.duration());
-        match self.random.below(10) {
+        match self.random.below(12) {
             0 | 1 => Action::Outage(self.random.spread(500, 2 * MINUTE)),
-            2 => Action::GuardAccounts(namespace, duration),
-            3 => Action::GuardSecrets(namespace, duration),
+            2 | 10 => Action::GuardAccounts(namespace, duration),
+            3 | 11 => Action::GuardSecrets(namespace, duration),
             4 => Action::FillQuota(namespace, duration),
             5 => {
                 let right = self.random.one_of([
