@@ -1,6 +1,6 @@
 //! The component as a process of its own, with its real rights.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
@@ -33,8 +33,9 @@ pub struct RunOptions {
 #[derive(Debug)]
 pub struct Component {
     process: Guarded,
-    health: SocketAddr,
     log: PathBuf,
+    /// How long the log was before this process wrote to it.
+    before: u64,
 }
 
 impl Component {
@@ -47,17 +48,18 @@ impl Component {
         stage: &Stage<'_>,
         options: &RunOptions,
     ) -> Result<Self, Error> {
-        let health = free_address()?;
         let mut command = command(program, stage);
         command.arg("run");
         command.arg("--kubeconfig").arg(stage.kubeconfig());
         command.args(["--namespace", stage.namespace()]);
-        command.args(["--listen", &health.to_string()]);
+        // The log names the port that it takes.
+        command.args(["--listen", "127.0.0.1:0"]);
         command.args(&options.arguments);
         command.envs(options.environment.iter().map(|(name, value)| (name, value)));
         let log = stage.control_plane().folder().join(format!("component-{}.log", stage.namespace()));
+        let before = std::fs::metadata(&log).map_or(0, |log| log.len());
         let process = Guarded::start(tools, "acr-credential-helper run", &command, &log)?;
-        Ok(Self { process, health, log })
+        Ok(Self { process, log, before })
     }
 
     /// Waits until `/readyz` says yes.
@@ -133,10 +135,24 @@ impl Component {
             .map_err(|error| Error::Unanswered { path: "/status".to_owned(), reason: error.to_string() })
     }
 
+    /// Where it serves its pages, as it says in its log, whatever the form of that.
+    fn address(&self) -> Option<SocketAddr> {
+        let log = std::fs::read(&self.log).ok()?;
+        let log = log.get(usize::try_from(self.before).ok()?..)?;
+        let log = String::from_utf8_lossy(log);
+        // A line that is still being written may end within the number.
+        let (complete, _) = log.rsplit_once('\n')?;
+        let line = complete.lines().find(|line| line.contains("listening"))?;
+        let (_, port) = line.split_once("127.0.0.1:")?;
+        let port = port.split(|character: char| !character.is_ascii_digit()).next()?;
+        Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().ok()?)))
+    }
+
     /// Status and body of one of its pages.
     pub async fn get(&self, path: &str) -> Result<(u16, String), Error> {
         let failed = |reason: String| Error::Unanswered { path: path.to_owned(), reason };
-        let request = http::Request::get(format!("http://{}{path}", self.health))
+        let address = self.address().ok_or_else(|| failed("it has not said where it listens".to_owned()))?;
+        let request = http::Request::get(format!("http://{address}{path}"))
             .body(Empty::<Bytes>::new())
             .map_err(|error| failed(error.to_string()))?;
         let client = Client::builder(TokioExecutor::new()).build_http();
@@ -168,10 +184,4 @@ fn command(program: &Program, stage: &Stage<'_>) -> Command {
     }
     command.env("HOME", stage.control_plane().folder());
     command
-}
-
-/// An address on loopback that nobody listens on now.
-fn free_address() -> Result<SocketAddr, Error> {
-    let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
-    bound.map_err(|source| Error::File { action: "bind a port on", path: "127.0.0.1".into(), source })
 }

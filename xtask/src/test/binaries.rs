@@ -24,6 +24,7 @@ pub(super) struct Binary {
     /// The package's folder.
     folder: PathBuf,
     target: String,
+    kind: TargetKind,
     executable: PathBuf,
     test: bool,
 }
@@ -35,11 +36,10 @@ impl Binary {
 
     /// Package and target, as people know them.
     pub(super) fn title(&self) -> String {
-        // A library's target is its package with underscores.
-        if self.target.replace('_', "-") == self.package {
-            self.package.clone()
-        } else {
-            format!("{} ({})", self.package, self.target)
+        match self.kind {
+            TargetKind::Test => format!("{} ({})", self.package, self.target),
+            TargetKind::Bin => format!("{} (program {})", self.package, self.target),
+            TargetKind::Other => self.package.clone(),
         }
     }
 
@@ -70,6 +70,20 @@ struct Artifact {
 #[derive(Deserialize)]
 struct Target {
     name: String,
+    kind: Vec<TargetKind>,
+}
+
+/// What a target is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum TargetKind {
+    /// A file of `tests/`.
+    Test,
+    /// A program.
+    Bin,
+    /// A library of any kind.
+    #[serde(other)]
+    Other,
 }
 
 #[derive(Deserialize)]
@@ -87,6 +101,7 @@ impl Built {
             package: package_name(&artifact.package_id),
             folder,
             target: artifact.target.name,
+            kind: artifact.target.kind.first().copied().unwrap_or(TargetKind::Other),
             executable: artifact.executable,
             test: artifact.profile.test,
         });
@@ -145,7 +160,7 @@ mod tests {
         built.learn(&PROGRAM.replace(r#""test":false"#, r#""test":true"#));
         let titles = |kind| built.tests(kind).iter().map(|binary| binary.title()).collect::<Vec<_>>();
         assert_eq!(titles(Kind::Alone), ["acr-a"]);
-        assert_eq!(titles(Kind::OnTheTestBed), ["xtask"]);
+        assert_eq!(titles(Kind::OnTheTestBed), ["xtask (program xtask)"]);
         assert_eq!(built.program("xtask"), Some(Path::new("/w/target/debug/xtask")));
         assert_eq!(built.program("acr_a"), None);
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use acr_end_to_end::{ACME, PULL_SECRET, Stage};
 use acr_testbed::{AuditEvent, ControlPlane, Part};
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, ResourceQuota};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 
@@ -317,5 +317,61 @@ async fn a_component_that_was_killed_is_followed_by_one_that_goes_on() {
     scene.run().await;
     assert_eq!(scene.served_with_acme(&second).await, served);
     assert_eq!(scene.logins(), 1);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_second_process_looks_on_and_takes_over_when_the_first_has_ended() {
+    let mut scene = Scene::begin("second").await;
+    let (space, later) = (scene.create_space("shop").await, scene.space("later"));
+    scene.configure(ACME_BY_KEY, &[&space, &later], &[]).await;
+    scene.run().await;
+    let served = scene.served_with_acme(&space).await;
+    let mut first = scene.take_component();
+    scene.run().await;
+    assert_eq!(scene.component().status().await.unwrap()["leading"], false);
+    first.check_alive().unwrap();
+    // One namespace, one Secret, written once: by the first.
+    scene.create_space("later").await;
+    assert_eq!(scene.served_with_acme(&later).await, served);
+    let writes = |space: &str| {
+        let requests = scene.stage.requests().unwrap();
+        let ours = requests.iter().filter(|event| event.namespace == space && event.verb == "patch");
+        ours.map(|event| event.resource.clone()).collect::<Vec<_>>()
+    };
+    let mut written = writes(&later);
+    written.sort();
+    assert_eq!(written, ["secrets", "serviceaccounts"]);
+
+    assert!(first.terminate().await.unwrap().success());
+    scene.stage.create_account(&space, "web").await.unwrap();
+    scene.configure(ACME_BY_KEY, &[&space, &later], &[("service-account", "*")]).await;
+    scene.attached(&space, "web").await;
+    assert_eq!(scene.component().status().await.unwrap()["leading"], true);
+    assert_eq!(scene.logins(), 1);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_quota_that_leaves_no_room_for_the_secret_is_said_and_waited_for() {
+    let mut scene = Scene::begin("full").await;
+    let space = scene.create_space("quota").await;
+    let quotas: Api<ResourceQuota> = Api::namespaced(scene.stage.client().clone(), &space);
+    let none = json!({ "count/secrets": "0" });
+    let quota = json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "tight" },
+        "spec": { "hard": none } });
+    quotas.create(&PostParams::default(), &serde_json::from_value(quota).unwrap()).await.unwrap();
+    // No controller counts here: what it would write is written by hand.
+    let counted = Patch::Merge(json!({ "status": { "hard": none, "used": none } }));
+    quotas.patch_status("tight", &PatchParams::default(), &counted).await.unwrap();
+    scene.configure(ACME_BY_KEY, &[&space], &[]).await;
+    scene.run().await;
+    let finding = scene.finding("Quota").await;
+    assert!(finding.contains("count/secrets"), "{finding}");
+    scene.event(&space, &format!("Namespace {space}"), "Quota").await;
+    scene.attached(&space, "default").await;
+    quotas.delete("tight", &DeleteParams::default()).await.unwrap();
+    scene.served_with_acme(&space).await;
+    scene.mended("Quota").await;
     scene.end().await;
 }

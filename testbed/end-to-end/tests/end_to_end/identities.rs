@@ -1,8 +1,8 @@
 //! Who asks the cloud: keys, RRSA by file and by TokenRequest, the role of the node; and what is said when it may not.
 
 use acr_end_to_end::{ACME, PROVIDER_ARN, ROLE_ARN, RunOptions, SERVICE_ACCOUNT};
-use acr_simulator::Product;
-use acr_simulator::description::MetadataTokens;
+use acr_simulator::description::{MetadataTokens, OneOrMany};
+use acr_simulator::{Description, Product};
 use secrecy::ExposeSecret;
 
 use crate::scene::{ACME_BY_KEY, Scene};
@@ -89,7 +89,7 @@ async fn the_role_of_the_node_serves_entries_without_an_identity_hardened_or_not
         ("either", MetadataTokens::Optional),
         ("normal", MetadataTokens::Unsupported),
     ] {
-        let change = |description: &mut acr_simulator::Description| {
+        let change = |description: &mut Description| {
             description.metadata.as_mut().unwrap().tokens = tokens;
         };
         let mut scene = Scene::begin_with(name, change).await;
@@ -186,5 +186,23 @@ async fn a_wrong_identity_is_said_in_the_words_of_the_cloud_and_mended_by_an_edi
     scene.configure(ACME_BY_KEY, &[&space], &[]).await;
     scene.served_with_acme(&space).await;
     scene.mended("NotFound").await;
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn an_identity_that_may_not_list_domains_serves_those_of_its_entry() {
+    let change = |description: &mut Description| {
+        let puller = &mut description.accounts[0].users[0];
+        puller.policies[0].statement[0].action = OneOrMany(vec!["cr:GetAuthorizationToken".to_owned()]);
+    };
+    let mut scene = Scene::begin_with("nolist", change).await;
+    let space = scene.create_space("shop").await;
+    scene.configure(ACME_BY_KEY, &[&space], &[]).await;
+    scene.run().await;
+    let finding = scene.finding("Denied").await;
+    assert!(finding.contains("ListInstanceEndpoint"), "{finding}");
+    let entry = format!("{ACME_BY_KEY}  domains: {}\n", ACME.public_host);
+    scene.configure(&entry, &[&space], &[]).await;
+    scene.served(&space, &[ACME.public_host]).await;
     scene.end().await;
 }

@@ -121,6 +121,11 @@ impl<'a> Scene<'a> {
         assert!(status.success(), "{status}");
     }
 
+    /// The component goes on beside the next one.
+    pub(crate) fn take_component(&mut self) -> Component {
+        self.component.take().unwrap()
+    }
+
     pub(crate) fn kill(&mut self) {
         self.component.take().unwrap().kill().unwrap();
     }
@@ -308,9 +313,13 @@ impl<'a> Scene<'a> {
             }
         }
         let lacking: Vec<AuditEvent> = self.stage.requests().unwrap();
-        // An API server that has just started refuses whom it does not know yet; a dying namespace refuses all.
+        // An API server that has just started refuses whom it does not know yet; a dying namespace refuses all, and
+        // a full one what is new.
+        let may_refuse = ["-terminating", "-quota"];
         let refused = |event: &&AuditEvent| {
-            event.code == Some(403) && !self.was_restarted && !event.namespace.ends_with("-terminating")
+            event.code == Some(403)
+                && !self.was_restarted
+                && !may_refuse.iter().any(|end| event.namespace.ends_with(end))
         };
         let lacking: Vec<&AuditEvent> = lacking.iter().filter(refused).collect();
         assert!(lacking.is_empty(), "rights are lacking: {lacking:?}");

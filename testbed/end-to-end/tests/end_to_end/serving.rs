@@ -152,3 +152,18 @@ async fn labels_selectors_and_exclusions_keep_namespaces_and_accounts_out() {
     }
     scene.end().await;
 }
+
+#[tokio::test]
+async fn a_disabled_endpoint_is_published_all_the_same_and_said() {
+    let change = |description: &mut acr_simulator::Description| {
+        description.instances[0].public_endpoint.enabled = false;
+    };
+    let mut scene = Scene::begin_with("disabled", change).await;
+    let space = scene.create_space("shop").await;
+    scene.configure(ACME_BY_KEY, &[&space], &[]).await;
+    scene.run().await;
+    let finding = scene.finding("EndpointDisabled").await;
+    assert!(finding.contains(ACME.public_host), "{finding}");
+    scene.served_with_acme(&space).await;
+    scene.end().await;
+}
