@@ -1,5 +1,6 @@
 //! Many seeds, in several threads, until more break a rule than are tolerated.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::{panic, thread};
@@ -32,11 +33,16 @@ pub struct Summary {
     pub steps: u64,
     /// What happened in all of them.
     pub coverage: Coverage,
-    /// How many of them broke a rule.
-    pub broken: u64,
-    /// The smallest failing seed that was found. The search ends when more have failed than are tolerated, so that
-    /// there may be smaller ones among those that were not run.
-    pub failure: Option<(u64, Violation)>,
+    /// What broke a rule, by seed. The search ends when more have failed than are tolerated, so that there may be
+    /// smaller seeds among those that were not run.
+    pub violations: BTreeMap<u64, Violation>,
+}
+
+impl Summary {
+    /// How many histories broke a rule.
+    pub fn broken(&self) -> u64 {
+        u64::try_from(self.violations.len()).unwrap_or(u64::MAX)
+    }
 }
 
 impl Campaign {
@@ -84,12 +90,8 @@ impl Campaign {
             summary.steps += report.steps;
             summary.coverage.add(&report.coverage);
             if let Some(violation) = report.violation {
-                summary.broken += 1;
-                let earlier = summary.failure.as_ref().is_some_and(|(known, _)| *known < seed);
-                if !earlier {
-                    summary.failure = Some((seed, violation));
-                }
-                if summary.broken > self.tolerated {
+                summary.violations.insert(seed, violation);
+                if summary.broken() > self.tolerated {
                     // Whatever is under way ends; nothing new starts.
                     stop.store(true, Ordering::Relaxed);
                 }

@@ -56,6 +56,8 @@ pub struct Issue {
     pub at: Moment,
     term: calls::Term,
     candidates: Vec<Candidate>,
+    /// How many journals had been stored.
+    journals: usize,
     clock: published::ClockBounds,
 }
 
@@ -107,7 +109,7 @@ pub struct Contract {
     in_flight: BTreeSet<(ProcessId, Object)>,
     /// Own writes that a process has not seen yet.
     owed: BTreeMap<(ProcessId, Object), u64>,
-    /// A process has started without a journal since the last rest.
+    /// A term has begun without a journal since the last rest.
     cold: bool,
     published: Published,
     calls: Calls,
@@ -233,6 +235,7 @@ impl Contract {
             at: truth.now,
             term: self.calls.term(process),
             candidates: known.candidates.clone(),
+            journals: self.published.journals(),
             clock: self.published.clock_bounds(known.cloud_time_heard, truth),
         };
         self.writes_are_allowed(known, operation, truth)?;
@@ -298,6 +301,7 @@ impl Contract {
             Effect::JournalWritten => {
                 if let Some(journal) = truth.server.journal() {
                     self.journals.insert(journal.resource_version, issue.candidates.clone());
+                    self.published.journal_stored(&issue.candidates);
                     for candidate in &issue.candidates {
                         if !self.journalled.iter().any(|known| Rc::ptr_eq(known, &candidate.wanted)) {
                             self.journalled.push(candidate.wanted.clone());
@@ -333,7 +337,7 @@ impl Contract {
         match (operation, answer) {
             (Operation::ReadJournal, Answer::Journal(journal)) => {
                 let held = journal.as_ref().and_then(|journal| self.journals.get(&journal.resource_version));
-                let cold = !known.journal_read && held.is_none();
+                let cold = held.is_none();
                 known.read_journal(held.map_or(&[], Vec::as_slice));
                 self.calls.begin_term(process);
                 if cold {
@@ -366,7 +370,7 @@ impl Contract {
         })
     }
 
-    /// A process starts without a journal: nobody can know any more what was published and who was served.
+    /// A term begins without a journal: nobody can know any more what was published and who was served.
     fn forget_what_only_the_journal_knew(&mut self) {
         self.published.forget_all();
         self.journalled.clear();

@@ -196,6 +196,13 @@ pub struct Claim {
     pub alone: bool,
 }
 
+impl Claim {
+    /// Whether its login comes, and the host with it.
+    pub fn is_sure(&self) -> bool {
+        self.fact.may_login() && (self.explicit || self.fact.may_list())
+    }
+}
+
 impl Wanted {
     /// Whether names alone would let a namespace be served.
     pub fn names_namespace(&self, namespace: &str) -> bool {

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use acr_histories::campaign::{Campaign, Summary};
-use acr_histories::contract::Violation;
 use acr_histories::history::{History, Options};
 use acr_histories::plan::Plan;
 use acr_histories::shrink::shrink;
@@ -68,15 +67,15 @@ fn many(arguments: &Arguments) -> Outcome {
         }
     })?;
     print(&summary, started.elapsed());
-    if let Some((seed, violation)) = &summary.failure {
-        let broken = summary.broken;
-        anstream::eprintln!(
-            "{broken} histories break a rule, {} are tolerated; the first:",
-            arguments.tolerate
-        );
-        failed(*seed, violation);
+    for (seed, violation) in &summary.violations {
+        anstream::eprintln!("seed {seed}: {violation}");
     }
-    Ok(if summary.broken <= arguments.tolerate { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if let Some(seed) = summary.violations.keys().next() {
+        let broken = summary.broken();
+        anstream::eprintln!("{broken} histories break a rule, {} are tolerated", arguments.tolerate);
+        how_to_replay(*seed);
+    }
+    Ok(if summary.broken() <= arguments.tolerate { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn print(summary: &Summary, took: Duration) {
@@ -93,8 +92,7 @@ fn print(summary: &Summary, took: Duration) {
     );
 }
 
-fn failed(seed: u64, violation: &Violation) {
-    anstream::eprintln!("seed {seed}: {violation}");
+fn how_to_replay(seed: u64) {
     anstream::eprintln!("replay it: cargo xtask histories --seed {seed} --trace");
     anstream::eprintln!("replay what of it matters: cargo xtask histories --seed {seed} --shrink --trace");
 }
@@ -119,7 +117,8 @@ fn replay(seed: u64, arguments: &Arguments) -> Outcome {
             ExitCode::SUCCESS
         }
         Some(violation) => {
-            failed(seed, violation);
+            anstream::eprintln!("seed {seed}: {violation}");
+            how_to_replay(seed);
             ExitCode::FAILURE
         }
     })

@@ -26,6 +26,7 @@ use crate::status::{Histogram, Outcome, Status};
 use crate::time::{Mono, Now};
 use crate::world::{Trust, World};
 use queues::{Queues, Target};
+use secrets::ProfileKey;
 
 /// One synchronous owner of the world.
 #[derive(Debug)]
@@ -45,13 +46,15 @@ pub struct Machine {
     fresh_endpoints: Vec<FactKey>,
     /// The journal was absent or unusable: nobody knows what the pull secrets hold.
     cold: bool,
-    profiles: BTreeMap<Vec<usize>, Arc<Profile>>,
+    profiles: BTreeMap<ProfileKey, Arc<Profile>>,
     queues: Queues,
     in_flight: BTreeMap<OperationId, Flight>,
     last_operation: u64,
     /// No operation on objects before: the API server asked for it, or does not answer.
     paused: Mono,
     silences: u32,
+    /// Until then a write may land whose outcome is not known, or that an earlier process sent.
+    unsettled: Mono,
     ledger: Ledger,
     stopping: bool,
     fights: u64,
@@ -95,6 +98,7 @@ impl Machine {
             last_operation: 0,
             paused: Mono(0),
             silences: 0,
+            unsettled: Mono(0),
             ledger: Ledger::default(),
             stopping: false,
             fights: 0,
@@ -222,6 +226,7 @@ impl Machine {
                     self.book.wake(self.clocked),
                     gathered.map(|since| since.plus(cloud::GATHER)),
                     self.queues.death,
+                    (self.retires() && self.unsettled > self.clocked).then_some(self.unsettled),
                 ]);
             }
         }
@@ -289,6 +294,7 @@ impl Machine {
         if self.lease.held() && !led {
             // A new term: another leader may have written the journal since it was read.
             self.recorder.reopen();
+            self.is_unsettled(now);
             self.book = Book::default();
             self.gathering = None;
             self.fresh_endpoints.clear();
@@ -309,6 +315,10 @@ impl Machine {
             Progress::Opened(unusable) => {
                 let record = self.recorder.desired();
                 self.cold = record.accepted.is_none();
+                if self.cold {
+                    // What this process wrote in an earlier term says no more than the marks do.
+                    self.world.forget_trust();
+                }
                 self.clock.remember(record.cloud_offset_millis);
                 if let Some(unusable) = unusable {
                     let message = format!("{unusable}; it is written anew, as after a first installation");
@@ -344,7 +354,7 @@ impl Machine {
         self.queues.expire(now.mono);
         self.bury(now);
         self.release(now);
-        self.settle_retiring();
+        self.settle_retiring(now);
         if self.settings.purpose == Purpose::Uninstall {
             self.settle_removal();
         }

@@ -29,14 +29,15 @@ pub enum Class {
 }
 
 impl Class {
-    /// All classes, in the order in which slots should be offered.
+    /// All classes, in the order in which slots should be offered: what has nothing to do any more leaves something to
+    /// remember, and what is remembered or not leaves something to report.
     pub const ALL: [Self; 7] = [
         Self::Lease,
-        Self::Journal,
         Self::Objects,
         Self::Sts,
         Self::ContainerRegistry,
         Self::Metadata,
+        Self::Journal,
         Self::Report,
     ];
 

@@ -7,9 +7,9 @@ use acr_credentials::{DockerConfig, KeySlot, UnixMillis};
 use aws_lc_rs::digest;
 
 use crate::facts::Line;
-use crate::journal::{HeldLogin, Record};
+use crate::journal::{CarriedLogin, HeldLogin, Record};
 use crate::operation::Payload;
-use crate::slots::slots;
+use crate::slots::{awaited, slots};
 
 /// From this size on a payload is reported, in bytes: nine tenths of what a Secret holds.
 pub const LARGE_BYTES: usize = SECRET_LIMIT_BYTES / 10 * 9;
@@ -29,11 +29,13 @@ pub struct Profile {
     pub fillers: Vec<(usize, usize)>,
 }
 
-/// Makes the profile of the entries at `places`. `time` is the cloud's.
+/// Makes the profile of the entries at `places` in a namespace. Only what is carried on depends on the namespace: it
+/// stays where it was. `time` is the cloud's.
 pub fn profile(
     lines: &[Line],
     record: &Record,
     places: &[usize],
+    namespace: &str,
     email: Option<&str>,
     time: UnixMillis,
 ) -> Profile {
@@ -54,12 +56,14 @@ pub fn profile(
         complete &= slots.is_some() && held.is_some();
         match held {
             Some(held) => slots.into_iter().flatten().for_each(|slot| put(slot, held)),
-            None => waiting.extend(slots.into_iter().flatten()),
+            None => waiting.extend(awaited(lines, record, line)),
         }
     }
+    let carried = || record.carried.iter().flat_map(|carried| carried.reaching(namespace));
     for slot in waiting {
-        if let Some(held) = record.carried.get(&slot) {
-            put(slot, held);
+        let fits = |login: &&CarriedLogin| login.slots.contains(&slot) && login.login.dies() > time;
+        if let Some(carried) = carried().map(|(_, login)| login).find(fits) {
+            put(slot, &carried.login);
         }
     }
     let empty = document.iter().next().is_none();

@@ -75,7 +75,10 @@ impl Policy {
         if account.left {
             return Standing::Retiring;
         }
-        if account.ignored || home == Standing::Served && self.asked.as_ref().is_some_and(named) {
+        // What opted out while nobody was looking is left alone, but an uninstall leaves nothing.
+        if account.ignored && !self.uninstalling
+            || home == Standing::Served && self.asked.as_ref().is_some_and(named)
+        {
             return Standing::Foreign;
         }
         let retiring = match home {

@@ -1,12 +1,13 @@
 //! Which key slots a line is given, and which login each slot carries.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use acr_configuration::Domain;
 use acr_credentials::{InstanceHost, KeySlot, UnixMillis};
 
 use crate::facts::Line;
-use crate::journal::{HeldLogin, Record};
+use crate::journal::{Carried, CarriedLogin, Record};
 
 /// The key slots of a line: the domains of its entry that belong to its instance, else all of the instance's.
 /// `None` while they are not known.
@@ -49,9 +50,8 @@ pub fn slots(lines: &[Line], record: &Record, line: &Line) -> Option<Vec<KeySlot
 fn hosts<'a>(record: &'a Record, line: &Line) -> Option<&'a [InstanceHost]> {
     let own = record.lines.get(&line.key).and_then(|record| record.hosts.as_deref());
     own.or_else(|| {
-        let same =
-            |key: &&crate::facts::LineKey| key.instance == line.key.instance && key.region == line.key.region;
-        record.lines.iter().filter(|(key, _)| same(key)).find_map(|(_, record)| record.hosts.as_deref())
+        let mut same = record.lines.iter().filter(|(key, _)| key.instance == line.key.instance);
+        same.find_map(|(_, record)| record.hosts.as_deref())
     })
 }
 
@@ -62,37 +62,49 @@ fn slot(domain: &Domain) -> KeySlot {
     }
 }
 
+/// The slots of a line whose login has not come yet: those that it is given, and, while it is open which of them are
+/// its own, all that its entry names.
+pub fn awaited(lines: &[Line], record: &Record, line: &Line) -> Vec<KeySlot> {
+    if record.lines.get(&line.key).is_some_and(|record| record.login.is_some()) {
+        return Vec::new();
+    }
+    match (slots(lines, record, line), &line.domains) {
+        (Some(slots), _) => slots,
+        (None, Some(domains)) => domains.iter().map(slot).collect(),
+        (None, None) => Vec::new(),
+    }
+}
+
 /// Notes for each line the slots that it is given, so that they stay with it while it is not known who owns them,
 /// and drops what is carried for slots that no line waits for any more.
 pub fn note_slots(lines: &[Line], record: &mut Record) {
-    let mut awaited = BTreeSet::new();
-    let mut unknown = false;
+    let waiting: BTreeSet<KeySlot> = lines.iter().flat_map(|line| awaited(lines, record, line)).collect();
+    for carried in &mut record.carried {
+        carried.logins.retain(|login| login.slots.iter().any(|slot| waiting.contains(slot)));
+    }
+    record.carried.retain(|carried| !carried.logins.is_empty());
     for line in lines {
         let slots = slots(lines, record, line);
         let known = record.lines.entry(line.key.clone()).or_default();
-        if known.login.is_none() {
-            unknown |= slots.is_none();
-            awaited.extend(slots.iter().flatten().cloned());
-        }
         if let Some(slots) = slots {
             known.slots = slots;
         }
     }
-    record.carried.retain(|slot, _| unknown || awaited.contains(slot));
 }
 
-/// The login of each slot, over all entries, as far as it is not dead: what a later configuration carries on.
-pub fn published(lines: &[Line], record: &Record, time: UnixMillis) -> BTreeMap<KeySlot, HeldLogin> {
-    let mut published = BTreeMap::new();
-    for line in lines {
-        let held = record.lines.get(&line.key).and_then(|record| record.login.as_ref());
-        let Some(held) = held.filter(|held| held.dies() > time) else { continue };
-        for slot in slots(lines, record, line).unwrap_or_default() {
-            published.entry(slot).or_insert_with(|| held.clone());
-        }
-    }
-    for (slot, held) in record.carried.iter().filter(|(_, held)| held.dies() > time) {
-        published.entry(slot.clone()).or_insert_with(|| held.clone());
-    }
-    published
+/// What a record publishes, and what it carries itself: what a later configuration carries on.
+pub fn published(lines: &[Line], record: &Record, time: UnixMillis) -> Vec<Carried> {
+    let own = lines.iter().filter_map(|line| {
+        let login = record.lines.get(&line.key)?.login.clone().filter(|held| held.dies() > time)?;
+        let slots = slots(lines, record, line).filter(|slots| !slots.is_empty())?;
+        Some(CarriedLogin { place: line.place, slots, login })
+    });
+    let own: Vec<CarriedLogin> = own.collect();
+    let own = record
+        .accepted
+        .as_ref()
+        .filter(|_| !own.is_empty())
+        .map(|accepted| Carried { accepted: Arc::clone(accepted), logins: own });
+    let alive = |carried: &&Carried| carried.logins.iter().any(|login| login.login.dies() > time);
+    own.into_iter().chain(record.carried.iter().filter(alive).cloned()).collect()
 }

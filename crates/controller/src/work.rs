@@ -50,6 +50,11 @@ impl Work {
         self.awaits != 0
     }
 
+    /// Whether a write of ours may not have been seen yet.
+    pub fn pending(&self) -> bool {
+        self.in_flight || self.awaits != 0 || self.must_read
+    }
+
     /// A write succeeded; `seen` is the version that was last observed.
     pub fn wrote(&mut self, seen: u64, version: u64, now: Mono) {
         self.in_flight = false;

@@ -345,6 +345,11 @@ impl World {
         self.name(&namespace).unwrap_or_else(|| Arc::from(namespace))
     }
 
+    /// What our own writes have shown about pull secrets counts no more.
+    pub fn forget_trust(&mut self) {
+        self.namespaces.values_mut().for_each(|namespace| namespace.trust = None);
+    }
+
     /// The Secret of our name was deleted.
     pub fn secret_gone(&mut self, namespace: &str) {
         if let Some(home) = self.namespaces.get_mut(namespace) {

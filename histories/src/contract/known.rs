@@ -162,6 +162,13 @@ impl Known {
 
     /// The journal was read: what it holds was in force before anything that was shown.
     pub(crate) fn read_journal(&mut self, held: &[Candidate]) {
+        if !self.journal_read {
+            // Of what was shown before this process could lead, only the newest is ever accepted.
+            let older = self.candidates.len().saturating_sub(1);
+            self.candidates.drain(..older);
+            self.served_accounts.clear();
+            self.served_namespaces.clear();
+        }
         self.journal_read = true;
         if held.iter().any(|candidate| candidate.whole) {
             self.candidates.retain(|candidate| candidate.whole);

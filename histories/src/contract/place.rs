@@ -146,18 +146,16 @@ impl Place<'_> {
         let record = self.truth.cloud.login(&found.password);
         let record = record.ok_or_else(|| self.broken(&format!("has a made-up login for {slot}")))?;
         // The first entry that is sure to have the host: one that may not list domains may not know of it.
-        let sure = |claim: &Claim| claim.fact.may_login() && (claim.explicit || claim.fact.may_list());
-        let first = claims.iter().position(sure);
+        let first = claims.iter().position(Claim::is_sure);
         let allowed = claims.iter().take(first.map_or(claims.len(), |first| first + 1));
-        // Where the first entry cannot log in, the last good login stays until it is dead.
-        let waits = first != Some(0);
-        let carried = waits && claims.iter().any(|claim| claim.fact.instance == record.fact.instance);
+        // Where the first entry cannot log in, the last good login stays until it is dead, whoever's it was.
+        let waits = !is_sure(claims);
         // An identity that may not list domains cannot tell which of an entry's instances owns one.
         let right = |claim: &Claim| {
             claim.fact == record.fact
                 || claim.fact.identity == record.fact.identity && !record.fact.may_list()
         };
-        ensure(Rule::S5, carried || allowed.into_iter().any(right), || {
+        ensure(Rule::S5, waits || allowed.into_iter().any(right), || {
             self.broken(&format!("has the login of {:?} for {slot}; wanted: {claims:?}", record.fact)).what
         })?;
         ensure(Rule::S5, record.expires > self.truth.cloud_time || waits, || {
@@ -167,6 +165,11 @@ impl Place<'_> {
             self.broken(&format!("has the email {:?} for {slot}", found.email)).what
         })
     }
+}
+
+/// Whether the first entry that claims a slot is sure to get its login and to have the host.
+pub(super) fn is_sure(claims: &[Claim]) -> bool {
+    claims.first().is_some_and(Claim::is_sure)
 }
 
 /// Whether somebody took our marks off and wrote the data.

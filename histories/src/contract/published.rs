@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::known::Candidate;
 use super::{Checked, Contract, Issue, ProcessId, Rule, Truth, Violation, ensure};
 use crate::api_server::{PullSecret, sha256_hex};
 use crate::cloud::{CloudSide, HostsRecord, LoginRecord};
@@ -46,6 +47,10 @@ pub(super) struct Slot {
 pub(super) struct Published {
     /// Per namespace and key slot the password as last published.
     slots: BTreeMap<String, BTreeMap<String, String>>,
+    /// How many journals had been stored when a namespace was last written.
+    written: BTreeMap<String, usize>,
+    /// What each stored journal may hold.
+    journals: Vec<Vec<Rc<Wanted>>>,
     documents: BTreeMap<String, (Rc<[u8]>, Rc<Document>)>,
     /// Complete answers about hosts, in the order in which they were told.
     hosts: Vec<(ProcessId, HostsRecord)>,
@@ -58,6 +63,16 @@ pub(super) struct Published {
 impl Published {
     pub(super) fn clock_jumped(&mut self, offset: i64) {
         self.offsets.insert(offset);
+    }
+
+    /// A journal was stored, which holds one of these.
+    pub(super) fn journal_stored(&mut self, candidates: &[Candidate]) {
+        self.journals.push(candidates.iter().map(|candidate| candidate.wanted.clone()).collect());
+    }
+
+    /// How many journals have been stored.
+    pub(super) fn journals(&self) -> usize {
+        self.journals.len()
     }
 
     pub(super) fn forget(&mut self, namespace: &str) {
@@ -182,8 +197,9 @@ impl Contract {
         let digest = after.annotations.get(acr_controller::names::DIGEST_ANNOTATION);
         let document = self.published.read(&after.document, digest.map_or("", String::as_str))?;
         let before = self.published.slots.remove(namespace).unwrap_or_default();
+        let written = self.published.written.insert(namespace.to_owned(), issue.journals).unwrap_or_default();
         let (published, considered) = (&self.published, self.considered.as_slice());
-        let judge = Judge { published, considered, issue, namespace, truth };
+        let judge = Judge { published, considered, issue, namespace, written, truth };
         for (slot, password) in &before {
             match document.slots.get(slot) {
                 None => judge.removed(slot, password, coverage)?,
@@ -211,6 +227,8 @@ struct Judge<'a> {
     considered: &'a [Rc<Wanted>],
     issue: &'a Issue,
     namespace: &'a str,
+    /// How many journals had been stored when the namespace was last written.
+    written: usize,
     truth: Truth<'a>,
 }
 
@@ -231,11 +249,10 @@ impl Judge<'_> {
 
     fn removed(&self, slot: &str, password: &str, coverage: &mut Coverage) -> Checked {
         let claims = self.claims(slot);
-        if claims.is_empty() || claims.iter().any(Vec::is_empty) {
+        if claims.is_empty() || claims.iter().any(Vec::is_empty) || self.was_given_up(slot) {
             return Ok(());
         }
-        let record = self.truth.cloud.login(password);
-        if record.is_none_or(|record| record.expires.plus(DEAD_AFTER) <= self.issue.clock.latest) {
+        if self.is_dead(password) {
             coverage.note(Happening::DeadLoginRemoved);
             return Ok(());
         }
@@ -249,6 +266,25 @@ impl Judge<'_> {
             return Ok(());
         }
         Err(self.broken(slot, "it is removed although it is wanted and its login is not dead"))
+    }
+
+    /// Whether a configuration that did not want a slot was in force since the namespace was last written: what it
+    /// removed elsewhere may be removed here later.
+    fn was_given_up(&self, slot: &str) -> bool {
+        let since = self.published.journals.get(self.written..).unwrap_or_default();
+        since.iter().flatten().any(|wanted| {
+            !wanted.names_namespace(self.namespace)
+                || !self.published.claims(wanted, self.namespace).contains_key(slot)
+        })
+    }
+
+    /// Whether some configuration that may have been in force wants a fact under a slot of this namespace: what it
+    /// published elsewhere may be published here later.
+    fn was_wanted(&self, slot: &str, fact: Fact) -> bool {
+        self.considered.iter().any(|wanted| {
+            let claims = self.published.claims(wanted, self.namespace);
+            claims.get(slot).is_some_and(|claims| claims.iter().any(|claim| claim.fact == fact))
+        })
     }
 
     /// The login of a password that the cloud handed out for a fact that is wanted under the slot.
@@ -267,11 +303,21 @@ impl Judge<'_> {
         Ok(*record)
     }
 
+    fn is_dead(&self, password: &str) -> bool {
+        let record = self.truth.cloud.login(password);
+        record.is_none_or(|record| record.expires.plus(DEAD_AFTER) <= self.issue.clock.latest)
+    }
+
     fn replaced(&self, slot: &str, before: &str, now: &str) -> Checked {
+        if self.is_dead(before) {
+            // It goes for itself, and makes room.
+            return self.added(slot, now);
+        }
         let earlier = self.truth.cloud.login(before);
-        // A namespace that has missed a renewal catches up, even if another fact is wanted by now.
-        let same_fact = |record: &&LoginRecord| earlier.is_some_and(|earlier| earlier.fact == record.fact);
-        let catches_up = self.truth.cloud.login(now).filter(same_fact);
+        // A namespace that has missed a renewal, or an edit, catches up, even if another fact is wanted by now.
+        let catches_up = self.truth.cloud.login(now).filter(|record| {
+            earlier.is_some_and(|earlier| earlier.fact == record.fact) || self.was_wanted(slot, record.fact)
+        });
         let record = match catches_up {
             Some(record) => *record,
             None => self.wanted_login(slot, now)?,
@@ -285,21 +331,8 @@ impl Judge<'_> {
     }
 
     fn added(&self, slot: &str, password: &str) -> Checked {
-        let claims = self.claims(slot);
-        let carried = self.truth.cloud.login(password).filter(|record| {
-            // The login that an earlier configuration wanted of the instance is the last good one, for key slots that
-            // are new as well.
-            let of_instance =
-                claims.iter().flatten().any(|claim| claim.fact.instance == record.fact.instance);
-            let elsewhere = || {
-                self.published
-                    .slots
-                    .values()
-                    .any(|slots| slots.get(slot).is_some_and(|other| other == password))
-            };
-            let earlier = || self.considered.iter().any(|wanted| wanted.facts().contains(&record.fact));
-            of_instance && (elsewhere() || earlier())
-        });
+        // What an earlier configuration wanted there is the last good login.
+        let carried = self.truth.cloud.login(password).filter(|record| self.was_wanted(slot, record.fact));
         let record = match carried {
             Some(record) => *record,
             None => self.wanted_login(slot, password)?,

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use acr_controller::names;
 use acr_controller::operation::Operation;
 use acr_controller::status::Status;
 
 use super::known::Known;
-use super::place::Place;
+use super::place::{Place, is_sure};
 use super::published::{DEAD_AFTER, Document};
 use super::{Checked, Contract, Meaning, ProcessId, Rule, Truth, Violation, ensure};
 use crate::api_server::{Namespace, PullSecret, Standing};
@@ -100,7 +101,7 @@ impl Contract {
 
     /// What was in force before is cleaned and forgotten.
     fn start_over(&mut self, wanted: &Rc<Wanted>, truth: Truth<'_>) {
-        self.cold = false;
+        self.cold &= !wanted.facts().iter().all(|fact| fact.may_login() && fact.may_list());
         self.considered = vec![wanted.clone()];
         self.journalled = vec![wanted.clone()];
         let namespaces = truth.server.namespaces();
@@ -174,9 +175,8 @@ impl Contract {
             }
         }
         for (claims, secret) in &documents {
-            let other = documents
-                .iter()
-                .find(|(others, other)| others == claims && other.document != secret.document);
+            let other =
+                documents.iter().find(|(others, other)| others == claims && !same(claims, other, secret));
             ensure(Rule::S5, other.is_none(), || {
                 "two namespaces with the same entries hold different bytes".into()
             })?;
@@ -209,6 +209,17 @@ impl Contract {
     }
 }
 
+/// Whether two pull secrets with the same claims are the same: byte for byte, but for slots whose entry waits for its
+/// login: there each keeps the last good one that it has.
+fn same(claims: &BTreeMap<String, Vec<Claim>>, one: &PullSecret, other: &PullSecret) -> bool {
+    let sure = |slot: &String| claims.get(slot).is_some_and(|claims| is_sure(claims));
+    let settled = |secret: &PullSecret| {
+        let document = Document::parse(&secret.document).ok();
+        document.map(|document| document.slots.into_iter().filter(|(slot, _)| sure(slot)).collect::<Vec<_>>())
+    };
+    one.document == other.document || !claims.keys().all(sure) && settled(one) == settled(other)
+}
+
 /// Whether time makes a write due: the one thing that it removes is a dead login.
 fn holds_a_dead_login(namespace: &str, truth: Truth<'_>) -> bool {
     let secret = truth.server.pull_secrets().get(namespace);
@@ -230,6 +241,11 @@ fn resists(namespace: &str, truth: Truth<'_>) -> bool {
         || resistance.full.contains(namespace)
         || truth.server.namespaces().get(namespace).is_none_or(|home| home.terminating)
         || truth.server.pull_secrets().get(namespace).is_some_and(|secret| {
-            secret.terminating || !secret.further_owners.is_empty() || secret.standing == Standing::Contested
+            // A Secret that carries our marks and another type cannot be written, nor told from ours by its metadata.
+            let mistyped = secret.kind != names::PULL_SECRET_TYPE;
+            mistyped
+                || secret.terminating
+                || !secret.further_owners.is_empty()
+                || secret.standing == Standing::Contested
         })
 }

@@ -25,6 +25,9 @@ enum Fate {
     Late,
 }
 
+/// So long the API server works on a request at most, in milliseconds: its `--request-timeout`, one minute by default.
+const REQUEST_TIMEOUT: Moment = 60_000;
+
 impl History<'_> {
     /// Hands out operations as long as the machine has some and slots are free.
     pub(super) fn pump(&mut self, id: ProcessId) -> Checked {
@@ -150,7 +153,7 @@ impl History<'_> {
             Fate::Late => {
                 self.coverage.note(Happening::LandedLate);
                 let answer = unknown(&flight.operation);
-                let later = silence + self.delays.spread(10, 90_000);
+                let later = silence + self.delays.spread(10, REQUEST_TIMEOUT);
                 self.schedule(silence, Event::Reply(ticket, Box::new(answer)));
                 self.schedule(later, Event::Arrive(ticket));
             }

@@ -66,8 +66,15 @@ impl Fact {
     /// Whether the renewal is due within the window, or within a quarter of its own interval where that is shorter:
     /// what lives for seconds must not look stale the moment it is born.
     fn nearly_due(&self, now: Mono) -> bool {
+        self.nearly_due_from() <= now
+    }
+
+    fn nearly_due_from(&self) -> Mono {
+        if self.due == Mono(u64::MAX) {
+            return self.due;
+        }
         let early = WINDOW.min(self.due.since(self.answered) / 4);
-        self.due <= now.plus(early)
+        self.due.minus(early)
     }
 }
 
@@ -249,7 +256,12 @@ impl Book {
 
     /// When to ask [`Self::take`] again although nothing was answered.
     pub fn wake(&self, now: Mono) -> Option<Mono> {
-        self.leaves().filter_map(|(key, fact)| self.leaf_wakes(now, *key, fact)).min()
+        let renewing = self.renewing(now);
+        let leaves = self.leaves().filter_map(|(key, fact)| self.leaf_wakes(now, renewing, *key, fact));
+        // With the first renewal those that are nearly due become due, even if its own call has to wait.
+        let first =
+            self.logins().filter(|login| login.value.is_some() && login.due > now).map(|login| login.due);
+        leaves.chain(first).min()
     }
 
     fn operation(&self, key: FactKey) -> &'static str {
@@ -274,9 +286,11 @@ impl Book {
 
     /// Whether any renewal is due: then those that are nearly due are made with it.
     fn renewing(&self, now: Mono) -> bool {
-        self.facts.values().any(|fact| {
-            matches!(fact.wanted.question, Question::Login { .. }) && fact.value.is_some() && fact.due <= now
-        })
+        self.logins().any(|login| login.value.is_some() && login.due <= now)
+    }
+
+    fn logins(&self) -> impl Iterator<Item = &Fact> {
+        self.facts.values().filter(|fact| matches!(fact.wanted.question, Question::Login { .. }))
     }
 
     fn leaf_is_due(&self, fact: &Fact, now: Mono, renewing: bool) -> bool {
@@ -324,11 +338,16 @@ impl Book {
         fresh || better_than_none
     }
 
-    fn leaf_wakes(&self, now: Mono, key: FactKey, fact: &Fact) -> Option<Mono> {
+    fn leaf_wakes(&self, now: Mono, renewing: bool, key: FactKey, fact: &Fact) -> Option<Mono> {
+        // What `leaf_is_due` waits for.
+        let due = |fact: &Fact| if renewing { fact.nearly_due_from() } else { fact.due };
         let due = match (&fact.value, fact.wanted.companion) {
             (None, _) => Mono(0),
-            (Some(_), None) => fact.due,
-            (Some(_), Some(_)) => return None,
+            (Some(_), None) => due(fact),
+            (Some(_), Some(companion)) => {
+                let login = self.facts.get(&companion).filter(|login| login.value.is_some())?;
+                due(fact).max(due(login))
+            }
         };
         let mut wake = due.max(now);
         let mut key = key;

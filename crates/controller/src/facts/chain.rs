@@ -24,14 +24,6 @@ pub struct LineKey {
     pub ordinal: usize,
 }
 
-impl LineKey {
-    /// Whether two lines mean the same instance, as far as their regions are known.
-    pub fn same_instance(&self, other: &Self) -> bool {
-        let known = !self.region.is_empty() && !other.region.is_empty();
-        self.instance == other.instance && (self.region == other.region || !known)
-    }
-}
-
 /// One instance of one entry, and its two facts.
 #[derive(Clone, Debug)]
 pub struct Line {

@@ -1,5 +1,6 @@
 //! The journal as text: JSON with a version; a version that is not known is a cold start.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::facts::{FactKey, LineKey};
-use crate::journal::record::{Accepted, HeldLogin, LineRecord, Record};
+use crate::journal::record::{Accepted, Carried, CarriedLogin, HeldLogin, LineRecord, Record};
 
 const VERSION: u32 = 1;
 
@@ -33,18 +34,36 @@ struct Versioned {
 #[derive(Serialize, Deserialize)]
 struct Document<'a> {
     version: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    accepted: Option<BTreeMap<String, String>>,
+    /// The texts of configurations, each once; the others name them by their place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    retiring: Vec<BTreeMap<String, String>>,
+    configurations: Vec<Cow<'a, BTreeMap<String, String>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    accepted: Option<usize>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    retiring: Vec<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     region: Option<String>,
     #[serde(default)]
     cloud_offset_millis: i64,
     #[serde(default, borrow)]
     lines: Vec<LineText<'a>>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", borrow)]
-    carried: BTreeMap<KeySlot, LoginText<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty", borrow)]
+    carried: Vec<CarriedText<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CarriedText<'a> {
+    configuration: usize,
+    #[serde(borrow)]
+    logins: Vec<CarriedLoginText<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CarriedLoginText<'a> {
+    place: usize,
+    slots: Vec<KeySlot>,
+    #[serde(borrow)]
+    login: LoginText<'a>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -73,29 +92,46 @@ struct HostText {
 struct LoginText<'a> {
     fact: FactKey,
     #[serde(borrow)]
-    username: std::borrow::Cow<'a, str>,
+    username: Cow<'a, str>,
     #[serde(borrow)]
-    password: std::borrow::Cow<'a, str>,
+    password: Cow<'a, str>,
     expires: UnixMillis,
     handed_out: UnixMillis,
 }
 
 /// The text of a record, wiped when dropped. The same record gives the same bytes.
-pub fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
+pub fn encode<'a>(record: &'a Record) -> Zeroizing<Vec<u8>> {
     let Record { accepted, retiring, lines, carried, region, cloud_offset_millis } = record;
+    let mut configurations: Vec<&BTreeMap<String, String>> = Vec::new();
+    let mut place_of = |accepted: &'a Arc<Accepted>| place(&mut configurations, &accepted.data);
     let document = Document {
         version: VERSION,
-        accepted: accepted.as_ref().map(|accepted| accepted.data.clone()),
-        retiring: retiring.iter().map(|retired| retired.data.clone()).collect(),
+        accepted: accepted.as_ref().map(&mut place_of),
+        retiring: retiring.iter().map(&mut place_of).collect(),
         region: region.clone(),
         cloud_offset_millis: *cloud_offset_millis,
         lines: lines.iter().map(|(key, line)| line_text(key, line)).collect(),
-        carried: carried.iter().map(|(slot, held)| (slot.clone(), login_text(held))).collect(),
+        carried: carried
+            .iter()
+            .map(|carried| CarriedText {
+                configuration: place_of(&carried.accepted),
+                logins: carried.logins.iter().map(carried_login_text).collect(),
+            })
+            .collect(),
+        configurations: configurations.into_iter().map(Cow::Borrowed).collect(),
     };
     let mut text = Zeroizing::new(Vec::with_capacity(RESERVE_BYTES));
     let written = serde_json::to_writer(&mut *text, &document);
     debug_assert!(written.is_ok(), "writing strings to memory cannot fail");
     text
+}
+
+/// The place of a text among the configurations, which it joins when it is new.
+fn place<'a>(known: &mut Vec<&'a BTreeMap<String, String>>, data: &'a BTreeMap<String, String>) -> usize {
+    known.iter().position(|other| *other == data).unwrap_or_else(|| {
+        known.push(data);
+        known.len() - 1
+    })
 }
 
 /// Room for a few lines, so that the text of most journals never moves in memory.
@@ -111,6 +147,11 @@ fn line_text<'a>(key: &LineKey, line: &'a LineRecord) -> LineText<'a> {
         slots: slots.clone(),
         refused: *refused,
     }
+}
+
+fn carried_login_text(carried: &CarriedLogin) -> CarriedLoginText<'_> {
+    let CarriedLogin { place, slots, login } = carried;
+    CarriedLoginText { place: *place, slots: slots.clone(), login: login_text(login) }
 }
 
 fn login_text(held: &HeldLogin) -> LoginText<'_> {
@@ -154,7 +195,29 @@ pub fn decode(text: &[u8]) -> Result<Record, Unusable> {
         return Err(Unusable::Version(version));
     }
     let document: Document<'_> = serde_json::from_slice(text).map_err(|_| Unusable::Damaged)?;
-    let Document { version: _, accepted, retiring, region, cloud_offset_millis, lines, carried } = document;
+    let Document {
+        version: _,
+        configurations,
+        accepted,
+        retiring,
+        region,
+        cloud_offset_millis,
+        lines,
+        carried,
+    } = document;
+    let read = |text: Cow<'_, BTreeMap<String, String>>| Accepted::read(text.into_owned()).map(Arc::new);
+    let configurations: Vec<Option<Arc<Accepted>>> = configurations.into_iter().map(read).collect();
+    let at = |place: usize| configurations.get(place).cloned().ok_or(Unusable::Damaged);
+    let retiring = retiring.into_iter().map(at).collect::<Result<Vec<_>, _>>()?;
+    let carried = carried.into_iter().map(|carried| {
+        let logins = carried.logins.into_iter();
+        let logins = logins.map(|CarriedLoginText { place, slots, login }| CarriedLogin {
+            place,
+            slots,
+            login: held(login),
+        });
+        Ok(at(carried.configuration)?.map(|accepted| Carried { accepted, logins: logins.collect() }))
+    });
     let lines = lines.into_iter().map(|line| {
         let LineText { key, hosts: known, fewer, login, slots, refused } = line;
         let record = LineRecord {
@@ -167,10 +230,10 @@ pub fn decode(text: &[u8]) -> Result<Record, Unusable> {
         (key, record)
     });
     Ok(Record {
-        accepted: accepted.and_then(Accepted::read).map(Arc::new),
-        retiring: retiring.into_iter().filter_map(Accepted::read).map(Arc::new).collect(),
+        accepted: accepted.map(at).transpose()?.flatten(),
+        retiring: retiring.into_iter().flatten().collect(),
         lines: lines.collect(),
-        carried: carried.into_iter().map(|(slot, login)| (slot, held(login))).collect(),
+        carried: carried.filter_map(Result::transpose).collect::<Result<_, _>>()?,
         region,
         cloud_offset_millis,
     })
@@ -183,7 +246,14 @@ mod tests {
     #[test]
     fn another_version_and_damage_are_told_apart() {
         assert_eq!(decode(br#"{"version":2,"anything":[]}"#).unwrap_err(), Unusable::Version(2));
-        for text in ["", "null", "{}", r#"{"version":"1"}"#, r#"{"version":1,"lines":[{}]}"#] {
+        for text in [
+            "",
+            "null",
+            "{}",
+            r#"{"version":"1"}"#,
+            r#"{"version":1,"lines":[{}]}"#,
+            r#"{"version":1,"accepted":0}"#,
+        ] {
             assert_eq!(decode(text.as_bytes()).unwrap_err(), Unusable::Damaged, "{text}");
         }
     }
@@ -210,11 +280,13 @@ mod tests {
             refused: true,
         };
         let data = BTreeMap::from([("acr-registry-info".to_owned(), "[]".to_owned())]);
+        let accepted = Arc::new(Accepted::read(data.clone()).unwrap());
+        let carried = CarriedLogin { place: 1, slots: vec![KeySlot::host("c")], login: carried };
         let record = Record {
-            accepted: Accepted::read(data.clone()).map(Arc::new),
-            retiring: vec![],
+            accepted: Some(accepted.clone()),
+            retiring: vec![accepted.clone()],
             lines: BTreeMap::from([(key.clone(), line)]),
-            carried: BTreeMap::from([(KeySlot::host("c"), carried)]),
+            carried: vec![Carried { accepted, logins: vec![carried] }],
             region: Some("cn-hangzhou".into()),
             cloud_offset_millis: -4,
         };
@@ -222,6 +294,9 @@ mod tests {
         let back = decode(&text).unwrap();
         assert_eq!(back.accepted.as_ref().map(|accepted| &accepted.data), Some(&data));
         assert_eq!(back.lines[&key].login.as_ref().unwrap().login.password.expose_secret(), "a\"b\\:c");
+        assert_eq!(back.carried[0].logins, record.carried[0].logins);
         assert_eq!(encode(&back), text);
+        let texts = String::from_utf8(text.to_vec()).unwrap().matches("acr-registry-info").count();
+        assert_eq!(texts, 1, "a configuration is written once, however many mention it");
     }
 }

@@ -4,5 +4,5 @@ pub mod document;
 pub mod record;
 pub mod recorder;
 
-pub use record::{Accepted, HeldLogin, LineRecord, Record};
+pub use record::{Accepted, Carried, CarriedLogin, HeldLogin, LineRecord, Record};
 pub use recorder::Recorder;

@@ -22,9 +22,9 @@ pub struct Record {
     pub retiring: Vec<Arc<Accepted>>,
     /// Hosts and login per line.
     pub lines: BTreeMap<LineKey, LineRecord>,
-    /// Logins that an earlier configuration published, for slots that are still wanted and whose own login has not
-    /// come yet.
-    pub carried: BTreeMap<KeySlot, HeldLogin>,
+    /// What earlier configurations published for slots that are still wanted and whose own login has not come yet,
+    /// the newest configuration first.
+    pub carried: Vec<Carried>,
     /// The region of this node, once it was asked for.
     pub region: Option<String>,
     /// Milliseconds from the wall clock to the cloud's.
@@ -51,6 +51,41 @@ impl Accepted {
 impl fmt::Debug for Accepted {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Accepted").field("configuration", &self.configuration).finish_non_exhaustive()
+    }
+}
+
+/// The logins that an earlier configuration published. They stay where they were: in the namespaces that it names.
+#[derive(Clone, Debug)]
+pub struct Carried {
+    /// The earlier configuration.
+    pub accepted: Arc<Accepted>,
+    /// Its logins, in the order of its entries.
+    pub logins: Vec<CarriedLogin>,
+}
+
+/// The login of one entry of an earlier configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CarriedLogin {
+    /// Place of the entry in [`Configuration::entries`].
+    pub place: usize,
+    /// The key slots that it was given.
+    pub slots: Vec<KeySlot>,
+    /// The login.
+    pub login: HeldLogin,
+}
+
+impl Carried {
+    /// What it published in a namespace, by the namespace's name, with the places in [`Self::logins`].
+    pub fn reaching(&self, namespace: &str) -> impl Iterator<Item = (usize, &CarriedLogin)> {
+        let Configuration { scope, entries, .. } = &self.accepted.configuration;
+        let named = scope.namespace_is_named(namespace);
+        self.logins.iter().enumerate().filter(move |(_, login)| {
+            let narrowed = entries.get(login.place).map(|entry| entry.namespaces.as_deref());
+            named
+                && narrowed.is_some_and(|globs| {
+                    globs.is_none_or(|globs| globs.iter().any(|glob| glob.matches(namespace)))
+                })
+        })
     }
 }
 

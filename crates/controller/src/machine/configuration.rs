@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use acr_configuration::{Finding, Loaded, Source};
-use acr_credentials::{KeySlot, UnixMillis};
+use acr_credentials::UnixMillis;
 
 use super::{Flight, Machine};
 use crate::area::Area;
@@ -12,7 +12,7 @@ use crate::facts::book::Value;
 use crate::facts::chain::Surroundings;
 use crate::facts::timing::{Timing, renewal};
 use crate::facts::{Line, LineKey, Lines};
-use crate::journal::{Accepted, HeldLogin, LineRecord, Record, Recorder};
+use crate::journal::{Accepted, Carried, HeldLogin, LineRecord, Record, Recorder};
 use crate::observation::Watch;
 use crate::operation::Subject;
 use crate::settings::Purpose;
@@ -121,31 +121,43 @@ impl Machine {
         record.carried = self.published(now);
         record.lines = drawn
             .iter()
-            .filter_map(|line| {
-                let mut same =
-                    held.iter().filter(|(key, _)| key.same_instance(&line.key)).map(|(_, former)| former);
-                let exactly = same
-                    .clone()
-                    .find(|former| former.login.as_ref().is_some_and(|held| held.fact == line.login));
-                let former = match exactly {
-                    Some(former) => former.clone(),
-                    None => LineRecord { login: None, ..same.next()?.clone() },
+            .map(|line| {
+                let wanted = |held: &&HeldLogin| held.fact == line.login;
+                let newest = held.iter().filter_map(|(_, former)| former.login.as_ref()).find(wanted);
+                let login = newest.or_else(|| logins(&record.carried).find(wanted)).cloned();
+                let of_instance = || held.iter().filter(|(key, _)| key.instance == line.key.instance);
+                let exactly = |(_, former): &&(LineKey, LineRecord)| {
+                    former.login.as_ref().is_some_and(|held| wanted(&held))
                 };
-                Some((line.key.clone(), former))
+                let alike = of_instance().find(exactly).or_else(|| of_instance().next());
+                let known = of_instance().map(|(_, former)| former).find(|former| former.hosts.is_some());
+                let record = LineRecord {
+                    hosts: known.and_then(|former| former.hosts.clone()),
+                    fewer: known.and_then(|former| former.fewer.clone()),
+                    slots: alike.map(|(_, former)| former.slots.clone()).unwrap_or_default(),
+                    refused: alike.filter(exactly).is_some_and(|(_, former)| former.refused),
+                    login,
+                };
+                (line.key.clone(), record)
             })
             .collect();
         note_slots(&drawn, record);
     }
 
-    /// The logins that the pull secrets hold now, by slot.
-    fn published(&self, now: Now) -> BTreeMap<KeySlot, HeldLogin> {
+    /// The logins that the pull secrets may hold now: by what may count, and by what counts.
+    fn published(&self, now: Now) -> Vec<Carried> {
         let time = self.clock.time(now);
-        let mut all = BTreeMap::new();
-        for record in [self.recorder.counting(), self.recorder.latest()] {
+        let mut all: Vec<Carried> = Vec::new();
+        for record in [self.recorder.latest(), self.recorder.counting()] {
             let Some(accepted) = &record.accepted else { continue };
             let lines = Lines::of(&accepted.configuration, self.surroundings(record)).drawn;
-            for (slot, held) in published(&lines, record, time) {
-                all.entry(slot).or_insert(held);
+            for carried in published(&lines, record, time) {
+                let known = all.iter().any(|known| {
+                    known.accepted.data == carried.accepted.data && known.logins == carried.logins
+                });
+                if !known {
+                    all.push(carried);
+                }
             }
         }
         all
@@ -230,6 +242,10 @@ impl Machine {
             }
         }
     }
+}
+
+fn logins(carried: &[Carried]) -> impl Iterator<Item = &HeldLogin> {
+    carried.iter().flat_map(|carried| &carried.logins).map(|carried| &carried.login)
 }
 
 fn active_finding(finding: &Finding) -> ActiveFinding {

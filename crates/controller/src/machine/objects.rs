@@ -174,8 +174,10 @@ impl Machine {
             account.left = true;
         }
         account.was_served = served;
-        account.left &= account.attached && !served;
-        if account.left && need == Need::Nothing && self.world.listed() {
+        // What we wrote before the opt-out was seen may only show later.
+        let pending = account.work.as_ref().is_some_and(|work| work.pending());
+        account.left &= (account.attached || pending) && !served;
+        if account.left && account.attached && need == Need::Nothing && self.world.listed() {
             need = Need::Detach;
         }
         let Some(account) = self.world.namespace_mut(namespace).and_then(|home| home.account_mut(name))
@@ -342,6 +344,7 @@ impl Machine {
                 self.paused = self.paused.max(now.mono.plus(wait));
             }
             Answer::Refused(Refusal::Unknown { .. }) => {
+                self.is_unsettled(now);
                 let wait = FIRST_PAUSE.saturating_mul(1 << self.silences.min(8)).min(LONGEST_PAUSE);
                 // The 32 that were in flight together are one silence, not 32.
                 if now.mono >= self.paused {

@@ -1,6 +1,7 @@
 //! Taking back: what is left of former configurations, and, for an uninstall, everything.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Flight, Machine};
 use crate::journal::Accepted;
@@ -8,14 +9,29 @@ use crate::observation::{Answer, Refusal};
 use crate::policy::Standing;
 use crate::settings::Purpose;
 use crate::status::Outcome;
+use crate::time::Now;
+
+/// How long after its sender gave it up a request may still be carried out: the `--request-timeout` of the API server,
+/// one minute by default, and some seconds for the watch to show it.
+const LANDS_WITHIN: Duration = Duration::from_secs(70);
 
 impl Machine {
-    /// When nothing of the retiring scopes is left, the journal forgets them.
-    pub(super) fn settle_retiring(&mut self) {
-        let waits = self.recorder.durable().is_some_and(|record| !record.retiring.is_empty());
-        if waits && self.recorder.settled() && self.retired() && self.settings.purpose == Purpose::Run {
+    /// When nothing of the retiring scopes is left, and nothing can come back any more, the journal forgets them.
+    pub(super) fn settle_retiring(&mut self, now: Now) {
+        let may = self.retires() && now.mono >= self.unsettled && self.settings.purpose == Purpose::Run;
+        if may && self.recorder.settled() && self.retired() {
             self.recorder.change(|record| record.retiring.clear());
         }
+    }
+
+    /// Whether the journal holds areas that are to be cleaned.
+    pub(super) fn retires(&self) -> bool {
+        self.recorder.durable().is_some_and(|record| !record.retiring.is_empty())
+    }
+
+    /// A write may be out of which nobody will hear.
+    pub(super) fn is_unsettled(&mut self, now: Now) {
+        self.unsettled = now.mono.plus(LANDS_WITHIN);
     }
 
     /// Whether everything that is retiring is cleaned.

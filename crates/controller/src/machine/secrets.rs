@@ -8,6 +8,7 @@ use acr_credentials::host::is_acr_host;
 use super::objects::group;
 use super::queues::Target;
 use super::{Flight, Machine};
+use crate::journal::record::DEAD_AFTER;
 use crate::names::PULL_SECRET_TYPE;
 use crate::observation::{Answer, ForeignSecret, Refusal, Watch};
 use crate::operation::{Operation, Precondition, Subject};
@@ -37,6 +38,15 @@ enum Need {
     Read,
 }
 
+/// Namespaces with the same key get the same bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ProfileKey {
+    /// The entries that serve the namespace, as places in the configuration.
+    places: Vec<usize>,
+    /// What is carried on there: earlier configuration, and login among those of it.
+    carried: Vec<(usize, usize)>,
+}
+
 fn secret_group(namespace: &str) -> String {
     format!("{}secret", group(namespace))
 }
@@ -61,22 +71,32 @@ impl Machine {
 
     /// The profile of a namespace: what its set of entries publishes.
     fn profile(&mut self, now: Now, namespace: &str) -> Option<Arc<Profile>> {
-        let places = self.policy.served.as_ref()?.entries_for(namespace);
-        if let Some(profile) = self.profiles.get(&places) {
+        let key = self.profile_key(namespace)?;
+        if let Some(profile) = self.profiles.get(&key) {
             return Some(Arc::clone(profile));
         }
+        let ProfileKey { places, .. } = &key;
         let record = self.recorder.durable()?;
         let email =
             record.accepted.as_ref().and_then(|accepted| accepted.configuration.notify_email.as_deref());
         let time = self.clock.time(now);
-        let profile = Arc::new(payload::profile(&self.lines.drawn, record, &places, email, time));
+        let profile = Arc::new(payload::profile(&self.lines.drawn, record, places, namespace, email, time));
         if let Some(dies) = profile.dies {
             let death = now.mono.plus(dies.since(time));
             self.queues.death = Some(self.queues.death.map_or(death, |known| known.min(death)));
         }
-        self.report_size(now, &places, &profile);
-        self.profiles.insert(places, Arc::clone(&profile));
+        self.report_size(now, &key.places, &profile);
+        self.profiles.insert(key, Arc::clone(&profile));
         Some(profile)
+    }
+
+    /// What the payload of a namespace depends on.
+    pub(super) fn profile_key(&self, namespace: &str) -> Option<ProfileKey> {
+        let places = self.policy.served.as_ref()?.entries_for(namespace);
+        let carried = self.recorder.durable()?.carried.iter().enumerate();
+        let carried = carried
+            .flat_map(|(former, carried)| carried.reaching(namespace).map(move |(login, _)| (former, login)));
+        Some(ProfileKey { places, carried: carried.collect() })
     }
 
     fn report_size(&mut self, now: Now, places: &[usize], profile: &Profile) {
@@ -158,12 +178,13 @@ impl Machine {
         if is_current(secret, namespace.trust.as_ref(), &payload.digest) {
             return Need::Nothing;
         }
-        // After the loss of the journal nobody knows what else the Secret holds: as long as its logins live, and an
-        // entry has not answered yet, it stays.
+        // After the loss of the journal nobody knows what else the Secret holds: until the first of its logins is
+        // dead, and as long as an entry has not answered, it stays.
         if self.cold && namespace.trust.is_none() && !profile.complete {
             let time = self.clock.time(now);
-            if let Some(expires) = secret.expires.filter(|expires| *expires > time) {
-                return Need::Later(now.mono.plus(expires.since(time)));
+            let dies = secret.expires.map(|expires| expires.plus(DEAD_AFTER));
+            if let Some(dies) = dies.filter(|dies| *dies > time) {
+                return Need::Later(now.mono.plus(dies.since(time)));
             }
             if profile.empty {
                 return Need::Nothing;

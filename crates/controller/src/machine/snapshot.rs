@@ -52,8 +52,7 @@ impl Machine {
             if home != Standing::Served {
                 continue;
             }
-            let places = self.policy.served.as_ref().map(|area| area.entries_for(name)).unwrap_or_default();
-            let profile = self.profiles.get(&places);
+            let profile = self.profile_key(name).and_then(|key| self.profiles.get(&key));
             let digest =
                 profile.and_then(|profile| profile.payload.as_ref()).map(|payload| payload.digest.as_str());
             let current = namespace.secret.as_ref().is_some_and(|secret| secret.digest.as_deref() == digest);
