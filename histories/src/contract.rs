@@ -141,6 +141,11 @@ impl Contract {
         !version.is_some_and(|version| matches!(self.meanings.get(&version), Some(Meaning::Good(_))))
     }
 
+    /// Whether neither a journal nor the ConfigMap tells what is served.
+    pub fn knows_nothing(&self, server: &ApiServer) -> bool {
+        self.cold && self.is_spoiled(server)
+    }
+
     /// The wall clock has jumped.
     pub fn clock_jumped(&mut self, wall_offset: i64) {
         self.published.clock_jumped(wall_offset);

@@ -1,5 +1,6 @@
 //! The payloads of pull secrets: one per set of entries, made from what the journal holds.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use acr_credentials::docker_config::SECRET_LIMIT_BYTES;
@@ -49,20 +50,28 @@ pub fn profile(
             expires = Some(expires.map_or(held.login.expires, |expires| expires.min(held.login.expires)));
         }
     };
-    let mut waiting = Vec::new();
+    let carried =
+        || record.carried.iter().flat_map(|carried| carried.reaching(namespace)).map(|(_, login)| login);
+    let mut waiting = BTreeSet::new();
     for line in lines.iter().filter(|line| places.contains(&line.place)) {
         let slots = slots(lines, record, line);
-        let held = record.lines.get(&line.key).and_then(|record| record.login.as_ref());
-        complete &= slots.is_some() && held.is_some();
-        match held {
-            Some(held) => slots.into_iter().flatten().for_each(|slot| put(slot, held)),
-            None => waiting.extend(awaited(lines, record, line)),
+        let held = record.login(line);
+        complete &= held.is_some() && slots.is_some();
+        match (held, slots, &line.domains) {
+            (Some(held), Some(slots), _) => slots.into_iter().for_each(|slot| put(slot, held)),
+            // Nobody knows the domains of the instance: the slots that it had here are its own until somebody does.
+            (Some(held), None, None) => {
+                let of_instance = carried().filter(|carried| carried.instance == line.key.instance);
+                of_instance
+                    .flat_map(|carried| carried.slots.iter().cloned())
+                    .for_each(|slot| put(slot, held));
+            }
+            _ => waiting.extend(awaited(lines, record, line)),
         }
     }
-    let carried = || record.carried.iter().flat_map(|carried| carried.reaching(namespace));
     for slot in waiting {
         let fits = |login: &&CarriedLogin| login.slots.contains(&slot) && login.login.dies() > time;
-        if let Some(carried) = carried().map(|(_, login)| login).find(fits) {
+        if let Some(carried) = carried().find(fits) {
             put(slot, &carried.login);
         }
     }
@@ -88,9 +97,7 @@ fn fillers(
 ) -> Vec<(usize, usize)> {
     let mut sizes: Vec<(usize, usize)> = Vec::new();
     for line in lines.iter().filter(|line| places.contains(&line.place)) {
-        let Some(held) = record.lines.get(&line.key).and_then(|record| record.login.as_ref()) else {
-            continue;
-        };
+        let Some(held) = record.login(line) else { continue };
         if held.dies() <= time {
             continue;
         }

@@ -9,8 +9,8 @@ use acr_credentials::{InstanceHost, KeySlot, UnixMillis};
 use crate::facts::Line;
 use crate::journal::{Carried, CarriedLogin, Record};
 
-/// The key slots of a line: the domains of its entry that belong to its instance, else all of the instance's.
-/// `None` while they are not known.
+/// The domains of a line's entry that belong to its instance, else all of the instance's. `None` while they are not
+/// known.
 pub fn slots(lines: &[Line], record: &Record, line: &Line) -> Option<Vec<KeySlot>> {
     let Some(domains) = &line.domains else {
         return Some(hosts(record, line)?.iter().map(|host| KeySlot::host(&host.host)).collect());
@@ -62,16 +62,18 @@ fn slot(domain: &Domain) -> KeySlot {
     }
 }
 
-/// The slots of a line whose login has not come yet: those that it is given, and, while it is open which of them are
-/// its own, all that its entry names.
-pub fn awaited(lines: &[Line], record: &Record, line: &Line) -> Vec<KeySlot> {
-    if record.lines.get(&line.key).is_some_and(|record| record.login.is_some()) {
-        return Vec::new();
-    }
+/// The slots of a line for which what is carried on is of use: while its login has not come, its own; while these are not
+/// known, all that its entry names, or those under which earlier configurations published its instance.
+pub fn awaited(lines: &[Line], record: &Record, line: &Line) -> BTreeSet<KeySlot> {
     match (slots(lines, record, line), &line.domains) {
-        (Some(slots), _) => slots,
+        (Some(_), _) if record.login(line).is_some() => BTreeSet::new(),
+        (Some(slots), _) => slots.into_iter().collect(),
         (None, Some(domains)) => domains.iter().map(slot).collect(),
-        (None, None) => Vec::new(),
+        (None, None) => {
+            let carried = record.carried.iter().flat_map(|carried| &carried.logins);
+            let of_instance = carried.filter(|carried| carried.instance == line.key.instance);
+            of_instance.flat_map(|carried| carried.slots.iter().cloned()).collect()
+        }
     }
 }
 
@@ -84,10 +86,8 @@ pub fn note_slots(lines: &[Line], record: &mut Record) {
     }
     record.carried.retain(|carried| !carried.logins.is_empty());
     for line in lines {
-        let slots = slots(lines, record, line);
-        let known = record.lines.entry(line.key.clone()).or_default();
-        if let Some(slots) = slots {
-            known.slots = slots;
+        if let Some(slots) = slots(lines, record, line) {
+            record.lines.entry(line.key.clone()).or_default().slots = slots;
         }
     }
 }
@@ -95,9 +95,9 @@ pub fn note_slots(lines: &[Line], record: &mut Record) {
 /// What a record publishes, and what it carries itself: what a later configuration carries on.
 pub fn published(lines: &[Line], record: &Record, time: UnixMillis) -> Vec<Carried> {
     let own = lines.iter().filter_map(|line| {
-        let login = record.lines.get(&line.key)?.login.clone().filter(|held| held.dies() > time)?;
+        let login = record.login(line).filter(|held| held.dies() > time)?.clone();
         let slots = slots(lines, record, line).filter(|slots| !slots.is_empty())?;
-        Some(CarriedLogin { place: line.place, slots, login })
+        Some(CarriedLogin { place: line.place, instance: line.key.instance.clone(), slots, login })
     });
     let own: Vec<CarriedLogin> = own.collect();
     let own = record

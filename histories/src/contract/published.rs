@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use acr_credentials::{Answer, Call, UnixMillis};
+use acr_credentials::{Answer, Call, FailureKind, UnixMillis};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -56,6 +56,8 @@ pub(super) struct Published {
     hosts: Vec<(ProcessId, HostsRecord)>,
     /// All hosts that an instance was ever said to have.
     hosts_ever: BTreeMap<&'static str, BTreeSet<String>>,
+    /// Facts whose identity was ever refused the domains.
+    blind: BTreeSet<Fact>,
     /// All offsets that the wall clock has had.
     offsets: BTreeSet<i64>,
 }
@@ -89,6 +91,9 @@ impl Published {
             self.hosts_ever.entry(record.fact.instance).or_default().extend(record.hosts.iter().cloned());
             self.hosts.push((process, record));
         }
+        let lists = matches!(call, Call::ListInstanceEndpoint { .. });
+        let denied = answer.outcome.as_ref().is_err_and(|failure| failure.kind == FailureKind::Denied);
+        self.blind.extend(cloud.fact(call).filter(|_| lists && denied));
     }
 
     /// All hosts that an instance was ever said to have.
@@ -278,10 +283,11 @@ impl Judge<'_> {
         })
     }
 
-    /// Whether some configuration that may have been in force wants a fact under a slot of this namespace: what it
+    /// Whether some configuration that may ever have been in force wants a fact under a slot of this namespace: what it
     /// published elsewhere may be published here later.
     fn was_wanted(&self, slot: &str, fact: Fact) -> bool {
-        self.considered.iter().any(|wanted| {
+        let earlier = self.published.journals.iter().flatten();
+        self.considered.iter().chain(earlier).any(|wanted| {
             let claims = self.published.claims(wanted, self.namespace);
             claims.get(slot).is_some_and(|claims| claims.iter().any(|claim| claim.fact == fact))
         })
@@ -294,8 +300,10 @@ impl Judge<'_> {
         };
         let claims = self.claims(slot);
         let wanted: BTreeSet<Fact> = claims.iter().flatten().map(|claim| claim.fact).collect();
-        // An identity that may not list domains cannot tell which of an entry's instances owns one.
-        let blind = |fact: &Fact| fact.identity == record.fact.identity && !fact.may_list();
+        // Whoever was refused the domains cannot tell which of an entry's instances owns one.
+        let blind = |fact: &Fact| {
+            fact.identity == record.fact.identity && (!fact.may_list() || self.published.blind.contains(fact))
+        };
         if !wanted.contains(&record.fact) && !wanted.iter().any(blind) {
             let what = format!("it gets the login of {:?}; wanted is one of {wanted:?}", record.fact);
             return Err(self.broken(slot, &what));

@@ -61,6 +61,7 @@ struct CarriedText<'a> {
 #[derive(Serialize, Deserialize)]
 struct CarriedLoginText<'a> {
     place: usize,
+    instance: String,
     slots: Vec<KeySlot>,
     #[serde(borrow)]
     login: LoginText<'a>,
@@ -150,8 +151,13 @@ fn line_text<'a>(key: &LineKey, line: &'a LineRecord) -> LineText<'a> {
 }
 
 fn carried_login_text(carried: &CarriedLogin) -> CarriedLoginText<'_> {
-    let CarriedLogin { place, slots, login } = carried;
-    CarriedLoginText { place: *place, slots: slots.clone(), login: login_text(login) }
+    let CarriedLogin { place, instance, slots, login } = carried;
+    CarriedLoginText {
+        place: *place,
+        instance: instance.clone(),
+        slots: slots.clone(),
+        login: login_text(login),
+    }
 }
 
 fn login_text(held: &HeldLogin) -> LoginText<'_> {
@@ -211,8 +217,9 @@ pub fn decode(text: &[u8]) -> Result<Record, Unusable> {
     let retiring = retiring.into_iter().map(at).collect::<Result<Vec<_>, _>>()?;
     let carried = carried.into_iter().map(|carried| {
         let logins = carried.logins.into_iter();
-        let logins = logins.map(|CarriedLoginText { place, slots, login }| CarriedLogin {
+        let logins = logins.map(|CarriedLoginText { place, instance, slots, login }| CarriedLogin {
             place,
+            instance,
             slots,
             login: held(login),
         });
@@ -281,7 +288,12 @@ mod tests {
         };
         let data = BTreeMap::from([("acr-registry-info".to_owned(), "[]".to_owned())]);
         let accepted = Arc::new(Accepted::read(data.clone()).unwrap());
-        let carried = CarriedLogin { place: 1, slots: vec![KeySlot::host("c")], login: carried };
+        let carried = CarriedLogin {
+            place: 1,
+            instance: "cri-1".into(),
+            slots: vec![KeySlot::host("c")],
+            login: carried,
+        };
         let record = Record {
             accepted: Some(accepted.clone()),
             retiring: vec![accepted.clone()],

@@ -8,7 +8,7 @@ use std::time::Duration;
 use acr_configuration::{Configuration, Source};
 use acr_credentials::{InstanceHost, KeySlot, Login, UnixMillis};
 
-use crate::facts::{FactKey, LineKey};
+use crate::facts::{FactKey, Line, LineKey};
 
 /// How long past its expiry a login counts as dead: a kubelet that holds it may still be in the middle of a pull.
 pub const DEAD_AFTER: Duration = Duration::from_mins(10);
@@ -68,10 +68,19 @@ pub struct Carried {
 pub struct CarriedLogin {
     /// Place of the entry in [`Configuration::entries`].
     pub place: usize,
+    /// The instance: `cri-…`.
+    pub instance: String,
     /// The key slots that it was given.
     pub slots: Vec<KeySlot>,
     /// The login.
     pub login: HeldLogin,
+}
+
+impl Record {
+    /// The newest login of a line.
+    pub fn login(&self, line: &Line) -> Option<&HeldLogin> {
+        self.lines.get(&line.key).and_then(|record| record.login.as_ref())
+    }
 }
 
 impl Carried {

@@ -133,8 +133,8 @@ impl Machine {
                     if let Some(accepted) = record.accepted.clone() {
                         self.hand_lines_over(now, &mut record, &accepted);
                     }
+                    // The lines are drawn anew when it is written.
                     self.recorder.change(|desired| *desired = record);
-                    self.redraw(now);
                 }
             }
             Change::None => {

@@ -201,7 +201,7 @@ impl Machine {
         let (lines, served) = match &record.accepted {
             None => (Lines::default(), None),
             Some(accepted) => {
-                let surroundings = self.surroundings(self.recorder.desired());
+                let surroundings = self.surroundings(record);
                 let configuration = &accepted.configuration;
                 let served = Area::of(configuration, |entry| surroundings.serves(configuration, entry));
                 (Lines::of(configuration, surroundings), Some(served))

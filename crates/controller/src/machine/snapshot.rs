@@ -31,7 +31,7 @@ impl Machine {
             .iter()
             .map(|line| {
                 let hosts = slots(lines, record, line).unwrap_or_default();
-                let held = record.lines.get(&line.key).and_then(|line| line.login.as_ref());
+                let held = record.login(line);
                 LoginStatus {
                     entry: line.index,
                     instance: line.key.instance.clone(),
