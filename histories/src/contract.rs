@@ -56,6 +56,7 @@ pub struct Issue {
     pub at: Moment,
     term: calls::Term,
     candidates: Vec<Candidate>,
+    accepted: Option<Candidate>,
     /// How many journals had been stored.
     journals: usize,
     clock: published::ClockBounds,
@@ -111,6 +112,8 @@ pub struct Contract {
     owed: BTreeMap<(ProcessId, Object), u64>,
     /// A term has begun without a journal since the last rest.
     cold: bool,
+    /// A term has ever begun without a journal.
+    ever_cold: bool,
     published: Published,
     calls: Calls,
     rest: rest::RestState,
@@ -141,9 +144,21 @@ impl Contract {
         !version.is_some_and(|version| matches!(self.meanings.get(&version), Some(Meaning::Good(_))))
     }
 
-    /// Whether neither a journal nor the ConfigMap tells what is served.
-    pub fn knows_nothing(&self, server: &ApiServer) -> bool {
-        self.cold && self.is_spoiled(server)
+    /// Whether nobody can know any more that a ServiceAccount was ever attached: how it was opted out was not seen, or the
+    /// journal that told was lost, and the ConfigMap does not say it either.
+    pub fn is_out_of_reach(&self, server: &ApiServer, (namespace, name): &AccountKey) -> bool {
+        let (Some(account), Some(home)) =
+            (server.accounts().get(&(namespace.clone(), name.clone())), server.namespaces().get(namespace))
+        else {
+            return false;
+        };
+        let version = server.configuration().map(|found| found.resource_version);
+        let said =
+            version.and_then(|version| self.meanings.get(&version)).is_some_and(|meaning| match meaning {
+                Meaning::Good(wanted) => wanted.serves_account(namespace, &home.labels, name, false),
+                Meaning::Spoiled(_) => false,
+            });
+        !said && (account.ignored || self.ever_cold)
     }
 
     /// The wall clock has jumped.
@@ -240,6 +255,7 @@ impl Contract {
             at: truth.now,
             term: self.calls.term(process),
             candidates: known.candidates.clone(),
+            accepted: known.surely_accepted(),
             journals: self.published.journals(),
             clock: self.published.clock_bounds(known.cloud_time_heard, truth),
         };
@@ -351,9 +367,7 @@ impl Contract {
                 self.remember_scope(process);
             }
             (Operation::WriteJournal { .. }, Answer::Done { .. }) => {
-                if let Some(newest) = issue.candidates.last() {
-                    known.settle(newest);
-                }
+                known.settle(&issue.candidates, issue.accepted.as_ref());
             }
             (Operation::Ask { call, .. }, Answer::Cloud(answer)) => {
                 known.cloud_time_heard |= answer.cloud_time.is_some();
@@ -380,5 +394,6 @@ impl Contract {
         self.published.forget_all();
         self.journalled.clear();
         self.cold = true;
+        self.ever_cold = true;
     }
 }

@@ -312,14 +312,8 @@ impl Machine {
             _ => Progress::Nothing,
         };
         match progress {
-            Progress::Opened(unusable) => {
-                let record = self.recorder.desired();
-                self.cold = record.accepted.is_none();
-                if self.cold {
-                    // What this process wrote in an earlier term says no more than the marks do.
-                    self.world.forget_trust();
-                }
-                self.clock.remember(record.cloud_offset_millis);
+            Progress::Opened => self.journal_opened(now, false),
+            Progress::OpenedWithout(unusable) => {
                 if let Some(unusable) = unusable {
                     let message = format!("{unusable}; it is written anew, as after a first installation");
                     self.ledger.set_one(
@@ -330,8 +324,7 @@ impl Machine {
                         message,
                     );
                 }
-                self.redraw(now);
-                self.consider_configuration(now);
+                self.journal_opened(now, true);
             }
             Progress::Written => {
                 self.ledger.clear(now.mono, "journal");
@@ -347,6 +340,16 @@ impl Machine {
             }
             Progress::Deleted | Progress::Nothing => {}
         }
+    }
+
+    /// A term begins with what the journal says, or without it.
+    fn journal_opened(&mut self, now: Now, cold: bool) {
+        self.cold = cold;
+        // Others may have written since: the marks tell what is there.
+        self.world.forget_trust();
+        self.clock.remember(self.recorder.desired().cloud_offset_millis);
+        self.redraw(now);
+        self.consider_configuration(now);
     }
 
     /// What follows from what is known, without any new observation.

@@ -17,8 +17,6 @@ use crate::work::Work;
 pub struct World {
     namespaces: BTreeMap<Arc<str>, Namespace>,
     listed: BTreeSet<Watch>,
-    /// Which list of a watch is current: objects that a new list does not show are gone.
-    epochs: BTreeMap<Watch, bool>,
 }
 
 /// A namespace, or what was seen of its contents before it was seen itself.
@@ -30,7 +28,8 @@ pub struct World {
 pub struct Namespace {
     /// What was seen of the Namespace; `None` before that, and after it was deleted.
     pub seen: Option<Box<Seen>>,
-    epoch: bool,
+    /// Whether it was seen since the last list of Namespaces was started: what a list does not show is gone.
+    shown: bool,
     /// Its ServiceAccounts, ordered by name.
     accounts: Vec<Account>,
     /// The Secret of the pull secret's name.
@@ -77,13 +76,14 @@ pub struct Account {
     shape: Shape,
     /// Whether it opted out.
     pub ignored: bool,
-    /// Whether it was to be attached when last looked at: what leaves by a label is detached once.
-    pub was_served: bool,
+    /// Whether it was to be attached or detached when last looked at: what leaves by a label is detached once.
+    pub was_ours: bool,
     /// Whether it left the scope by a label, and is to be detached for that.
     pub left: bool,
     /// Whether it waits in a queue.
     pub queued: bool,
-    epoch: bool,
+    /// Whether it was seen since the last list of ServiceAccounts was started.
+    shown: bool,
     /// What is under way; freed when the ServiceAccount is at rest.
     pub work: Option<Box<Work>>,
 }
@@ -111,7 +111,8 @@ pub struct Secret {
     pub owned: bool,
     /// Whether it is being deleted.
     pub terminating: bool,
-    epoch: bool,
+    /// Whether it was seen since the last list of pull secrets was started.
+    shown: bool,
 }
 
 impl Secret {
@@ -197,34 +198,39 @@ impl World {
         self.namespaces.entry(Arc::from(name)).or_default()
     }
 
-    fn epoch(&self, watch: Watch) -> bool {
-        self.epochs.get(&watch).copied().unwrap_or_default()
-    }
-
-    /// A watch starts a list.
+    /// A watch starts a list, perhaps because the one before broke off.
     pub fn list_started(&mut self, watch: Watch) {
-        let epoch = self.epochs.entry(watch).or_default();
-        *epoch = !*epoch;
+        for namespace in self.namespaces.values_mut() {
+            match watch {
+                Watch::Configuration => {}
+                Watch::Namespaces => namespace.shown = false,
+                Watch::Accounts => namespace.accounts.iter_mut().for_each(|account| account.shown = false),
+                Watch::PullSecrets => {
+                    if let Some(secret) = &mut namespace.secret {
+                        secret.shown = false;
+                    }
+                }
+            }
+        }
     }
 
     /// A watch has completed a list: what it did not show is gone, and nothing is awaited any more.
     /// Says which namespaces changed.
     pub fn list_completed(&mut self, watch: Watch) -> Vec<Arc<str>> {
         self.listed.insert(watch);
-        let epoch = self.epoch(watch);
         let mut changed = Vec::new();
         for (name, namespace) in &mut self.namespaces {
             let touched = match watch {
                 Watch::Configuration => false,
                 Watch::Namespaces => {
-                    namespace.seen.is_some() && namespace.epoch != epoch && {
+                    namespace.seen.is_some() && !namespace.shown && {
                         namespace.seen = None;
                         true
                     }
                 }
                 Watch::Accounts => {
                     let before = namespace.accounts.len();
-                    namespace.accounts.retain(|account| account.epoch == epoch);
+                    namespace.accounts.retain(|account| account.shown);
                     let mut awaited = namespace.accounts.len() != before;
                     for account in &mut namespace.accounts {
                         awaited |= account.work.as_mut().is_some_and(|work| work.stop_awaiting());
@@ -232,7 +238,7 @@ impl World {
                     awaited
                 }
                 Watch::PullSecrets => {
-                    let gone = namespace.secret.as_ref().is_some_and(|secret| secret.epoch != epoch);
+                    let gone = namespace.secret.as_ref().is_some_and(|secret| !secret.shown);
                     if gone {
                         namespace.secret = None;
                     }
@@ -249,10 +255,9 @@ impl World {
 
     /// A Namespace as it is now.
     pub fn see_namespace(&mut self, seen: NamespaceSeen) -> Arc<str> {
-        let epoch = self.epoch(Watch::Namespaces);
         let NamespaceSeen { name, uid, resource_version: _, labels, terminating, created } = seen;
         let namespace = self.entry(&name);
-        namespace.epoch = epoch;
+        namespace.shown = true;
         let recreated = namespace.seen.as_ref().is_some_and(|seen| seen.uid != uid);
         if recreated {
             namespace.left = false;
@@ -275,7 +280,6 @@ impl World {
 
     /// A ServiceAccount as it is now. Says whether our name was taken out of its list since it was last seen.
     pub fn see_account(&mut self, seen: AccountSeen) -> (Arc<str>, bool) {
-        let epoch = self.epoch(Watch::Accounts);
         let AccountSeen { namespace, name, resource_version, ignored, list } = seen;
         let attached = list::place_of_ours(list.as_deref()).is_some();
         let home = self.entry(&namespace);
@@ -294,7 +298,7 @@ impl World {
             account.attached = attached;
             account.shape = Shape::of(list.as_deref());
             account.ignored = ignored;
-            account.epoch = epoch;
+            account.shown = true;
             if let Some(work) = &mut account.work {
                 work.seen(resource_version);
             }
@@ -316,7 +320,6 @@ impl World {
 
     /// The Secret of our name as it is now.
     pub fn see_secret(&mut self, seen: PullSecretSeen) -> Arc<str> {
-        let epoch = self.epoch(Watch::PullSecrets);
         let PullSecretSeen {
             namespace,
             uid,
@@ -340,7 +343,7 @@ impl World {
             adopted: annotations.get(ADOPTED_ANNOTATION).is_some_and(|adopted| adopted == "true"),
             owned: data_owners.iter().any(|owner| owner == FIELD_MANAGER),
             terminating,
-            epoch,
+            shown: true,
         }));
         self.name(&namespace).unwrap_or_else(|| Arc::from(namespace))
     }
@@ -373,10 +376,10 @@ impl Account {
             attached: false,
             shape: Shape::Absent,
             ignored: false,
-            was_served: false,
+            was_ours: false,
             left: false,
             queued: false,
-            epoch: false,
+            shown: false,
             work: None,
         }
     }

@@ -46,6 +46,8 @@ pub(crate) struct Known {
     /// The configurations of which one is in force: all that were shown or read since the journal last settled the
     /// matter, oldest first.
     pub(crate) candidates: Vec<Candidate>,
+    /// The newest of them, while the ConfigMap still says it.
+    newest: Option<Rc<Wanted>>,
     /// Those of them that a journal is known to hold.
     pub(crate) journalled: Vec<Rc<Wanted>>,
     pub(crate) journal_read: bool,
@@ -131,7 +133,9 @@ impl Known {
     }
 
     fn see_meaning(&mut self, meaning: Option<&Meaning>) {
+        self.newest = None;
         if let Some(Meaning::Good(wanted)) = meaning {
+            self.newest = Some(wanted.clone());
             self.consider(Candidate { wanted: wanted.clone(), whole: true });
             return;
         }
@@ -182,13 +186,20 @@ impl Known {
         self.note_everything();
     }
 
-    /// A journal that was written when `newest` was the newest configuration shown is stored: nothing older counts.
-    pub(crate) fn settle(&mut self, newest: &Candidate) {
-        let place = self.candidates.iter().position(|known| Rc::ptr_eq(&known.wanted, &newest.wanted));
-        if let Some(place) = place {
-            self.journalled.extend(self.candidates.iter().take(place + 1).map(|known| known.wanted.clone()));
-            self.candidates.drain(..place);
-        }
+    /// The candidate that a journal written now is sure to hold: the one that the ConfigMap says. One that it does not
+    /// say any more may have been shown while this process did not lead, and never have been accepted.
+    pub(crate) fn surely_accepted(&self) -> Option<Candidate> {
+        let newest = self.newest.as_ref()?;
+        self.candidates.last().filter(|last| Rc::ptr_eq(&last.wanted, newest)).cloned()
+    }
+
+    /// A journal is stored that holds one of `held`, and that is `accepted` where it is known: then nothing older counts.
+    pub(crate) fn settle(&mut self, held: &[Candidate], accepted: Option<&Candidate>) {
+        self.journalled.extend(held.iter().map(|held| held.wanted.clone()));
+        let accepted = accepted.and_then(|accepted| {
+            self.candidates.iter().position(|known| Rc::ptr_eq(&known.wanted, &accepted.wanted))
+        });
+        self.candidates.drain(..accepted.unwrap_or_default());
     }
 
     /// The longest threshold that may be in force, in seconds.

@@ -304,11 +304,20 @@ impl Judge<'_> {
         let blind = |fact: &Fact| {
             fact.identity == record.fact.identity && (!fact.may_list() || self.published.blind.contains(fact))
         };
-        if !wanted.contains(&record.fact) && !wanted.iter().any(blind) {
+        if !wanted.contains(&record.fact) && !wanted.iter().any(blind) && !self.may_own(record.fact) {
             let what = format!("it gets the login of {:?}; wanted is one of {wanted:?}", record.fact);
             return Err(self.broken(slot, &what));
         }
         Ok(*record)
+    }
+
+    /// Whether an entry wants all domains of the instance: before they are known, the slots that it had are its own.
+    fn may_own(&self, fact: Fact) -> bool {
+        let candidates = self.issue.candidates.iter();
+        candidates.flat_map(|candidate| &candidate.wanted.entries).any(|entry| {
+            let open = entry.domains.is_none() && entry.admits_namespace(self.namespace);
+            open && entry.instances.iter().any(|instance| entry.fact(instance.id) == fact)
+        })
     }
 
     fn is_dead(&self, password: &str) -> bool {

@@ -132,8 +132,8 @@ impl History<'_> {
             |what: String| Err(Violation { rule: Rule::S5, what: format!("{what} after an uninstall") });
         for ((namespace, name), account) in self.server.accounts() {
             let open = self.server.namespaces().get(namespace).is_some_and(|home| !home.terminating);
-            // Nobody has seen how it was opted out, or nobody can know any more what was served.
-            let out_of_reach = account.ignored || self.contract.knows_nothing(&self.server);
+            let key = (namespace.clone(), name.clone());
+            let out_of_reach = self.contract.is_out_of_reach(&self.server, &key);
             if open && account.attached_by_us && account.list.ours() > 0 && !out_of_reach {
                 return left(format!("{namespace}/{name} is attached"));
             }

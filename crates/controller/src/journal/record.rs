@@ -77,6 +77,13 @@ pub struct CarriedLogin {
 }
 
 impl Record {
+    /// What is left to go by where the journal is lost: other leaders may have published later logins since.
+    pub fn without_logins(&self) -> Self {
+        let lines =
+            self.lines.iter().map(|(key, line)| (key.clone(), LineRecord { login: None, ..line.clone() }));
+        Self { lines: lines.collect(), carried: Vec::new(), ..self.clone() }
+    }
+
     /// The newest login of a line.
     pub fn login(&self, line: &Line) -> Option<&HeldLogin> {
         self.lines.get(&line.key).and_then(|record| record.login.as_ref())

@@ -47,8 +47,10 @@ struct Sent {
 /// What an answer changed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// The journal was read for the first time: what it says counts now.
-    Opened(Option<Unusable>),
+    /// The journal was read for the first time in a term: what it says counts now.
+    Opened,
+    /// It says nothing: what an earlier term of this process has accepted counts, if anything.
+    OpenedWithout(Option<Unusable>),
     /// What was desired when the write was sent counts now.
     Written,
     /// It is gone.
@@ -89,9 +91,10 @@ impl Recorder {
         &self.desired
     }
 
-    /// Whether the configuration that shall be remembered is the one that counts.
+    /// Whether the configuration that shall be remembered, in the region that it is read for, is the one that counts.
     pub fn configuration_is_durable(&self) -> bool {
         self.known
+            && self.desired.region == self.durable.region
             && match (&self.desired.accepted, &self.durable.accepted) {
                 (None, None) => true,
                 (Some(desired), Some(durable)) => desired.data == durable.data,
@@ -198,14 +201,17 @@ impl Recorder {
         self.known = true;
         self.desired_generation += 1;
         self.durable_generation = self.desired_generation;
-        let (record, unusable) = match seen.map(|seen| document::decode(&seen.document)) {
-            None => (Record::default(), None),
-            Some(Ok(record)) => (record, None),
-            Some(Err(unusable)) => (Record::default(), Some(unusable)),
+        let (record, progress) = match seen.map(|seen| document::decode(&seen.document)) {
+            Some(Ok(record)) => (record, Progress::Opened),
+            None => (self.durable.without_logins(), Progress::OpenedWithout(None)),
+            Some(Err(unusable)) => (self.durable.without_logins(), Progress::OpenedWithout(Some(unusable))),
         };
+        if matches!(progress, Progress::OpenedWithout(_)) && record.accepted.is_some() {
+            self.desired_generation += 1;
+        }
         self.desired = record.clone();
         self.durable = record;
-        Progress::Opened(unusable)
+        progress
     }
 
     fn written(&mut self, sent: Sent) -> Progress {

@@ -196,9 +196,14 @@ impl Machine {
         let Some(record) = self.recorder.durable() else { return };
         let whole =
             |accepted: &Accepted| Area::of(&accepted.configuration, |entry| entry.unsupported.is_none());
-        let retiring = record.retiring.iter().map(|retired| whole(retired)).collect();
-        let asked = record.accepted.as_ref().map(|accepted| whole(accepted));
-        let (lines, served) = match &record.accepted {
+        // An uninstall serves nothing, not even before it has said so in the journal.
+        let (accepted, former) = match self.settings.purpose {
+            Purpose::Run => (record.accepted.as_ref(), None),
+            Purpose::Uninstall => (None, record.accepted.as_ref()),
+        };
+        let retiring = record.retiring.iter().chain(former).map(|retired| whole(retired)).collect();
+        let asked = accepted.map(|accepted| whole(accepted));
+        let (lines, served) = match accepted {
             None => (Lines::default(), None),
             Some(accepted) => {
                 let surroundings = self.surroundings(record);

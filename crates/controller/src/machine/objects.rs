@@ -108,15 +108,16 @@ impl Machine {
         })
     }
 
-    fn account_need(&self, namespace: &str, name: &str) -> (Need, bool) {
-        let Some(home) = self.world.namespace(namespace) else { return (Need::Nothing, false) };
-        let Some(account) = home.account(name) else { return (Need::Nothing, false) };
-        match self.policy.account(self.policy.namespace(namespace, home), namespace, home, account) {
-            Standing::Served if !account.attached => (Need::Attach, true),
-            Standing::Served => (Need::Nothing, true),
-            Standing::Retiring if account.attached && self.world.listed() => (Need::Detach, false),
-            Standing::Retiring | Standing::Foreign => (Need::Nothing, false),
-        }
+    fn account_need(&self, namespace: &str, name: &str) -> (Need, Standing) {
+        let Some(home) = self.world.namespace(namespace) else { return (Need::Nothing, Standing::Foreign) };
+        let Some(account) = home.account(name) else { return (Need::Nothing, Standing::Foreign) };
+        let standing = self.policy.account(self.policy.namespace(namespace, home), namespace, home, account);
+        let need = match standing {
+            Standing::Served if !account.attached => Need::Attach,
+            Standing::Retiring if account.attached && self.world.listed() => Need::Detach,
+            Standing::Served | Standing::Retiring | Standing::Foreign => Need::Nothing,
+        };
+        (need, standing)
     }
 
     /// A watch showed a ServiceAccount; `removed` says that our name was in its list before and is not any more.
@@ -163,17 +164,20 @@ impl Machine {
         if self.recorder.durable().is_none() {
             return;
         }
-        let (mut need, served) = self.account_need(namespace, name);
-        let home_served =
-            self.world.namespace(namespace).is_some_and(|home| self.policy.serves(namespace, home));
+        let (mut need, standing) = self.account_need(namespace, name);
+        let home_foreign = self
+            .world
+            .namespace(namespace)
+            .is_none_or(|home| self.policy.namespace(namespace, home) == Standing::Foreign);
         let Some(account) = self.world.namespace_mut(namespace).and_then(|home| home.account_mut(name))
         else {
             return;
         };
-        if !served && account.was_served && account.ignored && home_served {
+        if standing == Standing::Foreign && account.was_ours && account.ignored && !home_foreign {
             account.left = true;
         }
-        account.was_served = served;
+        let served = standing == Standing::Served;
+        account.was_ours = standing != Standing::Foreign;
         // What we wrote before the opt-out was seen may only show later.
         let pending = account.work.as_ref().is_some_and(|work| work.pending());
         account.left &= (account.attached || pending) && !served;
