@@ -70,10 +70,22 @@ enum Flight {
     Lease { wrote: bool },
     DeleteLease,
     Journal,
-    Fact(FactKey),
+    Fact(FactKey, Class),
     Account { namespace: Arc<str>, name: Box<str>, version: u64, attaches: bool },
     Secret { namespace: Arc<str>, version: u64, wrote: Option<Trust> },
     Report,
+}
+
+impl Flight {
+    fn class(&self) -> Class {
+        match self {
+            Self::Lease { .. } | Self::DeleteLease => Class::Lease,
+            Self::Journal => Class::Journal,
+            Self::Fact(_, class) => *class,
+            Self::Account { .. } | Self::Secret { .. } => Class::Objects,
+            Self::Report => Class::Report,
+        }
+    }
 }
 
 impl Machine {
@@ -220,10 +232,12 @@ impl Machine {
         if !self.stopping && self.lease.leading(self.clocked) {
             wakes.push(self.recorder.wake());
             if self.recorder.durable().is_some() {
-                wakes.push(self.queues.wake().map(|wake| wake.max(self.paused)));
+                if !self.is_full(Class::Objects) {
+                    wakes.push(self.queues.wake().map(|wake| wake.max(self.paused)));
+                }
                 let gathered = self.gathering.filter(|_| self.recorder.configuration_is_durable());
                 wakes.extend([
-                    self.book.wake(self.clocked),
+                    self.book.wake(self.clocked, |class| self.is_full(class)),
                     gathered.map(|since| since.plus(cloud::GATHER)),
                     self.queues.death,
                     (self.retires() && self.unsettled > self.clocked).then_some(self.unsettled),
@@ -231,6 +245,11 @@ impl Machine {
             }
         }
         wakes.into_iter().flatten().min()
+    }
+
+    /// Whether all slots of a class are taken.
+    fn is_full(&self, class: Class) -> bool {
+        self.in_flight.values().filter(|flight| flight.class() == class).count() >= class.slots()
     }
 
     /// How the process has ended, once it has.
@@ -273,7 +292,7 @@ impl Machine {
             Flight::Lease { wrote } => self.lease_answered(now, wrote, answer),
             Flight::DeleteLease => self.lease_deleted(&answer),
             Flight::Journal => self.journal_answered(now, answer),
-            Flight::Fact(key) => self.fact_answered(now, key, answer),
+            Flight::Fact(key, _) => self.fact_answered(now, key, answer),
             Flight::Account { namespace, name, version, attaches } => {
                 self.account_answered(now, &namespace, &name, version, attaches, answer);
             }

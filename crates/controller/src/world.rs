@@ -158,6 +158,16 @@ impl Namespace {
         self.seen.as_ref().and_then(|seen| seen.labels.get(key)).map(String::as_str)
     }
 
+    /// The Secret is gone, and with it whatever was between us and its owner.
+    fn forget_secret(&mut self) {
+        self.secret = None;
+        self.trust = None;
+        if let Some(work) = &mut self.work {
+            work.stood_back = false;
+            work.verdict = None;
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.seen.is_none() && self.accounts.is_empty() && self.secret.is_none()
     }
@@ -240,7 +250,7 @@ impl World {
                 Watch::PullSecrets => {
                     let gone = namespace.secret.as_ref().is_some_and(|secret| !secret.shown);
                     if gone {
-                        namespace.secret = None;
+                        namespace.forget_secret();
                     }
                     namespace.work.as_mut().is_some_and(|work| work.stop_awaiting()) || gone
                 }
@@ -356,8 +366,7 @@ impl World {
     /// The Secret of our name was deleted.
     pub fn secret_gone(&mut self, namespace: &str) {
         if let Some(home) = self.namespaces.get_mut(namespace) {
-            home.secret = None;
-            home.trust = None;
+            home.forget_secret();
             if let Some(work) = &mut home.work {
                 work.stop_awaiting();
             }

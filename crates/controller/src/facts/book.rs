@@ -254,10 +254,12 @@ impl Book {
         }
     }
 
-    /// When to ask [`Self::take`] again although nothing was answered.
-    pub fn wake(&self, now: Mono) -> Option<Mono> {
+    /// When to ask [`Self::take`] again although nothing was answered. What waits for a slot of a class that is `full`
+    /// is woken by the answer that frees one.
+    pub fn wake(&self, now: Mono, full: impl Fn(Class) -> bool) -> Option<Mono> {
         let renewing = self.renewing(now);
-        let leaves = self.leaves().filter_map(|(key, fact)| self.leaf_wakes(now, renewing, *key, fact));
+        let leaves =
+            self.leaves().filter_map(|(key, fact)| self.leaf_wakes(now, renewing, &full, *key, fact));
         // With the first renewal those that are nearly due become due, even if its own call has to wait.
         let first =
             self.logins().filter(|login| login.value.is_some() && login.due > now).map(|login| login.due);
@@ -338,7 +340,14 @@ impl Book {
         fresh || better_than_none
     }
 
-    fn leaf_wakes(&self, now: Mono, renewing: bool, key: FactKey, fact: &Fact) -> Option<Mono> {
+    fn leaf_wakes(
+        &self,
+        now: Mono,
+        renewing: bool,
+        full: &impl Fn(Class) -> bool,
+        key: FactKey,
+        fact: &Fact,
+    ) -> Option<Mono> {
         // What `leaf_is_due` waits for.
         let due = |fact: &Fact| if renewing { fact.nearly_due_from() } else { fact.due };
         let due = match (&fact.value, fact.wanted.companion) {
@@ -360,6 +369,7 @@ impl Book {
             wake = wake.max(fact.retry);
             match fact.wanted.question.parent() {
                 Some(parent) if !self.may_stand_on(fact, parent, wake) => key = parent,
+                _ if wake <= now && full(class_of(&fact.wanted.question)) => return None,
                 _ => return (wake < Mono(u64::MAX)).then_some(wake),
             }
         }

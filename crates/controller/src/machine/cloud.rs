@@ -44,7 +44,7 @@ impl Machine {
                 signing_offset_millis: self.clock.offset_millis(now),
             },
         };
-        Some((Flight::Fact(key), operation))
+        Some((Flight::Fact(key, class), operation))
     }
 
     /// The call for a question, completed with what its parent fact holds.
@@ -173,9 +173,11 @@ impl Machine {
             let former = record.lines.get(&line.key).cloned().unwrap_or_default();
             let mut next = former.clone();
             self.take_login(now, line, &mut next);
-            if fresh.contains(&line.endpoints)
-                && let Some(Value::Endpoints(hosts)) = self.book.value(line.endpoints)
-            {
+            // Whoever asked, the domains are those of the instance.
+            let of_instance = |other: &&Line| other.key.instance == line.key.instance;
+            let newest =
+                self.lines.drawn.iter().filter(of_instance).rfind(|other| fresh.contains(&other.endpoints));
+            if let Some(Value::Endpoints(hosts)) = newest.and_then(|other| self.book.value(other.endpoints)) {
                 take_hosts(&mut next, hosts.clone());
             }
             next.refused = self.may_not_list(line);

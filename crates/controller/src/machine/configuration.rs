@@ -221,7 +221,7 @@ impl Machine {
         let timing = self.timing();
         self.book.retime(now, &self.clock, &timing);
         for flight in self.in_flight.values() {
-            if let Flight::Fact(key) = flight {
+            if let Flight::Fact(key, _) = flight {
                 self.book.is_asked(now.mono, *key);
             }
         }
