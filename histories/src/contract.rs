@@ -212,6 +212,13 @@ impl Contract {
                 };
                 *owner != process || !listed
             }),
+            Delivery::Sight(Sight::NamespaceGone(name)) => self.owed.retain(|(owner, object), _| {
+                let inside = match object {
+                    Object::Account((namespace, _)) | Object::PullSecret(namespace) => namespace == name,
+                    _ => false,
+                };
+                *owner != process || !inside
+            }),
             Delivery::Sight(sight) => {
                 let (object, version) = match sight {
                     Sight::Account(seen) => {

@@ -13,6 +13,10 @@ pub struct CloudClock {
     heard: Option<(UnixMillis, Mono)>,
     /// Milliseconds from the wall clock to the cloud's, as an earlier process last saw it.
     remembered_offset: i64,
+    /// The clocks when last looked at: the wall clock moves with the monotonic one, or it jumps.
+    looked: Option<Now>,
+    /// What time it is has changed, since [`Self::has_jumped`] was asked.
+    jumped: bool,
 }
 
 impl CloudClock {
@@ -23,7 +27,17 @@ impl CloudClock {
 
     /// Takes the time stamp of an answer.
     pub fn hear(&mut self, now: Now, cloud_time: UnixMillis) {
+        self.jumped |= cloud_time.millis_since(self.time(now)).abs() > TOLERANCE_MILLIS;
         self.heard = Some((cloud_time, now.mono));
+    }
+
+    /// Whether it is another time than was thought until now, so that whatever was timed has to be timed anew.
+    pub fn has_jumped(&mut self, now: Now) -> bool {
+        if let (None, Some(looked)) = (self.heard, self.looked.replace(now)) {
+            let expected = looked.wall.plus(now.mono.since(looked.mono));
+            self.jumped |= now.wall.millis_since(expected).abs() > TOLERANCE_MILLIS;
+        }
+        std::mem::take(&mut self.jumped)
     }
 
     /// What time it is in the cloud: by its last answer, else by the wall clock and the remembered offset.
@@ -54,6 +68,18 @@ mod tests {
         let mut clock = CloudClock::default();
         clock.hear(at(1_000_000, 0), UnixMillis(1_000_000));
         assert_eq!(clock.time(at(9_000_000, 60_000)), UnixMillis(1_060_000));
+    }
+
+    #[test]
+    fn a_jump_is_noticed_once_and_only_while_the_wall_clock_counts() {
+        let mut clock = CloudClock::default();
+        assert!(!clock.has_jumped(at(0, 0)));
+        assert!(!clock.has_jumped(at(60_000, 60_000)));
+        assert!(clock.has_jumped(at(9_000_000, 61_000)));
+        assert!(!clock.has_jumped(at(9_001_000, 62_000)));
+        clock.hear(at(9_001_000, 62_000), UnixMillis(62_000));
+        assert!(clock.has_jumped(at(9_001_000, 62_000)));
+        assert!(!clock.has_jumped(at(1_000, 63_000)));
     }
 
     #[test]

@@ -374,6 +374,11 @@ impl Machine {
     /// What follows from what is known, without any new observation.
     fn settle(&mut self, now: Now) {
         self.queues.expire(now.mono);
+        if self.clock.has_jumped(now) {
+            let timing = self.timing();
+            self.book.retime(now, &self.clock, &timing);
+            self.republish(now);
+        }
         self.bury(now);
         self.release(now);
         self.settle_retiring(now);

@@ -56,9 +56,9 @@ impl Policy {
         namespace.left || marked && (self.uninstalling || self.areas().any(|area| area.names_namespace(name)))
     }
 
-    /// Whether a namespace is served now.
+    /// Whether a namespace is served now; before it was seen nobody knows its labels.
     pub fn serves(&self, name: &str, namespace: &Namespace) -> bool {
-        self.served.as_ref().is_some_and(|area| serves(area, name, namespace))
+        namespace.seen.is_some() && self.served.as_ref().is_some_and(|area| serves(area, name, namespace))
     }
 
     /// Whether a namespace that is not served is kept out by its labels alone.

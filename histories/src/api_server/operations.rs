@@ -221,8 +221,13 @@ impl ApiServer {
         let mut after = before.clone();
         after.write_own(payload, adopted);
         after.standing = match before.standing {
-            Standing::Own | Standing::Forged => Standing::Own,
-            Standing::Foreign | Standing::Adopted | Standing::Contested => Standing::Adopted,
+            // What was disguised as somebody's is given back like anybody's.
+            Standing::Own | Standing::Forged if !adopted => Standing::Own,
+            Standing::Own
+            | Standing::Forged
+            | Standing::Foreign
+            | Standing::Adopted
+            | Standing::Contested => Standing::Adopted,
         };
         let same = after.document == before.document
             && after.owner == before.owner

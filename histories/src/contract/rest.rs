@@ -8,7 +8,7 @@ use acr_controller::operation::Operation;
 use acr_controller::status::Status;
 
 use super::known::Known;
-use super::place::{Place, is_sure};
+use super::place::{Place, is_disguised, is_sure};
 use super::published::{DEAD_AFTER, Document};
 use super::{Checked, Contract, Meaning, ProcessId, Rule, Truth, Violation, ensure};
 use crate::api_server::{Namespace, PullSecret, Standing};
@@ -193,9 +193,9 @@ impl Contract {
         secret: Option<&PullSecret>,
         truth: Truth<'_>,
     ) -> Result<bool, Violation> {
-        let Some(secret) =
-            secret.filter(|secret| matches!(secret.standing, Standing::Own | Standing::Adopted))
-        else {
+        let Some(secret) = secret.filter(|secret| {
+            matches!(secret.standing, Standing::Own | Standing::Adopted) && !is_disguised(secret)
+        }) else {
             return Ok(true);
         };
         let excused = secret.terminating || truth.server.resistance.guarded_secrets.contains(namespace);

@@ -126,11 +126,16 @@ impl Book {
         self.facts = facts;
     }
 
-    /// Times the renewals of what is held anew, after the threshold has changed.
-    pub fn retime(&mut self, now: Now, clock: &CloudClock, timing: &Timing) {
-        if self.threshold.replace(timing.threshold) == Some(timing.threshold) {
-            return;
+    /// Times the renewals of what is held anew where the threshold has changed.
+    pub fn follow(&mut self, now: Now, clock: &CloudClock, timing: &Timing) {
+        if self.threshold != Some(timing.threshold) {
+            self.retime(now, clock, timing);
         }
+    }
+
+    /// Times the renewals of what is held anew.
+    pub fn retime(&mut self, now: Now, clock: &CloudClock, timing: &Timing) {
+        self.threshold = Some(timing.threshold);
         for fact in self.facts.values_mut() {
             let (expires, handed_out) = match &fact.value {
                 Some(Value::Login(login, handed_out)) => (login.expires, *handed_out),

@@ -146,7 +146,9 @@ impl Lines {
             });
             let companion = Some(login.key());
             self.want(login);
-            self.wanted.push(Wanted { question: domains, companion, only_compared: entry.domains.is_some() });
+            // With several instances they decide which of them is given a domain.
+            let only_compared = entry.domains.is_some() && ids.len() == 1;
+            self.wanted.push(Wanted { question: domains, companion, only_compared });
         }
     }
 

@@ -16,7 +16,7 @@ use crate::journal::{Accepted, Carried, HeldLogin, LineRecord, Record, Recorder}
 use crate::observation::Watch;
 use crate::operation::Subject;
 use crate::settings::Purpose;
-use crate::slots::{note_slots, published};
+use crate::slots::{note_slots, published, slots};
 use crate::status::ActiveFinding;
 use crate::time::Now;
 
@@ -219,12 +219,15 @@ impl Machine {
         self.lines = lines;
         self.book.want(self.lines.wanted.clone());
         let timing = self.timing();
-        self.book.retime(now, &self.clock, &timing);
+        self.book.follow(now, &self.clock, &timing);
         for flight in self.in_flight.values() {
             if let Flight::Fact(key, _) = flight {
                 self.book.is_asked(now.mono, *key);
             }
         }
+        let known =
+            |line: &Line| record.login(line).is_some() && slots(&self.lines.drawn, record, line).is_some();
+        self.cold &= !self.lines.drawn.iter().all(known);
         self.seed_facts(now, &records);
         self.report_lines(now);
         self.republish(now);

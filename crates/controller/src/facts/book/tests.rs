@@ -90,7 +90,7 @@ fn a_session_is_renewed_before_the_login_that_stands_on_it() {
     answer(&mut book, 0, &role(), Ok(session(0, HOUR)));
     take_all(&mut book, 0);
     answer(&mut book, 0, &by_role("a"), Ok(login(0, HOUR)));
-    let Mono(wake) = book.wake(Mono(600_000)).unwrap();
+    let Mono(wake) = book.wake(Mono(600_000), |_| false).unwrap();
     assert!(take_all(&mut book, wake - 1).is_empty());
     assert_eq!(take_all(&mut book, wake), [role().key()]);
 }
@@ -110,7 +110,7 @@ fn renewals_that_fall_due_within_a_window_are_made_together() {
     answer(&mut book, 0, &inline("a"), Ok(login(0, HOUR)));
     answer(&mut book, 20_000, &inline("b"), Ok(login(20_000, HOUR)));
     answer(&mut book, 600_000, &inline("c"), Ok(login(600_000, HOUR)));
-    let Mono(wake) = book.wake(Mono(600_000)).unwrap();
+    let Mono(wake) = book.wake(Mono(600_000), |_| false).unwrap();
     let mut together = vec![inline("a").key(), inline("b").key()];
     together.sort();
     assert_eq!(take_all(&mut book, wake), together);
@@ -200,7 +200,7 @@ fn domains_are_asked_again_with_a_renewal_and_at_most_once_an_hour() {
                 answer(&mut book, at, &login_question, Ok(login(at, HOUR)));
             }
         }
-        at = book.wake(Mono(at)).map_or(u64::MAX, |Mono(wake)| wake.max(at + 1));
+        at = book.wake(Mono(at), |_| false).map_or(u64::MAX, |Mono(wake)| wake.max(at + 1));
     }
     assert!(asked.len() >= 2 && asked.windows(2).all(|pair| pair[1] - pair[0] >= 3_540_000), "{asked:?}");
 }
