@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 use acr_controller::observation::{Answer, Watch};
 use acr_controller::operation::Operation;
-use acr_credentials::UnixMillis;
+use acr_credentials::{Reply, UnixMillis};
 
 pub use known::{Delivery, Meaning};
 pub use rule::{Checked, Rule, Violation};
@@ -379,6 +379,10 @@ impl Contract {
             (Operation::Ask { call, .. }, Answer::Cloud(answer)) => {
                 known.cloud_time_heard |= answer.cloud_time.is_some();
                 self.calls.answered(issue, call, answer, truth);
+                if matches!(answer.outcome, Ok(Reply::Region(_))) {
+                    // It is part of what entries ask that name none.
+                    self.calls.inputs_changed(process, truth.now);
+                }
                 self.published.answered(process, call, answer, truth.cloud);
                 self.rest.answered(answer);
             }

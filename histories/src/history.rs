@@ -149,6 +149,10 @@ pub struct History<'a> {
     processes: Vec<Process>,
     last_process: ProcessId,
     starting: usize,
+    /// When somebody deleted the Lease last.
+    lease_deleted: Option<Moment>,
+    /// The component is being removed: nobody starts it any more.
+    removing: bool,
     flights: BTreeMap<u64, Box<Flight>>,
     last_ticket: u64,
     /// Nothing goes wrong any more.
@@ -190,6 +194,8 @@ impl<'a> History<'a> {
             processes: Vec::new(),
             last_process: 0,
             starting: 0,
+            lease_deleted: None,
+            removing: false,
             flights: BTreeMap::new(),
             last_ticket: 0,
             calm: false,
@@ -365,6 +371,9 @@ impl<'a> History<'a> {
 
     fn start(&mut self, purpose: Purpose) -> Checked {
         self.starting = self.starting.saturating_sub(1);
+        if self.removing && purpose == Purpose::Run {
+            return Ok(());
+        }
         self.last_process += 1;
         let id = self.last_process;
         self.processes.push(Process::new(id, purpose, self.plan.region, self.now));

@@ -136,7 +136,15 @@ impl Machine {
             }
             Observation::Namespace(seen) => {
                 let system = seen.name == "kube-system";
+                let serves = |machine: &Self, name: &str| {
+                    let namespace = machine.world.namespace(name);
+                    namespace.is_some_and(|namespace| machine.policy.serves(name, namespace))
+                };
+                let served = serves(self, &seen.name) && !self.world.is_recreated(&seen);
                 let name = self.world.see_namespace(seen);
+                if served && !serves(self, &name) {
+                    self.world.left_by_label(&name);
+                }
                 if system {
                     self.redraw(now);
                 }

@@ -61,11 +61,6 @@ impl Policy {
         namespace.seen.is_some() && self.served.as_ref().is_some_and(|area| serves(area, name, namespace))
     }
 
-    /// Whether a namespace that is not served is kept out by its labels alone.
-    pub fn kept_out_by_labels(&self, name: &str) -> bool {
-        self.served.as_ref().is_some_and(|area| area.names_namespace(name))
-    }
-
     /// How a ServiceAccount stands, in a namespace that stands as `home`.
     pub fn account(&self, home: Standing, name: &str, namespace: &Namespace, account: &Account) -> Standing {
         let named = |area: &Area| area.names_account(name, &account.name);

@@ -92,6 +92,20 @@ pub fn note_slots(lines: &[Line], record: &mut Record) {
     }
 }
 
+/// The logins of slots that lines have before a change and not after it: other entries may still want them.
+pub fn lost(lines: &[Line], before: &Record, after: &Record) -> Option<Carried> {
+    let logins = lines.iter().filter_map(|line| {
+        let left = slots(lines, after, line)?;
+        let slots = slots(lines, before, line)?.into_iter().filter(|slot| !left.contains(slot));
+        let (slots, instance) = (slots.collect::<Vec<_>>(), line.key.instance.clone());
+        let login = before.login(line)?.clone();
+        (!slots.is_empty()).then_some(CarriedLogin { place: line.place, instance, slots, login })
+    });
+    let logins: Vec<CarriedLogin> = logins.collect();
+    let accepted = before.accepted.clone().filter(|_| !logins.is_empty())?;
+    Some(Carried { accepted, logins })
+}
+
 /// What a record publishes, and what it carries itself: what a later configuration carries on.
 pub fn published(lines: &[Line], record: &Record, time: UnixMillis) -> Vec<Carried> {
     let own = lines.iter().filter_map(|line| {

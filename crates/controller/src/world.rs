@@ -38,8 +38,6 @@ pub struct Namespace {
     pub work: Option<Box<Work>>,
     /// What our own writes have shown about the pull secret.
     pub trust: Option<Trust>,
-    /// Whether it was served when last looked at.
-    pub was_served: bool,
     /// Whether it left the scope by a label: cleaned although its name is still in scope.
     pub left: bool,
     /// Whether its pull secret waits in a queue.
@@ -263,16 +261,25 @@ impl World {
         changed
     }
 
+    /// Whether this is another Namespace than the one of its name that was seen last.
+    pub fn is_recreated(&self, seen: &NamespaceSeen) -> bool {
+        let known = self.namespaces.get(&*seen.name).and_then(|namespace| namespace.seen.as_ref());
+        known.is_some_and(|known| known.uid != seen.uid)
+    }
+
+    /// A label has taken a Namespace out of scope: it is cleaned although its name is still in scope.
+    pub fn left_by_label(&mut self, name: &str) {
+        if let Some(namespace) = self.namespaces.get_mut(name) {
+            namespace.left = true;
+        }
+    }
+
     /// A Namespace as it is now.
     pub fn see_namespace(&mut self, seen: NamespaceSeen) -> Arc<str> {
         let NamespaceSeen { name, uid, resource_version: _, labels, terminating, created } = seen;
         let namespace = self.entry(&name);
         namespace.shown = true;
-        let recreated = namespace.seen.as_ref().is_some_and(|seen| seen.uid != uid);
-        if recreated {
-            namespace.left = false;
-            namespace.was_served = false;
-        }
+        namespace.left &= namespace.seen.as_ref().is_some_and(|seen| seen.uid == uid);
         namespace.seen = Some(Box::new(Seen { uid, labels, terminating, created }));
         self.name(&name).unwrap_or_else(|| Arc::from(name))
     }

@@ -14,6 +14,9 @@ use crate::coverage::Happening;
 use crate::estate::INSTANCES;
 use crate::plan::{Action, ForeignContent, JournalSpoil, ListEdit, Moment};
 
+/// How long whoever held the Lease may still take itself for the leader, in milliseconds.
+const LEASE_LIFE: Moment = 15_000;
+
 impl History<'_> {
     pub(super) fn act(&mut self, action: &Action) -> Checked {
         match action {
@@ -64,6 +67,7 @@ impl History<'_> {
                 // With two processes, this would be a user who makes both of them leaders.
                 if self.processes.len() == 1 && self.starting == 0 {
                     self.server.delete_lease();
+                    self.lease_deleted = Some(self.now);
                 }
             }
             Action::Outage(duration) => {
@@ -91,6 +95,10 @@ impl History<'_> {
                 self.coverage.note(Happening::ClockJumped);
                 self.wall_offset = self.wall_offset.saturating_add(*millis);
                 self.contract.clock_jumped(self.wall_offset);
+                // The next renewal of the Lease would notice it.
+                for id in self.processes.iter().map(|process| process.id).collect::<Vec<_>>() {
+                    self.pump(id)?;
+                }
             }
             Action::Wait => {}
         }
@@ -277,7 +285,9 @@ impl History<'_> {
                 }
             }
             _ => {
-                if self.processes.len() == 1 && self.starting == 0 {
+                // Whoever deletes the Lease and starts another process makes both of them leaders.
+                let fenced = self.lease_deleted.is_none_or(|at| self.now > at + LEASE_LIFE);
+                if self.processes.len() == 1 && self.starting == 0 && fenced {
                     self.coverage.note(Happening::Overlapped);
                     self.start_later(0);
                     // As in a rollout, the older one goes; sometimes it does not, and watches for ever.

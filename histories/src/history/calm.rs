@@ -101,6 +101,7 @@ impl History<'_> {
             self.coverage.note(Happening::UninstallRefused);
             self.at_rest()?;
         }
+        self.removing = true;
         for id in self.processes.iter().map(|process| process.id).collect::<Vec<_>>() {
             if self.delays.chance(50) { self.stop(id)? } else { self.kill(id) }
         }

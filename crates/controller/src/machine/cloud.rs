@@ -14,7 +14,7 @@ use crate::journal::{HeldLogin, LineRecord, Recorder};
 use crate::names::STS_AUDIENCE;
 use crate::observation::Answer;
 use crate::operation::{Class, Operation, Subject};
-use crate::slots::note_slots;
+use crate::slots::{lost, note_slots};
 use crate::status::ActiveFinding;
 use crate::time::Now;
 
@@ -189,6 +189,8 @@ impl Machine {
         if !changed {
             return;
         }
+        let lost = lost(&self.lines.drawn, self.recorder.desired(), &record);
+        record.carried.splice(0..0, lost);
         note_slots(&self.lines.drawn, &mut record);
         record.cloud_offset_millis = self.clock.offset_millis(now);
         if Recorder::fits(&record) {

@@ -75,12 +75,10 @@ impl Machine {
         }
         let Some(namespace) = self.world.namespace(name) else { return };
         let served = self.policy.serves(name, namespace);
-        let by_label = namespace.was_served && !served && self.policy.kept_out_by_labels(name);
         let accounts: Vec<Box<str>> =
             namespace.accounts().iter().map(|account| account.name.clone()).collect();
         if let Some(namespace) = self.world.namespace_mut(name) {
-            namespace.left = !served && (namespace.left || by_label) && namespace.seen.is_some();
-            namespace.was_served = served;
+            namespace.left &= !served && namespace.seen.is_some();
         }
         for account in &accounts {
             self.touch_account(now, name, account);
