@@ -95,6 +95,11 @@ impl ApiServer {
         self.log(watch).get(place)
     }
 
+    /// The newest resourceVersion: what a list shows is as new.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
     /// Everything that a list shows now.
     pub fn list(&self, watch: Watch) -> Vec<Sight> {
         match watch {

@@ -59,6 +59,8 @@ pub struct Issue {
     accepted: Option<Candidate>,
     /// How many journals had been stored.
     journals: usize,
+    /// How many answers about hosts had been told.
+    told: usize,
     clock: published::ClockBounds,
 }
 
@@ -204,7 +206,7 @@ impl Contract {
         }
         match delivery {
             Delivery::ListStarted(_) => {}
-            Delivery::ListCompleted(watch) => self.owed.retain(|(owner, object), _| {
+            Delivery::ListCompleted(watch, _) => self.owed.retain(|(owner, object), _| {
                 let listed = match object {
                     Object::Account(_) => *watch == Watch::Accounts,
                     Object::PullSecret(_) => *watch == Watch::PullSecrets,
@@ -264,6 +266,7 @@ impl Contract {
             candidates: known.candidates.clone(),
             accepted: known.surely_accepted(),
             journals: self.published.journals(),
+            told: self.published.told(),
             clock: self.published.clock_bounds(known.cloud_time_heard, truth),
         };
         self.writes_are_allowed(known, operation, truth)?;
@@ -393,7 +396,10 @@ impl Contract {
 
     /// Whether a write has been shown already, its event having overtaken its answer.
     fn is_shown(&self, process: ProcessId, object: &Object, version: u64) -> bool {
+        let listed = |known: &Known, watch| known.listed.get(&watch).is_some_and(|listed| *listed >= version);
         self.known.get(&process).is_some_and(|known| match object {
+            Object::Account(_) if listed(known, Watch::Accounts) => true,
+            Object::PullSecret(_) if listed(known, Watch::PullSecrets) => true,
             Object::Account(key) => known.account_versions.get(key).is_none_or(|seen| *seen >= version),
             Object::PullSecret(name) => known.secret_versions.get(name).is_some_and(|seen| *seen >= version),
             _ => true,

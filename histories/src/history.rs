@@ -466,14 +466,15 @@ impl<'a> History<'a> {
                 }
                 machine.observe(clocks, Observation::ListStarted(*watch));
                 if fault == Some(Fault::ListsCompleteTooSoon) {
-                    machine.observe(clocks, Observation::ListCompleted(*watch));
+                    machine.observe(clocks, Observation::ListCompleted { watch: *watch, version: 0 });
                 }
             }
-            Delivery::ListCompleted(watch) => {
+            Delivery::ListCompleted(watch, version) => {
                 let silent = matches!(fault, Some(Fault::ListsCompleteTooSoon))
                     || fault == Some(Fault::RelistWithoutRemoval) && clocks.mono.0 > 5_000;
                 if !silent {
-                    machine.observe(clocks, Observation::ListCompleted(*watch));
+                    let (watch, version) = (*watch, *version);
+                    machine.observe(clocks, Observation::ListCompleted { watch, version });
                 }
             }
             Delivery::Sight(sight) => machine.observe(clocks, sight.clone().into()),

@@ -20,7 +20,7 @@ use crate::ledger::Ledger;
 use crate::observation::{Answer, ConfigMapSeen, Observation, Watch};
 use crate::operation::{Class, Operation, OperationId, Subject};
 use crate::payload::Profile;
-use crate::policy::Policy;
+use crate::policy::{Policy, Standing};
 use crate::settings::{Purpose, Settings};
 use crate::status::{Histogram, Outcome, Status};
 use crate::time::{Mono, Now};
@@ -125,7 +125,7 @@ impl Machine {
         self.clocked = now.mono;
         match observation {
             Observation::ListStarted(watch) => self.world.list_started(watch),
-            Observation::ListCompleted(watch) => self.list_completed(now, watch),
+            Observation::ListCompleted { watch, version } => self.list_completed(now, watch, version),
             Observation::Configuration(seen) => {
                 self.config_map = Some(seen);
                 self.consider_configuration(now);
@@ -136,13 +136,13 @@ impl Machine {
             }
             Observation::Namespace(seen) => {
                 let system = seen.name == "kube-system";
-                let serves = |machine: &Self, name: &str| {
+                let ours = |machine: &Self, name: &str| {
                     let namespace = machine.world.namespace(name);
-                    namespace.is_some_and(|namespace| machine.policy.serves(name, namespace))
+                    namespace.is_some_and(|home| machine.policy.namespace(name, home) != Standing::Foreign)
                 };
-                let served = serves(self, &seen.name) && !self.world.is_recreated(&seen);
+                let was_ours = ours(self, &seen.name) && !self.world.is_recreated(&seen);
                 let name = self.world.see_namespace(seen);
-                if served && !serves(self, &name) {
+                if was_ours && !ours(self, &name) {
                     self.world.left_by_label(&name);
                 }
                 if system {
@@ -275,9 +275,9 @@ impl Machine {
         self.ledger.generation()
     }
 
-    fn list_completed(&mut self, now: Now, watch: Watch) {
+    fn list_completed(&mut self, now: Now, watch: Watch, version: u64) {
         let all_before = self.world.listed();
-        let changed = self.world.list_completed(watch);
+        let changed = self.world.list_completed(watch, version);
         if watch == Watch::Configuration {
             self.consider_configuration(now);
         }

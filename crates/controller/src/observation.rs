@@ -16,7 +16,12 @@ pub enum Observation {
     /// A watch starts a list, its first or a new one: what is not seen until [`Self::ListCompleted`] is gone.
     ListStarted(Watch),
     /// The list that [`Self::ListStarted`] opened is complete.
-    ListCompleted(Watch),
+    ListCompleted {
+        /// The watch.
+        watch: Watch,
+        /// The resourceVersion at which the list shows everything.
+        version: u64,
+    },
     /// The ConfigMap `acr-configuration` as it is now.
     Configuration(ConfigMapSeen),
     /// The ConfigMap `acr-configuration` was deleted.

@@ -19,6 +19,8 @@ pub struct Work {
     pub in_flight: bool,
     /// After a write: an event of at least this resourceVersion frees the object.
     awaits: u64,
+    /// The newest resourceVersion that an event showed.
+    shown: u64,
     /// Not before, after a failure or in a fight.
     pub not_before: Mono,
     /// Refusals in a row.
@@ -55,18 +57,20 @@ impl Work {
         self.in_flight || self.awaits != 0 || self.must_read
     }
 
-    /// A write succeeded; `seen` is the version that was last observed.
+    /// A write succeeded; `seen` is the version up to which everything was last observed.
     pub fn wrote(&mut self, seen: u64, version: u64, now: Mono) {
         self.in_flight = false;
         self.failures = 0;
         self.must_read = false;
         self.not_before = Mono(0);
         self.calm = self.calm.max(now.plus(if self.fights > 0 { CALM } else { Duration::ZERO }));
-        self.awaits = if seen >= version { 0 } else { version };
+        // What was shown and is gone again is not awaited either.
+        self.awaits = if seen.max(self.shown) >= version { 0 } else { version };
     }
 
     /// An event showed the object at `version`.
     pub fn seen(&mut self, version: u64) {
+        self.shown = version;
         if version >= self.awaits {
             self.awaits = 0;
         }

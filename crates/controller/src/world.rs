@@ -1,6 +1,6 @@
 //! The world as the watches show it: a compact index of namespaces, their ServiceAccounts and pull secrets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use acr_credentials::UnixMillis;
@@ -16,7 +16,8 @@ use crate::work::Work;
 #[derive(Debug, Default)]
 pub struct World {
     namespaces: BTreeMap<Arc<str>, Namespace>,
-    listed: BTreeSet<Watch>,
+    /// The watches that have completed a list, each with the resourceVersion of the last one.
+    listed: BTreeMap<Watch, u64>,
 }
 
 /// A namespace, or what was seen of its contents before it was seen itself.
@@ -179,7 +180,12 @@ impl World {
 
     /// Whether a watch has completed a list.
     pub fn has_listed(&self, watch: Watch) -> bool {
-        self.listed.contains(&watch)
+        self.listed.contains_key(&watch)
+    }
+
+    /// At which resourceVersion the last list of a watch showed everything.
+    pub fn listed_at(&self, watch: Watch) -> u64 {
+        self.listed.get(&watch).copied().unwrap_or_default()
     }
 
     /// The namespaces by name.
@@ -224,8 +230,8 @@ impl World {
 
     /// A watch has completed a list: what it did not show is gone, and nothing is awaited any more.
     /// Says which namespaces changed.
-    pub fn list_completed(&mut self, watch: Watch) -> Vec<Arc<str>> {
-        self.listed.insert(watch);
+    pub fn list_completed(&mut self, watch: Watch, version: u64) -> Vec<Arc<str>> {
+        self.listed.insert(watch, version);
         let mut changed = Vec::new();
         for (name, namespace) in &mut self.namespaces {
             let touched = match watch {

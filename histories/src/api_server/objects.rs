@@ -248,6 +248,13 @@ impl PullSecret {
         }
     }
 
+    /// Whether somebody took our marks off and wrote the data: to a process that starts now it looks like anybody's.
+    pub fn is_disguised(&self) -> bool {
+        self.owner != names::FIELD_MANAGER
+            && !self.annotations.contains_key(names::DIGEST_ANNOTATION)
+            && !self.labels.contains_key(names::MANAGED_BY_LABEL)
+    }
+
     /// After somebody else wrote its data.
     pub(super) fn touch(&mut self) {
         if self.standing == Standing::Adopted {

@@ -144,6 +144,11 @@ impl Calls {
         let key = (issue.process, issue.term, Question::of(call, truth));
         let Some(asked) = self.asked.get_mut(&key) else { return };
         asked.in_flight = false;
+        if self.changed.get(&issue.process).is_some_and(|changed| *changed >= issue.at) {
+            // It was asked for other inputs, among which it may not have been wanted for a while.
+            asked.last = None;
+            return;
+        }
         let at = truth.now;
         asked.last = Some(match &answer.outcome {
             Err(failure) => {

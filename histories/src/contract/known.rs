@@ -23,7 +23,7 @@ pub enum Delivery {
     /// A list starts.
     ListStarted(Watch),
     /// A list is complete.
-    ListCompleted(Watch),
+    ListCompleted(Watch, u64),
     /// An object.
     Sight(Sight),
 }
@@ -55,14 +55,16 @@ pub(crate) struct Known {
     pub(crate) account_versions: BTreeMap<AccountKey, u64>,
     /// The newest version of each Secret of our name that was shown.
     pub(crate) secret_versions: BTreeMap<String, u64>,
+    /// Namespaces whose Secret was shown with our mark.
+    pub(crate) marked: BTreeSet<String>,
     /// Whether any cloud answer told the time.
     pub(crate) cloud_time_heard: bool,
     /// Who was in scope at some time, by what was shown.
     pub(crate) served_accounts: BTreeSet<AccountKey>,
     /// Which namespaces were.
     pub(crate) served_namespaces: BTreeSet<String>,
-    /// Watches that have completed a list.
-    listed: BTreeSet<Watch>,
+    /// Watches that have completed a list, with its version.
+    pub(crate) listed: BTreeMap<Watch, u64>,
     /// Keys seen since a list started.
     relisting: BTreeMap<Watch, BTreeSet<AccountKey>>,
 }
@@ -84,8 +86,8 @@ impl Known {
             Delivery::ListStarted(watch) => {
                 self.relisting.insert(*watch, BTreeSet::new());
             }
-            Delivery::ListCompleted(watch) => {
-                self.listed.insert(*watch);
+            Delivery::ListCompleted(watch, version) => {
+                self.listed.insert(*watch, *version);
                 let Some(seen) = self.relisting.remove(watch) else { return };
                 match watch {
                     Watch::Namespaces => {
@@ -122,9 +124,16 @@ impl Known {
                 self.account_versions.remove(&key);
             }
             Sight::PullSecret(seen) => {
+                let marked = seen.annotations.contains_key(acr_controller::names::DIGEST_ANNOTATION);
+                if marked {
+                    self.marked.insert(seen.namespace.clone());
+                } else {
+                    self.marked.remove(&seen.namespace);
+                }
                 self.secret_versions.insert(seen.namespace.clone(), seen.resource_version);
             }
             Sight::PullSecretGone(namespace) => {
+                self.marked.remove(namespace);
                 self.secret_versions.insert(namespace.clone(), u64::MAX);
             }
             Sight::Configuration(seen) => self.see_meaning(meanings.get(&seen.resource_version)),

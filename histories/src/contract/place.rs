@@ -53,7 +53,7 @@ impl Place<'_> {
                 self.reported()?;
                 return Ok(None);
             }
-            Standing::Own | Standing::Adopted if is_disguised(secret) => {
+            Standing::Own | Standing::Adopted if secret.is_disguised() => {
                 // Without a mark and with foreign data it looks like anybody's, to a process that starts now.
                 return Ok(None);
             }
@@ -148,13 +148,17 @@ impl Place<'_> {
     }
 
     fn slot_is_current(&self, slot: &str, claims: &[Claim], found: &Slot) -> Checked {
+        let gone = |claim: &Claim| {
+            !claim.explicit && self.contract.published.host_is_discovered_gone(claim.fact.instance, slot)
+        };
+        let claims: Vec<Claim> = claims.iter().filter(|claim| !gone(claim)).copied().collect();
         let record = self.truth.cloud.login(&found.password);
         let record = record.ok_or_else(|| self.broken(&format!("has a made-up login for {slot}")))?;
         // The first entry that is sure to have the host: one that may not list domains may not know of it.
         let first = claims.iter().position(Claim::is_sure);
         let allowed = claims.iter().take(first.map_or(claims.len(), |first| first + 1));
         // Where the first entry cannot log in, the last good login stays until it is dead, whoever's it was.
-        let waits = !is_sure(claims);
+        let waits = !is_sure(&claims);
         // An identity that may not list domains cannot tell which of an entry's instances owns one.
         let right = |claim: &Claim| {
             claim.fact == record.fact
@@ -177,11 +181,4 @@ impl Place<'_> {
 /// Whether the first entry that claims a slot is sure to get its login and to have the host.
 pub(super) fn is_sure(claims: &[Claim]) -> bool {
     claims.first().is_some_and(Claim::is_sure)
-}
-
-/// Whether somebody took our marks off and wrote the data.
-pub(super) fn is_disguised(secret: &PullSecret) -> bool {
-    secret.owner != names::FIELD_MANAGER
-        && !secret.annotations.contains_key(names::DIGEST_ANNOTATION)
-        && !secret.labels.contains_key(names::MANAGED_BY_LABEL)
 }

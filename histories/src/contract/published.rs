@@ -115,6 +115,25 @@ impl Published {
         self.hosts_ever.values().any(|hosts| hosts.contains(host))
     }
 
+    /// How many answers about hosts were told.
+    pub(super) fn told(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// The claims of a configuration in a namespace, for the hosts of the first `told` answers.
+    pub(super) fn claims_by(
+        &self,
+        told: usize,
+        wanted: &Wanted,
+        namespace: &str,
+    ) -> BTreeMap<String, Vec<Claim>> {
+        let mut hosts: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for (_, record) in self.hosts.iter().take(told) {
+            hosts.entry(record.fact.instance).or_default().extend(record.hosts.iter().cloned());
+        }
+        wanted.claims(namespace, |instance| hosts.get(instance))
+    }
+
     /// The claims of a configuration in a namespace, for all hosts that were ever heard of.
     pub(super) fn claims(&self, wanted: &Wanted, namespace: &str) -> BTreeMap<String, Vec<Claim>> {
         wanted.claims(namespace, |instance| self.hosts_ever(instance))
@@ -139,7 +158,7 @@ impl Published {
     }
 
     /// Two complete answers in a row that are equal have left a host out since it was last in one.
-    fn host_is_discovered_gone(&self, instance: &str, host: &str) -> bool {
+    pub(super) fn host_is_discovered_gone(&self, instance: &str, host: &str) -> bool {
         let answers = self.hosts.iter().map(|(_, record)| record);
         let answers: Vec<&HostsRecord> = answers.filter(|record| record.fact.instance == instance).collect();
         let since =
@@ -247,7 +266,8 @@ impl Judge<'_> {
         let candidates = self.issue.candidates.iter();
         candidates
             .map(|candidate| {
-                self.published.claims(&candidate.wanted, self.namespace).remove(slot).unwrap_or_default()
+                let claims = self.published.claims_by(self.issue.told, &candidate.wanted, self.namespace);
+                claims.get(slot).cloned().unwrap_or_default()
             })
             .collect()
     }
@@ -339,7 +359,13 @@ impl Judge<'_> {
             Some(record) => *record,
             None => self.wanted_login(slot, now)?,
         };
-        ensure(Rule::S1, record.expires >= self.issue.clock.earliest, || {
+        // What has expired itself may give way to what its own fact answered later, as after a long absence.
+        let both = earlier.is_some_and(|earlier| {
+            earlier.fact == record.fact
+                && earlier.expires <= self.issue.clock.latest
+                && earlier.expires <= record.expires
+        });
+        ensure(Rule::S1, record.expires >= self.issue.clock.earliest || both, || {
             self.broken(slot, "its login gives way to one that has expired").what
         })?;
         let older =

@@ -8,7 +8,7 @@ use acr_controller::operation::Operation;
 use acr_controller::status::Status;
 
 use super::known::Known;
-use super::place::{Place, is_disguised, is_sure};
+use super::place::{Place, is_sure};
 use super::published::{DEAD_AFTER, Document};
 use super::{Checked, Contract, Meaning, ProcessId, Rule, Truth, Violation, ensure};
 use crate::api_server::{Namespace, PullSecret, Standing};
@@ -50,7 +50,8 @@ impl Contract {
                 (namespace, false)
             }
             Operation::ApplyPullSecret { namespace, .. } => {
-                (namespace, self.rest.answered || holds_a_dead_login(namespace, truth))
+                // After the loss of the journal an apply may wait for what the Secret holds to die.
+                (namespace, self.cold || self.rest.answered || holds_a_dead_login(namespace, truth))
             }
             _ => return Ok(()),
         };
@@ -194,7 +195,7 @@ impl Contract {
         truth: Truth<'_>,
     ) -> Result<bool, Violation> {
         let Some(secret) = secret.filter(|secret| {
-            matches!(secret.standing, Standing::Own | Standing::Adopted) && !is_disguised(secret)
+            matches!(secret.standing, Standing::Own | Standing::Adopted) && !secret.is_disguised()
         }) else {
             return Ok(true);
         };

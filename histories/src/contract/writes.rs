@@ -103,7 +103,8 @@ impl Contract {
         })?;
         // Whoever forges our marks in a namespace makes it look as if it had been served.
         let secret = truth.server.pull_secrets().get(&key.0);
-        let forged = secret.is_some_and(|secret| secret.standing == Standing::Forged);
+        let forged = secret.is_some_and(|secret| secret.standing == Standing::Forged)
+            || known.marked.contains(&key.0) && !self.ever_served_namespaces.contains(&key.0);
         let retiring = known.uninstall
             || forged
             || self.ever_served.contains(key)

@@ -141,7 +141,8 @@ impl History<'_> {
         }
         for (namespace, secret) in self.server.pull_secrets() {
             let open = self.server.namespaces().get(namespace).is_some_and(|home| !home.terminating);
-            if open && matches!(secret.standing, Standing::Own | Standing::Adopted) {
+            let ours = matches!(secret.standing, Standing::Own | Standing::Adopted) && !secret.is_disguised();
+            if open && ours {
                 return left(format!("the pull secret of {namespace} is there"));
             }
         }

@@ -45,7 +45,7 @@ impl Stream {
         if matches!(self.state, State::Idle) {
             let mut list = VecDeque::from([Delivery::ListStarted(self.watch)]);
             list.extend(server.list(self.watch).into_iter().map(Delivery::Sight));
-            list.push_back(Delivery::ListCompleted(self.watch));
+            list.push_back(Delivery::ListCompleted(self.watch, server.version()));
             self.state = State::Listing(list, server.log_end(self.watch));
         }
         match &mut self.state {
@@ -100,7 +100,7 @@ mod tests {
         while let Some(delivery) = stream.next(server) {
             words.push_str(match delivery {
                 Delivery::ListStarted(_) => "<",
-                Delivery::ListCompleted(_) => ">",
+                Delivery::ListCompleted(..) => ">",
                 Delivery::Sight(_) => "o",
             });
         }

@@ -108,7 +108,7 @@ pub(super) fn answer(answer: &Answer) -> String {
 pub(super) fn delivery(delivery: &Delivery) -> String {
     match delivery {
         Delivery::ListStarted(watch) => format!("{watch:?} list started"),
-        Delivery::ListCompleted(watch) => format!("{watch:?} list completed"),
+        Delivery::ListCompleted(watch, _) => format!("{watch:?} list completed"),
         Delivery::Sight(sight) => match sight {
             Sight::Configuration(seen) => format!("ConfigMap version {}", seen.resource_version),
             Sight::ConfigurationGone => "ConfigMap gone".to_owned(),

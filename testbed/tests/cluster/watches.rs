@@ -48,7 +48,7 @@ impl Seen {
         let mut names = BTreeSet::new();
         self.until("all lists", |observation| {
             match observation {
-                Observation::ListCompleted(watch) => assert!(missing.remove(watch), "{watch:?} listed twice"),
+                Observation::ListCompleted { watch, .. } => assert!(missing.remove(watch), "{watch:?} listed twice"),
                 Observation::Namespace(seen) => drop(names.insert(seen.name.clone())),
                 Observation::Account(seen) => drop(names.insert(format!("{}/{}", seen.namespace, seen.name))),
                 Observation::PullSecret(seen) => drop(names.insert(format!("{}/secret", seen.namespace))),
@@ -187,7 +187,7 @@ async fn a_version_that_the_api_server_forgot_makes_a_new_list() {
     control_plane.stop_api_server().unwrap();
     control_plane.start_api_server().await.unwrap();
     seen.until("a new list", |seen| matches!(seen, Observation::ListStarted(_))).await;
-    seen.until("its end", |seen| matches!(seen, Observation::ListCompleted(_))).await;
+    seen.until("its end", |seen| matches!(seen, Observation::ListCompleted { .. })).await;
     control_plane.stop().unwrap();
 }
 

@@ -165,7 +165,7 @@ async fn no_class_ever_has_more_in_flight_than_its_slots_and_work_fills_them() {
                 }
                 Watch::PullSecrets => {}
             }
-            observe(Observation::ListCompleted(watch)).await.unwrap();
+            observe(Observation::ListCompleted { watch, version: 1 }).await.unwrap();
         }
         tokio::time::sleep(Duration::from_secs(5)).await;
         let noted = running.noted.borrow();

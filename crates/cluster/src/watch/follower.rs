@@ -199,11 +199,13 @@ impl<K: Watched> Follower<K> {
                 WatchEvent::Bookmark(bookmark) => {
                     let ends_list = bookmark.metadata.annotations.contains_key(END_OF_LIST);
                     listing &= !ends_list;
-                    if let Ok(version) = bookmark.metadata.resource_version.parse() {
+                    let version = bookmark.metadata.resource_version.parse().ok();
+                    if let Some(version) = version {
                         self.seen(listing, version);
                     }
                     if ends_list {
-                        self.outlet.send(Observation::ListCompleted(self.source.watch)).await?;
+                        let (watch, version) = (self.source.watch, version.unwrap_or_default());
+                        self.outlet.send(Observation::ListCompleted { watch, version }).await?;
                     }
                 }
                 WatchEvent::Error(status) => return Err(self.refused(&status)),
@@ -257,8 +259,10 @@ impl<K: Watched> Follower<K> {
             }
             next = page.metadata.next.filter(|token| !token.is_empty());
             if next.is_none() {
-                self.seen(false, page.metadata.resource_version.parse().map_err(|error| failed(&error))?);
-                self.outlet.send(Observation::ListCompleted(self.source.watch)).await?;
+                let version = page.metadata.resource_version.parse().map_err(|error| failed(&error))?;
+                self.seen(false, version);
+                let watch = self.source.watch;
+                self.outlet.send(Observation::ListCompleted { watch, version }).await?;
                 return Ok(End::Listed);
             }
         }

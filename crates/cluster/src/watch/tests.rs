@@ -107,7 +107,7 @@ impl Played {
             let said = tokio::time::timeout(Duration::from_mins(10), self.said.recv()).await;
             heard.push(match said.expect("it says something").expect("the watch goes on") {
                 Observation::ListStarted(_) => "[".to_owned(),
-                Observation::ListCompleted(_) => "]".to_owned(),
+                Observation::ListCompleted { .. } => "]".to_owned(),
                 Observation::Account(seen) => seen.name,
                 Observation::AccountGone { name, .. } => format!("-{name}"),
                 other => panic!("{other:?}"),

@@ -7,11 +7,11 @@ use super::queues::Target;
 use super::{Flight, Machine};
 use crate::backoff;
 use crate::list;
-use crate::observation::{AccountSeen, Answer, Refusal};
+use crate::observation::{AccountSeen, Answer, Refusal, Watch};
 use crate::operation::{ListChange, Operation, Subject};
 use crate::policy::Standing;
 use crate::time::Now;
-use crate::work::FIGHT;
+use crate::work::{FIGHT, Work};
 use crate::world::Guard;
 
 /// The pause after the first silence of the API server; it doubles up to [`LONGEST_PAUSE`].
@@ -84,13 +84,17 @@ impl Machine {
             self.touch_account(now, name, account);
         }
         self.touch_secret(now, name);
-        self.forget_what_left(name);
+        self.forget_what_left(now, name);
     }
 
     /// A namespace that left the scope by a label is out of it for good once it is clean.
-    fn forget_what_left(&mut self, name: &str) {
+    fn forget_what_left(&mut self, now: Now, name: &str) {
         let Some(namespace) = self.world.namespace(name) else { return };
+        let pending = |work: &Option<Box<Work>>| work.as_ref().is_some_and(|work| work.pending());
         let cleaned = namespace.left
+            && now.mono >= self.unsettled
+            && !pending(&namespace.work)
+            && !namespace.accounts().iter().any(|account| pending(&account.work))
             && self.is_clean(name, namespace)
             && !namespace.secret.as_ref().is_some_and(|secret| secret.ours());
         if cleaned && let Some(namespace) = self.world.namespace_mut(name) {
@@ -291,6 +295,7 @@ impl Machine {
     ) {
         self.queues.accounts_in_flight = self.queues.accounts_in_flight.saturating_sub(1);
         let pause = self.pause_after(now, &answer);
+        let listed = self.world.listed_at(Watch::Accounts);
         let Some(account) = self.world.namespace_mut(namespace).and_then(|home| home.account_mut(name))
         else {
             return;
@@ -301,7 +306,7 @@ impl Machine {
         let group = account_group(namespace, name);
         match answer {
             Answer::Done { resource_version, uid: _ } => {
-                work.wrote(seen, resource_version, now.mono);
+                work.wrote(seen.max(listed), resource_version, now.mono);
                 if attaches && let Some(since) = work.since.take() {
                     self.attach_lag.observe(now.mono.since(since));
                 }

@@ -334,6 +334,7 @@ impl Machine {
         self.queues.secrets_in_flight = self.queues.secrets_in_flight.saturating_sub(1);
         let pause = self.pause_after(now, &answer);
         let group = secret_group(name);
+        let listed = self.world.listed_at(Watch::PullSecrets);
         let Some(namespace) = self.world.namespace_mut(name) else { return };
         let seen = namespace.secret.as_ref().map_or(0, |secret| secret.version);
         let work = namespace.work.get_or_insert_default();
@@ -342,7 +343,7 @@ impl Machine {
             Answer::Done { resource_version, uid: _ } => {
                 match wrote {
                     Some(trust) => {
-                        work.wrote(seen, resource_version, now.mono);
+                        work.wrote(seen.max(listed), resource_version, now.mono);
                         work.verdict = None;
                         namespace.trust = Some(Trust { version: resource_version, ..trust });
                     }

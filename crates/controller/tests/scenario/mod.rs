@@ -140,7 +140,8 @@ impl Scenario {
         }
         fill(self);
         for watch in watches {
-            self.observe(Observation::ListCompleted(watch));
+            let version = self.version;
+            self.observe(Observation::ListCompleted { watch, version });
         }
     }
 
