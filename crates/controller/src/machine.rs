@@ -136,13 +136,14 @@ impl Machine {
             }
             Observation::Namespace(seen) => {
                 let system = seen.name == "kube-system";
-                let ours = |machine: &Self, name: &str| {
+                let standing = |machine: &Self, name: &str| {
                     let namespace = machine.world.namespace(name);
-                    namespace.is_some_and(|home| machine.policy.namespace(name, home) != Standing::Foreign)
+                    namespace.map_or(Standing::Foreign, |home| machine.policy.namespace(name, home))
                 };
-                let was_ours = ours(self, &seen.name) && !self.world.is_recreated(&seen);
+                let was_ours =
+                    standing(self, &seen.name) != Standing::Foreign && !self.world.is_recreated(&seen);
                 let name = self.world.see_namespace(seen);
-                if was_ours && !ours(self, &name) {
+                if was_ours && standing(self, &name) != Standing::Served {
                     self.world.left_by_label(&name);
                 }
                 if system {

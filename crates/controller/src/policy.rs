@@ -84,6 +84,8 @@ impl Policy {
             Standing::Retiring if self.retires(name, namespace) => {
                 self.retiring.iter().any(|area| serves(area, name, namespace) && named(area))
             }
+            // Who was served was seen.
+            Standing::Retiring if namespace.left && !self.uninstalling => account.was_ours,
             Standing::Retiring => {
                 self.uninstalling_everything()
                     || self.areas().any(|area| area.names_namespace(name) && named(area))

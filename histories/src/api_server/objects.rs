@@ -248,11 +248,11 @@ impl PullSecret {
         }
     }
 
-    /// Whether somebody took our marks off and wrote the data: to a process that starts now it looks like anybody's.
+    /// Whether somebody took one of our marks off and wrote the data: to a process that starts now it looks like anybody's.
     pub fn is_disguised(&self) -> bool {
-        self.owner != names::FIELD_MANAGER
-            && !self.annotations.contains_key(names::DIGEST_ANNOTATION)
-            && !self.labels.contains_key(names::MANAGED_BY_LABEL)
+        let marked = self.annotations.contains_key(names::DIGEST_ANNOTATION)
+            && self.labels.contains_key(names::MANAGED_BY_LABEL);
+        self.owner != names::FIELD_MANAGER && !marked
     }
 
     /// After somebody else wrote its data.

@@ -141,7 +141,7 @@ impl Machine {
                         && !namespace
                             .accounts()
                             .iter()
-                            .any(|account| account.work.as_ref().is_some_and(|work| work.in_flight)) =>
+                            .any(|account| account.work.as_ref().is_some_and(|work| work.pending())) =>
                 {
                     Need::Delete { uid: secret.uid.clone(), resource_version: secret.version }
                 }
