@@ -55,7 +55,7 @@ pub fn profile(
     let mut waiting = BTreeSet::new();
     for line in lines.iter().filter(|line| places.contains(&line.place)) {
         let slots = slots(lines, record, line);
-        let held = record.login(line);
+        let held = record.living_login(line, time);
         complete &= held.is_some() && slots.is_some();
         match (held, slots, &line.domains) {
             (Some(held), Some(slots), _) => slots.into_iter().for_each(|slot| put(slot, held)),
@@ -66,7 +66,7 @@ pub fn profile(
                     .flat_map(|carried| carried.slots.iter().cloned())
                     .for_each(|slot| put(slot, held));
             }
-            _ => waiting.extend(awaited(lines, record, line)),
+            _ => waiting.extend(awaited(lines, record, line, time)),
         }
     }
     for slot in waiting {

@@ -1,13 +1,13 @@
 //! Which key slots a line is given, and which login each slot carries.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use acr_configuration::Domain;
 use acr_credentials::{InstanceHost, KeySlot, UnixMillis};
 
-use crate::facts::Line;
-use crate::journal::{Carried, CarriedLogin, Record};
+use crate::facts::{FactKey, Line};
+use crate::journal::{Carried, CarriedLogin, HeldLogin, Record};
 
 /// The domains of a line's entry that belong to its instance, else all of the instance's. `None` while they are not
 /// known.
@@ -64,9 +64,9 @@ fn slot(domain: &Domain) -> KeySlot {
 
 /// The slots of a line for which what is carried on is of use: while its login has not come, its own; while these are not
 /// known, all that its entry names, or those under which earlier configurations published its instance.
-pub fn awaited(lines: &[Line], record: &Record, line: &Line) -> BTreeSet<KeySlot> {
+pub fn awaited(lines: &[Line], record: &Record, line: &Line, time: UnixMillis) -> BTreeSet<KeySlot> {
     match (slots(lines, record, line), &line.domains) {
-        (Some(_), _) if record.login(line).is_some() => BTreeSet::new(),
+        (Some(_), _) if record.living_login(line, time).is_some() => BTreeSet::new(),
         (Some(slots), _) => slots.into_iter().collect(),
         (None, Some(domains)) => domains.iter().map(slot).collect(),
         (None, None) => {
@@ -79,15 +79,35 @@ pub fn awaited(lines: &[Line], record: &Record, line: &Line) -> BTreeSet<KeySlot
 
 /// Notes for each line the slots that it is given, so that they stay with it while it is not known who owns them,
 /// and drops what is carried for slots that no line waits for any more.
-pub fn note_slots(lines: &[Line], record: &mut Record) {
-    let waiting: BTreeSet<KeySlot> = lines.iter().flat_map(|line| awaited(lines, record, line)).collect();
+pub fn note_slots(lines: &[Line], record: &mut Record, time: UnixMillis) {
+    let waiting: BTreeSet<KeySlot> =
+        lines.iter().flat_map(|line| awaited(lines, record, line, time)).collect();
     for carried in &mut record.carried {
         carried.logins.retain(|login| login.slots.iter().any(|slot| waiting.contains(slot)));
     }
     record.carried.retain(|carried| !carried.logins.is_empty());
+    renew_carried(record);
     for line in lines {
         if let Some(slots) = slots(lines, record, line) {
             record.lines.entry(line.key.clone()).or_default().slots = slots;
+        }
+    }
+}
+
+/// What is carried on of a fact is the newest that it has answered, wherever that is held.
+fn renew_carried(record: &mut Record) {
+    let mut newest: BTreeMap<FactKey, HeldLogin> = BTreeMap::new();
+    let lines = record.lines.values().filter_map(|line| line.login.as_ref());
+    let carried = record.carried.iter().flat_map(|carried| &carried.logins).map(|carried| &carried.login);
+    for held in lines.chain(carried) {
+        let known = newest.entry(held.fact).or_insert_with(|| held.clone());
+        if held.handed_out > known.handed_out {
+            *known = held.clone();
+        }
+    }
+    for carried in record.carried.iter_mut().flat_map(|carried| &mut carried.logins) {
+        if let Some(held) = newest.get(&carried.login.fact) {
+            carried.login = held.clone();
         }
     }
 }
@@ -109,7 +129,7 @@ pub fn lost(lines: &[Line], before: &Record, after: &Record) -> Option<Carried> 
 /// What a record publishes, and what it carries itself: what a later configuration carries on.
 pub fn published(lines: &[Line], record: &Record, time: UnixMillis) -> Vec<Carried> {
     let own = lines.iter().filter_map(|line| {
-        let login = record.login(line).filter(|held| held.dies() > time)?.clone();
+        let login = record.living_login(line, time)?.clone();
         let slots = slots(lines, record, line).filter(|slots| !slots.is_empty())?;
         Some(CarriedLogin { place: line.place, instance: line.key.instance.clone(), slots, login })
     });

@@ -35,6 +35,8 @@ pub struct Work {
     comes_back: Option<Mono>,
     /// The object has to be read: what was observed is proven stale.
     pub must_read: bool,
+    /// Until then a write may land whose outcome is not known.
+    pub may_land: Mono,
     /// The foreign Secret (uid, resourceVersion) that was read, and whether it may be adopted.
     pub verdict: Option<(String, u64, Result<(), String>)>,
     /// Somebody writes a Secret that we adopted: it is theirs, until it is deleted.
@@ -53,8 +55,8 @@ impl Work {
     }
 
     /// Whether a write of ours may not have been seen yet.
-    pub fn pending(&self) -> bool {
-        self.in_flight || self.awaits != 0 || self.must_read
+    pub fn pending(&self, now: Mono) -> bool {
+        self.in_flight || self.awaits != 0 || now < self.may_land
     }
 
     /// A write succeeded; `seen` is the version up to which everything was last observed.
@@ -126,6 +128,6 @@ impl Work {
 
     /// Whether nothing of it is worth keeping for an object that is as it shall be.
     pub fn at_rest(&self, now: Mono) -> bool {
-        !self.in_flight && self.awaits == 0 && !self.stood_back && self.verdict.is_none() && now >= self.calm
+        !self.pending(now) && !self.stood_back && self.verdict.is_none() && now >= self.calm
     }
 }

@@ -88,6 +88,11 @@ impl Record {
     pub fn login(&self, line: &Line) -> Option<&HeldLogin> {
         self.lines.get(&line.key).and_then(|record| record.login.as_ref())
     }
+
+    /// The newest login of a line, unless it is dead by `time`.
+    pub fn living_login(&self, line: &Line, time: UnixMillis) -> Option<&HeldLogin> {
+        self.login(line).filter(|held| held.dies() > time)
+    }
 }
 
 impl Carried {

@@ -191,7 +191,7 @@ impl Machine {
         }
         let lost = lost(&self.lines.drawn, self.recorder.desired(), &record);
         record.carried.splice(0..0, lost);
-        note_slots(&self.lines.drawn, &mut record);
+        note_slots(&self.lines.drawn, &mut record, self.clock.time(now));
         record.cloud_offset_millis = self.clock.offset_millis(now);
         if Recorder::fits(&record) {
             self.recorder.change(|desired| *desired = record);

@@ -141,7 +141,7 @@ impl Machine {
                 (line.key.clone(), record)
             })
             .collect();
-        note_slots(&drawn, record);
+        note_slots(&drawn, record, self.clock.time(now));
     }
 
     /// The logins that the pull secrets may hold now: by what may count, and by what counts.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::queues::Target;
+use super::removal::LANDS_WITHIN;
 use super::{Flight, Machine};
 use crate::backoff;
 use crate::list;
@@ -88,11 +89,10 @@ impl Machine {
     }
 
     /// A namespace that left the scope by a label is out of it for good once it is clean.
-    fn forget_what_left(&mut self, now: Now, name: &str) {
+    pub(super) fn forget_what_left(&mut self, now: Now, name: &str) {
         let Some(namespace) = self.world.namespace(name) else { return };
-        let pending = |work: &Option<Box<Work>>| work.as_ref().is_some_and(|work| work.pending());
+        let pending = |work: &Option<Box<Work>>| work.as_ref().is_some_and(|work| work.pending(now.mono));
         let cleaned = namespace.left
-            && now.mono >= self.unsettled
             && !pending(&namespace.work)
             && !namespace.accounts().iter().any(|account| pending(&account.work))
             && self.is_clean(name, namespace)
@@ -128,7 +128,8 @@ impl Machine {
             self.entry_removed(now, namespace, name);
         }
         self.touch_account(now, namespace, name);
-        if removed {
+        let home = self.world.namespace(namespace);
+        if removed || home.is_some_and(|home| self.policy.namespace(namespace, home) == Standing::Retiring) {
             // The last one to be detached frees the pull secret to go.
             self.touch_secret(now, namespace);
         }
@@ -181,7 +182,7 @@ impl Machine {
         let served = standing == Standing::Served;
         account.was_ours = standing != Standing::Foreign;
         // What we wrote before the opt-out was seen may only show later.
-        let pending = account.work.as_ref().is_some_and(|work| work.pending());
+        let pending = account.work.as_ref().is_some_and(|work| work.pending(now.mono));
         account.left &= (account.attached || pending) && !served;
         if account.left && account.attached && need == Need::Nothing && self.world.listed() {
             need = Need::Detach;
@@ -324,6 +325,9 @@ impl Machine {
                     Refusal::Throttled { .. } => work.not_before = work.not_before.max(pause),
                     _ => {
                         work.refused(now.mono, (namespace, name));
+                        if matches!(refusal, Refusal::Unknown { .. }) {
+                            work.may_land = now.mono.plus(LANDS_WITHIN);
+                        }
                         work.must_read =
                             matches!(refusal, Refusal::LostRace | Refusal::Gone | Refusal::Unknown { .. });
                     }
@@ -334,6 +338,7 @@ impl Machine {
         }
         self.touch_account(now, namespace, name);
         self.touch_secret(now, namespace);
+        self.forget_what_left(now, namespace);
     }
 
     /// A read shows an object that still exists; an event may have shown a later state already.

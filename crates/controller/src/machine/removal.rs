@@ -13,7 +13,7 @@ use crate::time::Now;
 
 /// How long after its sender gave it up a request may still be carried out: the `--request-timeout` of the API server,
 /// one minute by default, and some seconds for the watch to show it.
-const LANDS_WITHIN: Duration = Duration::from_secs(70);
+pub(super) const LANDS_WITHIN: Duration = Duration::from_secs(70);
 
 impl Machine {
     /// When nothing of the retiring scopes is left, and nothing can come back any more, the journal forgets them.

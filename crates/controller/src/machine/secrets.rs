@@ -138,10 +138,9 @@ impl Machine {
                     if secret.ours()
                         && self.world.listed()
                         && self.is_clean(name, namespace)
-                        && !namespace
-                            .accounts()
-                            .iter()
-                            .any(|account| account.work.as_ref().is_some_and(|work| work.pending())) =>
+                        && !namespace.accounts().iter().any(|account| {
+                            account.work.as_ref().is_some_and(|work| work.in_flight || work.awaiting())
+                        }) =>
                 {
                     Need::Delete { uid: secret.uid.clone(), resource_version: secret.version }
                 }
@@ -373,6 +372,7 @@ impl Machine {
             _ => {}
         }
         self.touch_secret(now, name);
+        self.forget_what_left(now, name);
     }
 
     /// Whether a foreign Secret may be adopted: it holds nothing but logins for ACR.
