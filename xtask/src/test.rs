@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every check of the project, in order, with a log for each.
 
 mod binaries;
+mod failures;
 mod step;
 
 use std::path::{Path, PathBuf};
@@ -212,12 +213,28 @@ impl Checks {
             anstream::println!("\nall passed in {} min {} s", seconds / 60, seconds % 60);
             return ExitCode::SUCCESS;
         }
+        let mut room = failures::ALL_LINES;
         for step in &failed {
-            anstream::println!("\n{} failed; its log is {}, and ends with:", step.name, step.log.display());
-            anstream::println!("{}", step.tail());
+            let tests = step.failures();
+            if tests.is_empty() {
+                anstream::println!(
+                    "\n{} failed; its log is {}, and ends with:",
+                    step.name,
+                    step.log.display()
+                );
+                anstream::println!("{}", step.tail());
+            } else {
+                anstream::println!("\n{} failed; its log is {}, and in it:", step.name, step.log.display());
+                anstream::println!("{}", failures::words(tests, &step.log, &mut room).join("\n"));
+            }
+        }
+        // Once more at the very end, where a reader looks first.
+        anstream::println!();
+        for name in failed.iter().flat_map(|step| failures::names(step.failures())) {
+            anstream::println!("FAILED {name}");
         }
         let names: Vec<&str> = failed.iter().map(|step| step.name).collect();
-        anstream::println!("\nFAILED: {} ({})", names.join(", "), shown(&self.logs));
+        anstream::println!("FAILED: {} ({})", names.join(", "), shown(&self.logs));
         ExitCode::FAILURE
     }
 }

@@ -3,9 +3,11 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
+
+use super::failures::{self, Failure};
 
 /// Lines of a log that are shown at the end.
 const TAIL_LINES: usize = 40;
@@ -15,6 +17,8 @@ const REDRAW_INTERVAL: Duration = Duration::from_millis(200);
 const LIVE_COLUMNS: usize = 78;
 /// How libtest begins the line that sums up a test binary.
 const TEST_RESULT: &str = "test result: ";
+/// How libtest ends the line of a failed test.
+const TEST_FAILED: &str = " ... FAILED";
 
 /// What became of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +41,8 @@ pub(super) struct Step {
     pub(super) log: PathBuf,
     started: Instant,
     seconds: f64,
+    /// The test binaries of this step that did not succeed.
+    failures: Vec<Failure>,
 }
 
 /// A line of output, and whether it came on standard output.
@@ -51,6 +57,7 @@ impl Step {
             log: logs.join(format!("{}.log", name.replace(' ', "-"))),
             started: Instant::now(),
             seconds: 0.0,
+            failures: Vec::new(),
         }
     }
 
@@ -64,14 +71,23 @@ impl Step {
     /// Runs a command and tells whether it succeeded. Its output goes to the log; its standard output to the
     /// listener, if there is one, instead.
     pub(super) fn run(&mut self, command: &mut Command, listener: Option<Listener<'_>>) -> bool {
-        let outcome = self.try_run(command, listener, false);
+        let outcome = self.try_run(command, listener, None);
         self.conclude(command, outcome)
     }
 
-    /// Runs a test binary; the lines that sum it up are shown as they are.
+    /// Runs a test binary; the lines that sum it up and those of failed tests are shown as they are. What it says is remembered if it fails.
     pub(super) fn test(&mut self, title: &str, command: &mut Command) -> bool {
         anstream::println!("    {title}");
-        let outcome = self.try_run(command, None, true);
+        let mut output = String::new();
+        let outcome = self.try_run(command, None, Some(&mut output));
+        let end = match &outcome {
+            Ok(status) if status.success() => None,
+            Ok(status) => Some(format!("ended with {status}")),
+            Err(error) => Some(format!("could not be run: {error}")),
+        };
+        if let Some(end) = end {
+            self.failures.push(Failure { title: title.to_owned(), end, output });
+        }
         self.conclude(command, outcome)
     }
 
@@ -98,22 +114,25 @@ impl Step {
         }
     }
 
+    /// The test binaries that did not succeed.
+    pub(super) fn failures(&self) -> &[Failure] {
+        &self.failures
+    }
+
     /// The last lines of the log.
     pub(super) fn tail(&self) -> String {
         let content = std::fs::read(&self.log).unwrap_or_default();
-        let text = String::from_utf8_lossy(&content);
-        let lines: Vec<&str> = text.lines().collect();
-        lines.get(lines.len().saturating_sub(TAIL_LINES)..).unwrap_or_default().join("\n")
+        failures::tail(&String::from_utf8_lossy(&content), TAIL_LINES).join("\n")
     }
 
     fn log_file(&self) -> io::Result<File> {
         OpenOptions::new().create(true).append(true).open(&self.log)
     }
 
-    fn conclude(&mut self, command: &Command, outcome: io::Result<bool>) -> bool {
+    fn conclude(&mut self, command: &Command, outcome: io::Result<ExitStatus>) -> bool {
         match outcome {
-            Ok(true) => return true,
-            Ok(false) => self.verdict = Verdict::Failed,
+            Ok(status) if status.success() => return true,
+            Ok(_) => self.verdict = Verdict::Failed,
             Err(error) => {
                 self.fail(&format!("cannot run {}: {error}", command.get_program().display()));
             }
@@ -125,8 +144,8 @@ impl Step {
         &mut self,
         command: &mut Command,
         mut listener: Option<Listener<'_>>,
-        test: bool,
-    ) -> io::Result<bool> {
+        mut heard: Option<&mut String>,
+    ) -> io::Result<ExitStatus> {
         let mut log = self.log_file()?;
         writeln!(log, "$ {}", described(command))?;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -142,9 +161,13 @@ impl Step {
                 Ok((true, line)) if let Some(listener) = listener.as_mut() => listener(&line),
                 Ok((_, line)) => {
                     writeln!(log, "{line}")?;
-                    if test && line.starts_with(TEST_RESULT) {
-                        bottom.erase();
-                        anstream::println!("{line}");
+                    if let Some(heard) = heard.as_mut() {
+                        heard.push_str(&line);
+                        heard.push('\n');
+                        if line.starts_with(TEST_RESULT) || line.ends_with(TEST_FAILED) {
+                            bottom.erase();
+                            anstream::println!("{line}");
+                        }
                     }
                     bottom.show(self.started, &line);
                 }
@@ -160,7 +183,7 @@ impl Step {
         }
         let status = process.wait()?;
         writeln!(log, "{status}\n")?;
-        Ok(status.success())
+        Ok(status)
     }
 }
 
@@ -221,4 +244,40 @@ fn write(text: &str) {
     // A closed standard output is no reason to stop a test.
     let mut stdout = io::stdout().lock();
     let _ignored = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn test_binaries_that_do_not_succeed_are_remembered_with_their_words_and_their_end() {
+        let logs = tempfile::tempdir().unwrap();
+        let mut step = Step::begin("some tests", logs.path());
+        assert!(step.test("passes", &mut shell("echo 'test result: ok. 1 passed'")));
+        assert!(!step.test("fails", &mut shell("echo told; echo complained >&2; exit 101")));
+        assert!(!step.test("is killed", &mut shell("echo begun; kill -9 $$")));
+        assert!(!step.test("is missing", &mut Command::new("/nowhere/program")));
+        assert!(!step.run(&mut shell("echo no test; exit 1"), None));
+        let failures = step.failures();
+        let ends: Vec<String> =
+            failures.iter().map(|failure| format!("{} {}", failure.title, failure.end)).collect();
+        insta::assert_snapshot!(ends.join("\n"), @r"
+        fails ended with exit status: 101
+        is killed ended with signal: 9 (SIGKILL)
+        is missing could not be run: No such file or directory (os error 2)
+        ");
+        let mut words: Vec<&str> = failures[0].output.lines().collect();
+        words.sort_unstable();
+        assert_eq!(words, ["complained", "told"]);
+        assert_eq!(failures[1].output, "begun\n");
+        assert_eq!(step.verdict, Verdict::Failed);
+        assert!(step.tail().contains("no test"), "{}", step.tail());
+    }
 }
