@@ -119,7 +119,8 @@ impl Guarded {
         }
     }
 
-    /// Stops it in its tracks (SIGSTOP): its connections stay open and nothing answers.
+    /// Stops it in its tracks (SIGSTOP) and returns when it stands still: its connections stay open and nothing
+    /// answers.
     pub fn pause(&mut self) -> Result<(), Error> {
         self.order("pause")
     }

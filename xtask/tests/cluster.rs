@@ -44,8 +44,9 @@ impl Cluster {
 
     /// Sends a signal to the whole group, as a terminal does.
     fn signal(self, signal: &str) -> Output {
-        let group = format!("-{}", self.process.id());
-        assert!(Command::new("kill").args([signal, "--", &group]).status().unwrap().success());
+        // The shell's own `kill`: the program of that name is not on every machine.
+        let kill = format!("kill {signal} -{}", self.process.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
         self.process.wait_with_output().unwrap()
     }
 }

@@ -6,7 +6,8 @@
 // standard error of the guard. On standard input the guard takes one order per line and answers each with a
 // line on standard output, after a first line that holds the process id of the command:
 //
-//	pause, resume  stop the whole group (SIGSTOP) and continue it (SIGCONT)
+//	pause, resume  stop the whole group (SIGSTOP) and continue it (SIGCONT); after the answer to pause the
+//	               command does nothing any more
 //	terminate      ask the command to end by itself (SIGTERM)
 //	kill           kill the whole group and end
 //
@@ -25,6 +26,13 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
+	"time"
+)
+
+// How often and with which pauses a folder is tried to be removed.
+const (
+	removalAttempts = 50
+	removalPause    = 20 * time.Millisecond
 )
 
 func init() {
@@ -67,6 +75,7 @@ func main() {
 		}
 	}()
 
+	paused := false
 	for {
 		select {
 		case err := <-exited:
@@ -81,9 +90,16 @@ func main() {
 			}
 			switch order {
 			case "pause":
-				answer(order, syscall.Kill(group, syscall.SIGSTOP))
+				err := syscall.Kill(group, syscall.SIGSTOP)
+				if err == nil && !paused {
+					err = waitUntilStopped(-group)
+				}
+				paused = paused || err == nil
+				answer(order, err)
 			case "resume":
-				answer(order, syscall.Kill(group, syscall.SIGCONT))
+				err := syscall.Kill(group, syscall.SIGCONT)
+				paused = paused && err != nil
+				answer(order, err)
 			case "terminate":
 				answer(order, syscall.Kill(-group, syscall.SIGTERM))
 			case "kill":
@@ -101,9 +117,20 @@ func end(group int, exited <-chan error, remove string) {
 	_ = syscall.Kill(group, syscall.SIGKILL)
 	err := <-exited
 	if remove != "" {
-		_ = os.RemoveAll(remove)
+		removeAll(remove)
 	}
 	os.Exit(exitCode(err))
+}
+
+// removeAll removes a folder that other commands of the same owner may still write into and other guards remove:
+// whoever comes last finds nobody left who could.
+func removeAll(folder string) {
+	for range removalAttempts {
+		if os.RemoveAll(folder) == nil {
+			return
+		}
+		time.Sleep(removalPause)
+	}
 }
 
 func answer(order string, err error) {

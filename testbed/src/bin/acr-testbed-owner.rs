@@ -1,10 +1,12 @@
 //! The owner of a test bed whose end the tests of this crate watch.
 //!
 //! `acr-testbed-owner tools` makes sure of the tools and prints where they are. `hold` starts a control plane,
-//! prints its folder and waits for the end of standard input; `panic` does the same and panics then.
+//! prints its folder and waits for the end of standard input; `panic` does the same and panics then. `hurry` waits for
+//! a server half a second at most.
 
 use std::io::Read;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use acr_testbed::{ControlPlane, ControlPlaneOptions, Error, Progress, Tools};
 
@@ -26,7 +28,11 @@ async fn obey(order: &str) -> Result<(), Error> {
         anstream::println!("{tools:#?}");
         return Ok(());
     }
-    let control_plane = ControlPlane::start(&tools, ControlPlaneOptions::default()).await?;
+    let mut options = ControlPlaneOptions::default();
+    if order == "hurry" {
+        options.deadline = Duration::from_millis(500);
+    }
+    let control_plane = ControlPlane::start(&tools, options).await?;
     anstream::println!("{}", control_plane.folder().display());
     let _end_of_input = std::io::stdin().read_to_end(&mut Vec::new());
     assert!(order != "panic", "panicking, as told");

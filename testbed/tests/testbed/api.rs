@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use acr_testbed::{Applied, ControlPlane, ControlPlaneOptions, Error, Part, Stage, apply_manifests};
+use acr_testbed::{Applied, ControlPlane, ControlPlaneOptions, Part, Stage, apply_manifests};
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, ServiceAccount};
 use kube::api::{Api, ListParams, PostParams};
@@ -198,14 +198,4 @@ async fn a_second_control_plane_has_its_own_objects_and_survives_crashes_of_its_
     second.resume(Part::ApiServer).unwrap();
     namespaces.get("kept").await.unwrap();
     second.stop().unwrap();
-}
-
-#[tokio::test]
-async fn a_server_that_is_not_ready_in_time_is_named() {
-    let options = ControlPlaneOptions { deadline: Duration::ZERO, ..ControlPlaneOptions::default() };
-    let error = ControlPlane::start(tools().await, options).await.unwrap_err();
-    let Error::NotReady { name, last, log, .. } = &error else { panic!("{error}") };
-    assert_eq!(name, "etcd");
-    assert!(last.contains("Connection refused"), "{last}");
-    std::fs::remove_dir_all(log.parent().unwrap()).unwrap();
 }

@@ -2,11 +2,11 @@
 //! take minutes.
 
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use crate::{eventually, processes_in, tools};
+use crate::{eventually, processes_in, tools, write_script};
 
 /// A `go` command of our own and an empty cache.
 struct Pretence {
@@ -29,9 +29,7 @@ impl Pretence {
             {build}\n",
             guard = guard.display(),
         );
-        let go = folder.path().join("go");
-        std::fs::write(&go, script).unwrap();
-        std::fs::set_permissions(&go, std::fs::Permissions::from_mode(0o755)).unwrap();
+        write_script(&folder.path().join("go"), &script);
         Self { folder }
     }
 
@@ -39,7 +37,7 @@ impl Pretence {
     fn build_with(&self, more: &str) {
         let go = self.folder.path().join("go");
         let script = std::fs::read_to_string(&go).unwrap();
-        std::fs::write(&go, script + more + "\n").unwrap();
+        write_script(&go, &(script + more + "\n"));
     }
 
     fn owner(&self) -> Command {

@@ -1,12 +1,12 @@
 //! Nothing of a test bed outlives its owner, however the owner ends.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use acr_testbed::{ControlPlane, ControlPlaneOptions, Error, Part};
 
-use crate::{eventually, processes_in, tools};
+use crate::{eventually, kill, processes_in, tools, write_script};
 
 /// An owner in a process of its own, and the folder of its control plane.
 async fn owner(order: &str) -> (Child, PathBuf) {
@@ -79,8 +79,7 @@ async fn a_server_that_dies_later_is_noticed() {
     let control_plane = ControlPlane::start(tools().await, ControlPlaneOptions::default()).await.unwrap();
     control_plane.check_alive().unwrap();
     let process_id = control_plane.process_id(Part::ControllerManager).unwrap();
-    let killed = Command::new("kill").args(["-9", &process_id.to_string()]).status().unwrap();
-    assert!(killed.success());
+    kill(&process_id.to_string());
 
     let died = eventually("the death is noticed", async || control_plane.check_alive().err()).await;
     let Error::Died { name, status, .. } = &died else { panic!("{died}") };
@@ -91,4 +90,25 @@ async fn a_server_that_dies_later_is_noticed() {
     drop(control_plane);
     assert_eq!(processes_in(&folder), [""; 0]);
     assert!(!folder.exists());
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_ready_in_time_is_named() {
+    tools().await;
+    let assets = tempfile::tempdir().unwrap();
+    // It runs and never listens.
+    write_script(&assets.path().join("etcd"), "#!/bin/sh\nexec sleep 600\n");
+    let output = Command::new(env!("CARGO_BIN_EXE_acr-testbed-owner"))
+        .arg("hurry")
+        .env("KUBEBUILDER_ASSETS", assets.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("error: etcd was not ready after 500ms (Connection refused"), "{text}");
+    let log = text.split_once("its log is ").unwrap().1.split_once(", and ends with").unwrap().0;
+    let folder = Path::new(log).parent().unwrap();
+    assert_eq!(processes_in(folder), [""; 0]);
+    std::fs::remove_dir_all(folder).unwrap();
 }

@@ -14,7 +14,9 @@ mod endings;
 mod guarding;
 mod registry;
 
+use std::io::Write;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use acr_testbed::{ControlPlane, ControlPlaneOptions, Progress, Tools};
@@ -36,16 +38,38 @@ async fn shared_control_plane() -> &'static ControlPlane {
         .await
 }
 
-/// Asks `question` until it has an answer, for half a minute.
+/// How long anything that must come may take on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Asks `question` until it has an answer. Only what hangs takes as long as that is given.
 async fn eventually<T>(what: &str, question: impl AsyncFn() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(answer) = question().await {
             return answer;
         }
-        assert!(started.elapsed() < Duration::from_secs(30), "not within 30 s: {what}");
+        assert!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Kills a process. By the shell's own `kill`: the program of that name is not on every machine.
+fn kill(process_id: &str) {
+    let killed = Command::new("sh").args(["-c", "kill -9 \"$0\"", process_id]).status().unwrap();
+    assert!(killed.success(), "{process_id}");
+}
+
+/// Writes a program. By another process: a child that this one starts for another test at the same moment would
+/// inherit the open file, and a file that is open for writing cannot be executed.
+fn write_script(path: &Path, text: &str) {
+    let mut writer = Command::new("sh")
+        .args(["-c", "cat > \"$0\" && chmod 755 \"$0\""])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writer.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(writer.wait().unwrap().success());
 }
 
 /// The command lines of all processes that work in `folder`.
