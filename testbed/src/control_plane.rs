@@ -3,6 +3,7 @@
 mod arguments;
 mod keys;
 mod parts;
+mod rights;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,6 +26,7 @@ use crate::tools::Tools;
 
 pub use parts::Part;
 use parts::Servers;
+pub use rights::Right;
 
 /// Time between two questions whether a server is ready.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);

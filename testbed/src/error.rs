@@ -108,6 +108,16 @@ pub enum Error {
         /// The last lines of the log.
         tail: String,
     },
+    /// Rights that were given do not count.
+    #[error("the API server does not grant ServiceAccount {account} {right} after {waited:?}")]
+    NotGranted {
+        /// Namespace and name.
+        account: String,
+        /// What it may not do.
+        right: String,
+        /// How long it was waited for.
+        waited: Duration,
+    },
     /// Every port that was tried is taken.
     #[error("no free port on 127.0.0.1 between {first} and {last}")]
     NoPort {

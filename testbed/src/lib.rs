@@ -39,7 +39,7 @@ mod registry;
 mod tools;
 
 pub use audit::{AuditEvent, AuditLog, Stage};
-pub use control_plane::{ControlPlane, ControlPlaneOptions, Part};
+pub use control_plane::{ControlPlane, ControlPlaneOptions, Part, Right};
 pub use error::Error;
 pub use guarded::Guarded;
 pub use image::{PushedImage, push_image};

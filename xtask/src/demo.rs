@@ -17,7 +17,7 @@ use table::Table;
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// How long anything that the demo shows may take. It takes a second or two.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// Time between two looks at the cluster for the table.
 const LOOK: Duration = Duration::from_millis(200);
 

@@ -17,8 +17,8 @@ use crate::eventually;
 use crate::program::Program;
 use crate::stage::Stage;
 
-/// How long the component may take to be ready.
-const READY: Duration = Duration::from_secs(30);
+/// How long the component may take to be ready, or to end, before it counts as hanging.
+const READY: Duration = Duration::from_mins(2);
 
 /// How the component is to be run.
 #[derive(Clone, Debug, Default)]

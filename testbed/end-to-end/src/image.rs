@@ -22,7 +22,7 @@ use crate::stage::Stage;
 /// The only key of the data of a pull secret.
 const DOCKER_CONFIG: &str = ".dockerconfigjson";
 /// How long a call of the cloud or a pull may take.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_mins(1);
 const USER_AGENT: &str = "acr-end-to-end/0";
 
 /// The registry of one instance.

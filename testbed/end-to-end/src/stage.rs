@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use acr_simulator::{Description, Product, Simulator};
-use acr_testbed::{AuditEvent, ControlPlane, apply_manifests};
+use acr_testbed::{AuditEvent, ControlPlane, Right, apply_manifests};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, ServiceAccount};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -33,7 +33,7 @@ const OUTSIDE: &str = include_str!("../../../deploy/outside.yaml");
 /// The Secret of [`OUTSIDE`], which Kubernetes fills with a token.
 const TOKEN_SECRET: &str = "aliyun-acr-credential-helper-outside";
 /// How long Kubernetes may take for that.
-const FILLED: Duration = Duration::from_secs(30);
+const FILLED: Duration = Duration::from_mins(2);
 
 /// One simulated cloud, and one namespace of a control plane in which the component has its rights.
 pub struct Stage<'a> {
@@ -68,6 +68,7 @@ impl<'a> Stage<'a> {
         apply_manifests(&client, &rights_in(namespace)).await?;
         apply_manifests(&client, &moved(OUTSIDE, namespace)).await?;
         let token = outside_token(&client, namespace).await?;
+        control_plane.until_granted(namespace, SERVICE_ACCOUNT, &one_of_each_binding(namespace)).await?;
         let kubeconfig =
             control_plane.kubeconfig_with_token(&format!("{namespace}:{SERVICE_ACCOUNT}"), &token)?;
         Ok(Self { control_plane, cloud, namespace: namespace.to_owned(), kubeconfig, client })
@@ -280,6 +281,22 @@ async fn outside_token(client: &Client, namespace: &str) -> Result<SecretString,
         Ok(token.and_then(|token| String::from_utf8(token.0).ok()).map(SecretString::from))
     })
     .await
+}
+
+/// A right of each binding of [`RIGHTS`].
+fn one_of_each_binding(namespace: &str) -> [Right<'_>; 3] {
+    let own = Right { namespace, ..Right::default() };
+    [
+        Right { verb: "patch", resource: "serviceaccounts", ..Right::default() },
+        Right { verb: "watch", resource: "configmaps", name: CONFIG_MAP, ..own },
+        Right {
+            verb: "create",
+            resource: "serviceaccounts",
+            subresource: "token",
+            name: SERVICE_ACCOUNT,
+            ..own
+        },
+    ]
 }
 
 /// A manifest for a component in another namespace than kube-system.

@@ -21,10 +21,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use acr_cluster::{Access, Cluster, Ourselves, connect};
-use acr_controller::names::SERVICE_ACCOUNT;
+use acr_controller::names::{CONFIG_MAP, SERVICE_ACCOUNT};
 use acr_controller::observation::{Answer, Refusal};
 use acr_controller::operation::Payload;
-use acr_testbed::{ControlPlane, ControlPlaneOptions, Progress, Tools, apply_manifests};
+use acr_testbed::{ControlPlane, ControlPlaneOptions, Progress, Right, Tools, apply_manifests};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::Client;
 use kube::api::{Api, PostParams};
@@ -34,6 +34,8 @@ use zeroize::Zeroizing;
 
 /// What users apply before anything else.
 const RIGHTS: &str = include_str!("../../../deploy/rbac.yaml");
+/// How long anything that must come may take on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(2);
 /// The namespace of the component.
 const OWN: &str = "kube-system";
 
@@ -53,6 +55,19 @@ async fn start(options: ControlPlaneOptions) -> ControlPlane {
     let options = ControlPlaneOptions { audit_log: true, ..options };
     let control_plane = ControlPlane::start(tools().await, options).await.unwrap();
     apply_manifests(&control_plane.admin().unwrap(), RIGHTS).await.unwrap();
+    let own = Right { namespace: OWN, ..Right::default() };
+    let one_of_each_binding = [
+        Right { verb: "patch", resource: "serviceaccounts", ..Right::default() },
+        Right { verb: "watch", resource: "configmaps", name: CONFIG_MAP, ..own },
+        Right {
+            verb: "create",
+            resource: "serviceaccounts",
+            subresource: "token",
+            name: SERVICE_ACCOUNT,
+            ..own
+        },
+    ];
+    control_plane.until_granted(OWN, SERVICE_ACCOUNT, &one_of_each_binding).await.unwrap();
     control_plane
 }
 
@@ -112,14 +127,14 @@ fn document(secret: &Secret) -> String {
     String::from_utf8(data.values().next().unwrap().0.clone()).unwrap()
 }
 
-/// Asks `question` until it has an answer, for half a minute.
+/// Asks `question` until it has an answer. Only what hangs takes as long as that is given.
 async fn eventually<T>(what: &str, question: impl AsyncFn() -> Option<T>) -> T {
     let started = std::time::Instant::now();
     loop {
         if let Some(answer) = question().await {
             return answer;
         }
-        assert!(started.elapsed() < Duration::from_secs(30), "not within 30 s: {what}");
+        assert!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -19,6 +19,21 @@ async fn served(scene: &mut Scene<'_>) -> (String, Served) {
     (space, served)
 }
 
+/// Waits until the Secret has the login that was handed out last. None may be handed out any more meanwhile.
+async fn newest(scene: &Scene<'_>, space: &str) -> Served {
+    let is_login = |call: &&acr_simulator::CallRecord| {
+        call.action == LOGIN && call.code == "OK" && call.status == Some(200)
+    };
+    let last = scene.stage.cloud().cloud().calls().filter(is_login).map(|call| call.time).max().unwrap();
+    scene
+        .until("the newest login is published", async || {
+            let served = scene.served_now(space).await?;
+            let lives = served.expires?.as_second() - last.as_second();
+            (3599..=3601).contains(&lives).then_some(served)
+        })
+        .await
+}
+
 #[tokio::test]
 async fn attaching_does_not_wait_for_the_cloud() {
     let mut scene = Scene::begin("dark").await;
@@ -70,19 +85,29 @@ async fn a_throttled_cloud_is_left_in_peace_and_other_entries_go_on() {
         instance: Some(ACME.id.to_owned()),
         ..Default::default()
     };
-    let fault = acr_simulator::Fault { matcher, times: Some(2), effect: throttle };
+    let fault = acr_simulator::Fault { matcher, times: None, effect: throttle };
     scene.stage.cloud().cloud().add_fault(fault);
     scene.configure(&format!("{ACME_BY_KEY}{PARTNER_BY_KEY}"), &[&space], &[]).await;
     scene.run().await;
     let finding = scene.finding("Throttled").await;
     assert!(finding.contains("Throttling.User"), "{finding}");
     scene.served(&space, PARTNER.hosts).await;
+    let throttled = || -> Vec<jiff::Timestamp> {
+        let cloud = scene.stage.cloud().cloud();
+        cloud.calls().filter(|call| call.code == "Throttling.User").map(|call| call.time).collect()
+    };
+    scene.until("it is asked again", async || (throttled().len() >= 2).then_some(())).await;
+    scene.calm();
+    for calls in throttled().windows(2) {
+        let pause = calls[1].duration_since(calls[0]);
+        assert!(pause.as_millis() >= 1500, "asked again after {pause}");
+    }
     let mut hosts: Vec<&str> = ACME.hosts.iter().chain(PARTNER.hosts).copied().collect();
     hosts.sort_unstable();
     scene.served(&space, &hosts).await;
     scene.mended("Throttled").await;
-    // Two that were throttled, one that was not, one for the partner.
-    assert_eq!(scene.logins(), 4);
+    // Those that were throttled, one that was not, one for the partner.
+    assert_eq!(scene.logins(), throttled().len() + 2);
     scene.end().await;
 }
 
@@ -100,7 +125,7 @@ async fn a_slow_cloud_is_waited_for() {
 #[tokio::test]
 async fn a_failing_cloud_takes_nothing_away_and_is_used_again_when_it_works() {
     let mut scene = Scene::begin("failing").await;
-    let (space, before) = served(&mut scene).await;
+    let (space, _) = served(&mut scene).await;
     let error = |status, code: &str| FaultEffect::Error {
         status,
         code: code.to_owned(),
@@ -114,9 +139,9 @@ async fn a_failing_cloud_takes_nothing_away_and_is_used_again_when_it_works() {
         ("NoAnswer", FaultEffect::Cut(CutMoment::After)),
         ("Denied", error(403, "NoPrivilege")),
     ];
-    let mut last = before;
     for (code, trouble) in troubles {
         scene.disturb(LOGIN, trouble.clone());
+        let last = newest(&scene, &space).await;
         scene.configure(ACME_BY_KEY, &[&space], &SOON).await;
         let findings = scene
             .until(&format!("{trouble:?} is said as {code}"), async || {
@@ -125,14 +150,12 @@ async fn a_failing_cloud_takes_nothing_away_and_is_used_again_when_it_works() {
             })
             .await;
         assert!(findings.iter().all(|(_, _, message)| !message.contains("<html>")), "{findings:?}");
-        assert_eq!(scene.served_now(&space).await, Some(last.clone()), "{trouble:?} took something away");
+        assert_eq!(scene.served_now(&space).await.as_ref(), Some(&last), "{trouble:?} took something away");
         scene.calm();
         scene.mended(code).await;
-        last = scene
+        scene
             .until("a new login", async || scene.served_now(&space).await.filter(|served| *served != last))
             .await;
-        // Not due any more, until the next trouble.
-        scene.configure(ACME_BY_KEY, &[&space], &[]).await;
     }
     scene.end().await;
 }
@@ -157,19 +180,21 @@ async fn an_absurd_expiry_is_a_failure_of_the_call_and_changes_nothing() {
     assert!(finding.contains("ExpireTime"), "{finding}");
     assert!(scene.served_now(&space).await.is_none_or(|served| served.hosts.is_empty()));
     scene.calm();
-    let mut last = scene.served_with_acme(&space).await;
+    scene.served_with_acme(&space).await;
     scene.mended("Malformed").await;
     for expiry in &absurd[1..] {
+        let cut = scene.disturb(LOGIN, FaultEffect::Cut(CutMoment::Before));
+        let last = newest(&scene, &space).await;
         scene.disturb(LOGIN, expiry.clone());
+        scene.stage.cloud().cloud().clear_fault(cut);
         scene.configure(ACME_BY_KEY, &[&space], &SOON).await;
         scene.finding("Malformed").await;
-        assert_eq!(scene.served_now(&space).await, Some(last.clone()), "{expiry:?}");
+        assert_eq!(scene.served_now(&space).await.as_ref(), Some(&last), "{expiry:?}");
         scene.calm();
         scene.mended("Malformed").await;
-        last = scene
+        scene
             .until("a new login", async || scene.served_now(&space).await.filter(|served| *served != last))
             .await;
-        scene.configure(ACME_BY_KEY, &[&space], &[]).await;
     }
     scene.end().await;
 }
@@ -181,13 +206,19 @@ async fn logins_that_live_shorter_than_the_threshold_are_renewed_at_half_their_l
     scene.disturb(LOGIN, FaultEffect::ExpireIn { seconds: 20 });
     scene.configure(ACME_BY_KEY, &[&space], &[]).await;
     scene.run().await;
-    let first = scene.served_with_acme(&space).await;
+    let mut last = scene.served_with_acme(&space).await;
     scene.finding("ThresholdTooLong").await;
-    let second = scene
-        .until("a new login", async || scene.served_now(&space).await.filter(|served| *served != first))
-        .await;
-    let lives = second.expires.unwrap().as_second() - first.expires.unwrap().as_second();
-    assert!((7..=14).contains(&lives), "renewed {lives} s after the first");
+    let mut lives = Vec::new();
+    // On a busy machine a renewal may come late, but never all of them, and none comes early.
+    while !lives.iter().any(|lives| *lives <= 14) {
+        assert!(lives.len() < 10, "seconds between renewals: {lives:?}");
+        let next = scene
+            .until("a new login", async || scene.served_now(&space).await.filter(|served| *served != last))
+            .await;
+        lives.push(next.expires.unwrap().as_second() - last.expires.unwrap().as_second());
+        assert!(lives.iter().all(|lives| *lives >= 7), "seconds between renewals: {lives:?}");
+        last = next;
+    }
     scene.end().await;
 }
 
@@ -197,35 +228,31 @@ async fn a_rotation_is_one_login_and_one_wave_and_writes_no_account() {
     let spaces =
         [scene.create_space("a").await, scene.create_space("b").await, scene.create_space("c").await];
     let names: Vec<&str> = spaces.iter().map(String::as_str).collect();
+    // The first login alone is due soon, so that there is one rotation however long the rest takes.
+    let matcher = acr_simulator::Matcher { action: Some(LOGIN.to_owned()), ..Default::default() };
+    let effect = FaultEffect::ExpireIn { seconds: 30 };
+    scene.stage.cloud().cloud().add_fault(acr_simulator::Fault { matcher, times: Some(1), effect });
     scene.configure(ACME_BY_KEY, &names, &[]).await;
     scene.run().await;
     for space in &names {
-        scene.served_with_acme(space).await;
-    }
-    let first = scene.served_now(names[0]).await;
-    let before = scene.request_count();
-    scene.configure(ACME_BY_KEY, &names, &SOON).await;
-    for space in &names {
+        scene.attached(space, "default").await;
+        let later = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(30);
         scene
-            .until("a new login", async || {
-                scene.served_now(space).await.filter(|served| Some(served) != first.as_ref())
+            .until("the second login", async || {
+                scene.served_now(space).await.filter(|served| served.expires.is_some_and(|end| end > later))
             })
             .await;
     }
-    scene.configure(ACME_BY_KEY, &names, &[]).await;
     assert_eq!(scene.logins(), 2);
-    let events = scene.requests_since(before);
+    let events = scene.stage.requests().unwrap();
     let writes = |resource: &str| {
-        events
-            .iter()
-            .filter(|event| {
-                event.resource == resource
-                    && event.verb == "patch"
-                    && names.contains(&event.namespace.as_str())
-            })
-            .count()
+        let ours = events.iter().filter(|event| {
+            event.resource == resource && event.verb == "patch" && names.contains(&event.namespace.as_str())
+        });
+        ours.count()
     };
-    assert_eq!((writes("secrets"), writes("serviceaccounts")), (3, 0));
+    // One wave for each login, and one for the lists.
+    assert_eq!((writes("secrets"), writes("serviceaccounts")), (6, 3));
     scene.end().await;
 }
 

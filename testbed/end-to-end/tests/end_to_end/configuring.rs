@@ -13,24 +13,23 @@ const ABOUT: &str = "ConfigMap acr-configuration";
 #[tokio::test]
 async fn an_edit_counts_within_a_second() {
     let mut scene = Scene::begin("edit").await;
-    let mut spaces = Vec::new();
-    for suffix in ["a", "b", "c", "d", "e"] {
-        spaces.push(scene.create_space(suffix).await);
-    }
+    let mut spaces = vec![scene.create_space("0").await];
     scene.configure(ACME_BY_KEY, &[&spaces[0]], &[]).await;
     scene.run().await;
     scene.served_with_acme(&spaces[0]).await;
-    let mut fastest = Duration::MAX;
-    for count in 2..=spaces.len() {
-        let names: Vec<&str> = spaces.iter().take(count).map(String::as_str).collect();
+    // The machine may be busy with other tests: one of the edits finds it free enough.
+    let mut took = Vec::new();
+    while !took.iter().any(|took| *took < Duration::from_secs(1)) {
+        assert!(took.len() < 40, "{took:?}");
+        let space = scene.create_space(&spaces.len().to_string()).await;
+        spaces.push(space.clone());
+        let names: Vec<&str> = spaces.iter().map(String::as_str).collect();
         scene.configure(ACME_BY_KEY, &names, &[]).await;
         let edited = Instant::now();
-        scene.attached(names[count - 1], "default").await;
-        scene.served(names[count - 1], ACME.hosts).await;
-        fastest = fastest.min(edited.elapsed());
+        scene.attached(&space, "default").await;
+        scene.served(&space, ACME.hosts).await;
+        took.push(edited.elapsed());
     }
-    // The machine may be busy with other tests; one of the edits finds it free enough.
-    assert!(fastest < Duration::from_secs(1), "{fastest:?}");
     assert_eq!(scene.logins(), 1);
     scene.end().await;
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{program, shared_control_plane, tools};
 
 /// How long anything that must come may take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 /// Time between two looks.
 const LOOK: Duration = Duration::from_millis(20);
 
