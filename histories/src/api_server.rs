@@ -1,6 +1,6 @@
 //! A model of the API server: the objects that the component sees and writes, with one resourceVersion for all.
 //!
-//! It answers as the cluster edge maps the real server's answers; `tests/model_agrees.rs` holds both against each
+//! It answers as the cluster edge maps the real server's answers; `tests/model_agrees` holds both against each
 //! other. What it does and why is in the comments beside each rule, observed on the real server.
 
 mod objects;
@@ -165,11 +165,20 @@ impl ApiServer {
         Some(version)
     }
 
-    /// Deletes a Secret of our name; one that a finalizer holds is terminating until it is released.
+    /// Deletes a Secret of our name; one that a finalizer holds is terminating until it is released. To delete it once
+    /// more changes nothing.
     fn remove_secret(&mut self, namespace: &str) {
-        if self.pull_secrets.get(namespace).is_some_and(|secret| secret.held) {
-            self.change_secret(namespace, |secret| secret.terminating = true);
-        } else if self.pull_secrets.remove(namespace).is_some() {
+        if let Some(secret) = self.pull_secrets.get(namespace).filter(|secret| secret.held) {
+            if !secret.terminating {
+                self.change_secret(namespace, |secret| secret.terminating = true);
+            }
+        } else {
+            self.drop_secret(namespace);
+        }
+    }
+
+    fn drop_secret(&mut self, namespace: &str) {
+        if self.pull_secrets.remove(namespace).is_some() {
             self.next_version();
             self.logs.pull_secrets.push(Sight::PullSecretGone(namespace.to_owned()));
         }

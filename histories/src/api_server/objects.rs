@@ -121,8 +121,10 @@ pub struct PullSecret {
     pub kind: String,
     /// The value under the key that matters, decoded.
     pub document: Rc<[u8]>,
-    /// Who owns that value in `managedFields`.
+    /// Who owns that value in `managedFields`: who wrote it last.
     pub owner: String,
+    /// Who owns it as well: whoever had written the very same before.
+    pub sharers: BTreeSet<String>,
     /// Owners of further keys of `data`.
     pub further_owners: BTreeSet<String>,
     /// Its labels.
@@ -243,7 +245,7 @@ impl PullSecret {
             resource_version: self.resource_version,
             labels: self.labels.clone(),
             annotations: self.annotations.clone(),
-            data_owners: vec![self.owner.clone()],
+            data_owners: std::iter::once(&self.owner).chain(&self.sharers).cloned().collect(),
             terminating: self.terminating,
         }
     }

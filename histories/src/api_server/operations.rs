@@ -65,12 +65,14 @@ pub struct Executed {
 
 type Outcome = Result<(Answer, Effect), Refusal>;
 
+/// The answer to a write that tells no uid: of a ServiceAccount, of which nothing needs one, and of a deletion.
 fn done(resource_version: u64, effect: Effect) -> (Answer, Effect) {
-    let uid = match &effect {
-        Effect::Applied { after, .. } => Some(after.uid.clone()),
-        _ => None,
-    };
-    (Answer::Done { resource_version, uid }, effect)
+    (Answer::Done { resource_version, uid: None }, effect)
+}
+
+/// The answer to an apply, whether it changed anything or not.
+fn applied(resource_version: u64, uid: String, effect: Effect) -> (Answer, Effect) {
+    (Answer::Done { resource_version, uid: Some(uid) }, effect)
 }
 
 fn policy(message: &str) -> Refusal {
@@ -231,19 +233,21 @@ impl ApiServer {
         };
         let same = after.document == before.document
             && after.owner == before.owner
+            && after.sharers == before.sharers
             && after.labels == before.labels
             && after.annotations == before.annotations;
         if same {
-            return Ok(done(before.resource_version, Effect::Nothing));
+            return Ok(applied(before.resource_version, before.uid, Effect::Nothing));
         }
         let version = self.change_secret(namespace, |secret| *secret = after.clone()).unwrap_or_default();
         after.resource_version = version;
+        let uid = after.uid.clone();
         let effect = Effect::Applied {
             namespace: namespace.to_owned(),
             before: Some(Box::new(before)),
             after: Box::new(after),
         };
-        Ok(done(version, effect))
+        Ok(applied(version, uid, effect))
     }
 
     fn create_own_secret(&mut self, namespace: &str, payload: &Payload, adopted: bool) -> (Answer, Effect) {
@@ -252,7 +256,8 @@ impl ApiServer {
             resource_version: self.next_version(),
             kind: names::PULL_SECRET_TYPE.to_owned(),
             document: Rc::from([]),
-            owner: String::new(),
+            owner: names::FIELD_MANAGER.to_owned(),
+            sharers: BTreeSet::new(),
             further_owners: BTreeSet::new(),
             labels: Labels::new(),
             annotations: BTreeMap::new(),
@@ -263,9 +268,9 @@ impl ApiServer {
         after.write_own(payload, adopted);
         self.logs.pull_secrets.push(Sight::PullSecret(after.seen(namespace)));
         self.pull_secrets.insert(namespace.to_owned(), after.clone());
-        let version = after.resource_version;
+        let (version, uid) = (after.resource_version, after.uid.clone());
         let namespace = namespace.to_owned();
-        done(version, Effect::Applied { namespace, before: None, after: Box::new(after) })
+        applied(version, uid, Effect::Applied { namespace, before: None, after: Box::new(after) })
     }
 
     fn delete_own_secret(&mut self, namespace: &str, uid: &str, resource_version: u64) -> Outcome {
@@ -288,15 +293,16 @@ impl ApiServer {
                 if journal.uid == *uid && journal.resource_version == *resource_version =>
             {
                 if *journal.document == *document {
-                    return Ok(done(journal.resource_version, Effect::Nothing));
+                    let uid = journal.uid.clone();
+                    return Ok(applied(journal.resource_version, uid, Effect::Nothing));
                 }
                 journal.uid.clone()
             }
             _ => return Err(Refusal::LostRace),
         };
         let resource_version = self.next_version();
-        self.journal = Some(Journal { uid, resource_version, document: Rc::from(document) });
-        Ok(done(resource_version, Effect::JournalWritten))
+        self.journal = Some(Journal { uid: uid.clone(), resource_version, document: Rc::from(document) });
+        Ok(applied(resource_version, uid, Effect::JournalWritten))
     }
 
     /// A PUT: with uid and version it replaces, without it creates.
@@ -323,8 +329,14 @@ impl ApiServer {
 }
 
 impl PullSecret {
-    /// What our apply makes of it: our fields become as sent, those of others stay.
+    /// What our apply makes of it: our fields become as sent, those of others stay. A value that is there already is
+    /// owned by both from then on.
     fn write_own(&mut self, payload: &Payload, adopted: bool) {
+        if *self.document != **payload.document {
+            self.sharers.clear();
+        } else if self.owner != names::FIELD_MANAGER {
+            self.sharers.insert(self.owner.clone());
+        }
         self.document = Rc::from(payload.document.as_slice());
         names::FIELD_MANAGER.clone_into(&mut self.owner);
         self.labels.insert(names::MANAGED_BY_LABEL.to_owned(), names::MANAGED_BY.to_owned());

@@ -164,14 +164,60 @@ fn foreign_writes_of_the_data_show_in_its_owners() {
 }
 
 #[test]
+fn what_is_applied_over_the_same_value_is_owned_by_both_and_that_is_a_change() {
+    let mut server = server();
+    server.create_foreign_secret("a", names::PULL_SECRET_TYPE, b"1", Forgery::None);
+    let (foreign, events) = (exactly(&server), server.log_end(Watch::PullSecrets));
+    apply(&mut server, foreign, "1");
+    assert_eq!(server.log_end(Watch::PullSecrets), events + 1);
+    assert_eq!(server.pull_secrets()["a"].seen("a").data_owners, [names::FIELD_MANAGER, "kubectl-create"]);
+    let present = exactly(&server);
+    apply(&mut server, present, "2");
+    assert_eq!(server.pull_secrets()["a"].seen("a").data_owners, [names::FIELD_MANAGER]);
+}
+
+#[test]
+fn a_foreign_write_of_what_is_there_changes_nothing() {
+    let mut server = server();
+    apply(&mut server, Precondition::Absent, "1");
+    assert!(!server.write_secret("a", b"1", Forgery::None));
+    assert_eq!(server.pull_secrets()["a"].seen("a").data_owners, [names::FIELD_MANAGER]);
+}
+
+#[test]
+fn an_apply_tells_the_uid_whether_it_changed_anything_or_not() {
+    let mut server = server();
+    for _ in 0..2 {
+        let precondition = server.journal().map_or(Precondition::Absent, |journal| Precondition::Exactly {
+            uid: journal.uid.clone(),
+            resource_version: journal.resource_version,
+        });
+        let operation = Operation::WriteJournal { precondition, document: Zeroizing::new(b"{}".to_vec()) };
+        let answer = server.execute(&operation).unwrap().answer;
+        let Answer::Done { uid: Some(uid), .. } = answer else { panic!("{answer:?}") };
+        assert_eq!(uid, server.journal().unwrap().uid);
+    }
+}
+
+#[test]
 fn a_held_secret_stays_until_it_is_released() {
     let mut server = server();
     apply(&mut server, Precondition::Absent, "1");
     server.hold_secret("a", true);
     server.delete_secret("a");
     assert!(server.pull_secrets()["a"].terminating);
+    // Neither a second deletion nor the release itself is shown, only the end.
+    let events = server.log_end(Watch::PullSecrets);
+    let secret = server.pull_secrets()["a"].clone();
+    let again = Operation::DeletePullSecret {
+        namespace: "a".into(),
+        uid: secret.uid.clone(),
+        resource_version: secret.resource_version,
+    };
+    assert_eq!(refusal(&server.execute(&again).unwrap().answer), "done");
     server.hold_secret("a", false);
     assert!(server.pull_secrets().is_empty());
+    assert_eq!(server.log_end(Watch::PullSecrets), events + 1);
 }
 
 #[test]

@@ -190,6 +190,7 @@ impl ApiServer {
             kind: kind.to_owned(),
             document: Rc::from(document),
             owner: "kubectl-create".to_owned(),
+            sharers: BTreeSet::new(),
             further_owners: BTreeSet::new(),
             labels: Labels::new(),
             annotations: BTreeMap::new(),
@@ -207,14 +208,26 @@ impl ApiServer {
         true
     }
 
-    /// Somebody else writes the data of a Secret of our name: our field manager loses it.
+    /// Somebody else writes the data of a Secret of our name: our field manager loses it. A write of what is there
+    /// changes nothing, and nobody's fields.
     pub fn write_secret(&mut self, namespace: &str, document: &[u8], forgery: Forgery) -> bool {
+        let digest = (forgery == Forgery::Marked).then(|| sha256_hex(document));
+        let Some(secret) = self.pull_secrets.get(namespace) else { return false };
+        let same_document = *secret.document == *document;
+        let same_mark =
+            digest.is_none() || secret.annotations.get(names::DIGEST_ANNOTATION) == digest.as_ref();
+        if same_document && same_mark {
+            return false;
+        }
         let change = |secret: &mut PullSecret| {
-            secret.document = Rc::from(document);
-            "kubectl-edit".clone_into(&mut secret.owner);
-            secret.touch();
-            if forgery == Forgery::Marked {
-                secret.annotations.insert(names::DIGEST_ANNOTATION.to_owned(), sha256_hex(document));
+            if !same_document {
+                secret.document = Rc::from(document);
+                "kubectl-edit".clone_into(&mut secret.owner);
+                secret.sharers.clear();
+                secret.touch();
+            }
+            if let Some(digest) = digest {
+                secret.annotations.insert(names::DIGEST_ANNOTATION.to_owned(), digest);
             }
         };
         self.change_secret(namespace, change).is_some()
@@ -252,10 +265,11 @@ impl ApiServer {
         let Some(secret) = self.pull_secrets.get(namespace).filter(|secret| secret.held != held) else {
             return false;
         };
-        let terminating = secret.terminating;
-        self.change_secret(namespace, |secret| secret.held = held);
-        if terminating && !held {
-            self.remove_secret(namespace);
+        // The release of what is being deleted shows nothing but its end.
+        if secret.terminating && !held {
+            self.drop_secret(namespace);
+        } else {
+            self.change_secret(namespace, |secret| secret.held = held);
         }
         true
     }

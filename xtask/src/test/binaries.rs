@@ -7,6 +7,8 @@ use serde::Deserialize;
 
 /// Packages whose tests start the servers of the test bed.
 const ON_THE_TEST_BED: [&str; 3] = ["acr-testbed", "acr-end-to-end", "xtask"];
+/// Tests of other packages that do so too: package and target.
+const MORE_ON_THE_TEST_BED: [(&str, &str); 1] = [("acr-histories", "model_agrees")];
 
 /// What a test binary needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +33,10 @@ pub(super) struct Binary {
 
 impl Binary {
     fn kind(&self) -> Kind {
-        if ON_THE_TEST_BED.contains(&self.package.as_str()) { Kind::OnTheTestBed } else { Kind::Alone }
+        let package = self.package.as_str();
+        let on_the_test_bed = ON_THE_TEST_BED.contains(&package)
+            || MORE_ON_THE_TEST_BED.contains(&(package, self.target.as_str()));
+        if on_the_test_bed { Kind::OnTheTestBed } else { Kind::Alone }
     }
 
     /// Package and target, as people know them.
@@ -140,6 +145,8 @@ mod tests {
     const LIBRARY_TEST: &str = r#"{"reason":"compiler-artifact","package_id":"path+file:///w/crates/a#acr-a@0.1.0","manifest_path":"/w/crates/a/Cargo.toml","target":{"kind":["lib"],"name":"acr_a"},"profile":{"opt_level":"0","test":true},"features":[],"filenames":["/w/target/debug/deps/acr_a-1"],"executable":"/w/target/debug/deps/acr_a-1","fresh":true}"#;
     const PROGRAM: &str = r#"{"reason":"compiler-artifact","package_id":"path+file:///w/xtask#0.1.0","manifest_path":"/w/xtask/Cargo.toml","target":{"kind":["bin"],"name":"xtask"},"profile":{"opt_level":"0","test":false},"features":[],"filenames":[],"executable":"/w/target/debug/xtask","fresh":true}"#;
 
+    const TEST_OF_HISTORIES: &str = r#"{"reason":"compiler-artifact","package_id":"path+file:///w/histories#acr-histories@0.1.0","manifest_path":"/w/histories/Cargo.toml","target":{"kind":["test"],"name":"TARGET"},"profile":{"opt_level":"0","test":true},"features":[],"filenames":[],"executable":"/w/target/debug/deps/TARGET-1","fresh":true}"#;
+
     #[test]
     fn what_is_not_an_executable_is_passed_over() {
         let mut built = Built::default();
@@ -158,9 +165,12 @@ mod tests {
         built.learn(LIBRARY_TEST);
         built.learn(PROGRAM);
         built.learn(&PROGRAM.replace(r#""test":false"#, r#""test":true"#));
+        for target in ["seeds", "model_agrees"] {
+            built.learn(&TEST_OF_HISTORIES.replace("TARGET", target));
+        }
         let titles = |kind| built.tests(kind).iter().map(|binary| binary.title()).collect::<Vec<_>>();
-        assert_eq!(titles(Kind::Alone), ["acr-a"]);
-        assert_eq!(titles(Kind::OnTheTestBed), ["xtask (program xtask)"]);
+        assert_eq!(titles(Kind::Alone), ["acr-a", "acr-histories (seeds)"]);
+        assert_eq!(titles(Kind::OnTheTestBed), ["acr-histories (model_agrees)", "xtask (program xtask)"]);
         assert_eq!(built.program("xtask"), Some(Path::new("/w/target/debug/xtask")));
         assert_eq!(built.program("acr_a"), None);
     }
