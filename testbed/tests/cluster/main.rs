@@ -29,7 +29,7 @@ use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::Client;
 use kube::api::{Api, PostParams};
 use serde_json::json;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use zeroize::Zeroizing;
 
 /// What users apply before anything else.
@@ -69,6 +69,13 @@ async fn start(options: ControlPlaneOptions) -> ControlPlane {
     ];
     control_plane.until_granted(OWN, SERVICE_ACCOUNT, &one_of_each_binding).await.unwrap();
     control_plane
+}
+
+/// A turn to have a control plane of its own. Each takes half a GiB, and a core while it starts: without turns small
+/// machines run out of both.
+async fn turn() -> SemaphorePermit<'static> {
+    static TURNS: Semaphore = Semaphore::const_new(2);
+    TURNS.acquire().await.unwrap()
 }
 
 /// The cluster as the component reaches it: by a kubeconfig, as its ServiceAccount.

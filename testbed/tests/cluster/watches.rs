@@ -12,7 +12,7 @@ use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use crate::{OWN, cluster, done, namespace, payload, shared_control_plane, start};
+use crate::{OWN, cluster, done, namespace, payload, shared_control_plane, start, turn};
 
 const ALL: [Watch; 4] = [Watch::Configuration, Watch::Namespaces, Watch::Accounts, Watch::PullSecrets];
 
@@ -142,6 +142,7 @@ async fn everything_is_shown(control_plane: &ControlPlane) {
 
 #[tokio::test]
 async fn with_the_shipped_rights_everything_is_listed_by_streams_and_every_change_is_shown() {
+    let _turn = turn().await;
     let control_plane = start(ControlPlaneOptions::default()).await;
     everything_is_shown(&control_plane).await;
     assert_eq!(asked(&control_plane, "list"), 0);
@@ -151,6 +152,7 @@ async fn with_the_shipped_rights_everything_is_listed_by_streams_and_every_chang
 
 #[tokio::test]
 async fn a_server_that_does_not_stream_lists_is_listed_in_pages() {
+    let _turn = turn().await;
     let control_plane = start(ControlPlaneOptions {
         api_server_arguments: vec!["--feature-gates=WatchList=false".to_owned()],
         ..ControlPlaneOptions::default()
@@ -163,6 +165,7 @@ async fn a_server_that_does_not_stream_lists_is_listed_in_pages() {
 
 #[tokio::test]
 async fn the_watches_go_on_after_the_api_server_was_away() {
+    let _turn = turn().await;
     let control_plane = start(ControlPlaneOptions::default()).await;
     let mut seen = Seen::by(&control_plane).await;
     seen.listed().await;
@@ -179,6 +182,7 @@ async fn the_watches_go_on_after_the_api_server_was_away() {
 
 #[tokio::test]
 async fn a_version_that_the_api_server_forgot_makes_a_new_list() {
+    let _turn = turn().await;
     let control_plane = start(ControlPlaneOptions::default()).await;
     let mut seen = Seen::by(&control_plane).await;
     seen.listed().await;
@@ -197,6 +201,7 @@ async fn a_version_that_the_api_server_forgot_makes_a_new_list() {
 
 #[tokio::test]
 async fn a_server_that_stands_still_is_waited_for() {
+    let _turn = turn().await;
     let control_plane = start(ControlPlaneOptions::default()).await;
     let mut seen = Seen::by(&control_plane).await;
     seen.listed().await;

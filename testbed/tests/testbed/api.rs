@@ -10,7 +10,7 @@ use kube::api::{Api, ListParams, PostParams};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use crate::{eventually, shared_control_plane, tools};
+use crate::{eventually, shared_control_plane, tools, turn};
 
 async fn create_namespace(control_plane: &ControlPlane, name: &str) {
     let namespace: Namespace = serde_json::from_value(json!({ "metadata": { "name": name } })).unwrap();
@@ -174,6 +174,7 @@ async fn a_manifest_that_cannot_be_applied_is_named() {
 #[tokio::test]
 async fn a_second_control_plane_has_its_own_objects_and_survives_crashes_of_its_api_server() {
     let shared = shared_control_plane().await;
+    let _turn = turn().await;
     let second = ControlPlane::start(tools().await, ControlPlaneOptions::default()).await.unwrap();
     create_namespace(&second, "kept").await;
     let elsewhere: Api<Namespace> = Api::all(shared.admin().unwrap());

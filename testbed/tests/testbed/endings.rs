@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use acr_testbed::{ControlPlane, ControlPlaneOptions, Error, Part};
 
-use crate::{eventually, kill, processes_in, tools, write_script};
+use crate::{eventually, kill, processes_in, tools, turn, write_script};
 
 /// An owner in a process of its own, and the folder of its control plane.
 async fn owner(order: &str) -> (Child, PathBuf) {
@@ -29,6 +29,7 @@ async fn owner(order: &str) -> (Child, PathBuf) {
 
 #[tokio::test]
 async fn a_killed_owner_leaves_no_process_and_no_folder() {
+    let _turn = turn().await;
     let (mut owner, folder) = owner("hold").await;
     owner.kill().unwrap();
     owner.wait().unwrap();
@@ -38,6 +39,7 @@ async fn a_killed_owner_leaves_no_process_and_no_folder() {
 
 #[tokio::test]
 async fn a_panicking_owner_leaves_no_process_and_keeps_its_folder_for_a_look() {
+    let _turn = turn().await;
     let (owner, folder) = owner("panic").await;
     let output = owner.wait_with_output().unwrap();
     assert_eq!(processes_in(&folder), [""; 0]);
@@ -48,6 +50,7 @@ async fn a_panicking_owner_leaves_no_process_and_keeps_its_folder_for_a_look() {
 
 #[tokio::test]
 async fn an_owner_that_stops_leaves_no_process_and_no_folder() {
+    let _turn = turn().await;
     let (owner, folder) = owner("hold").await;
     // Closes standard input, which the owner waits for.
     let output = owner.wait_with_output().unwrap();
@@ -58,6 +61,7 @@ async fn an_owner_that_stops_leaves_no_process_and_no_folder() {
 
 #[tokio::test]
 async fn a_server_that_refuses_its_arguments_is_named_with_its_last_words() {
+    let _turn = turn().await;
     let options = ControlPlaneOptions {
         api_server_arguments: vec!["--no-such-flag".to_owned()],
         ..ControlPlaneOptions::default()
@@ -76,6 +80,7 @@ async fn a_server_that_refuses_its_arguments_is_named_with_its_last_words() {
 
 #[tokio::test]
 async fn a_server_that_dies_later_is_noticed() {
+    let _turn = turn().await;
     let control_plane = ControlPlane::start(tools().await, ControlPlaneOptions::default()).await.unwrap();
     control_plane.check_alive().unwrap();
     let process_id = control_plane.process_id(Part::ControllerManager).unwrap();

@@ -20,7 +20,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use acr_testbed::{ControlPlane, ControlPlaneOptions, Progress, Tools};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 async fn tools() -> &'static Tools {
     static TOOLS: OnceCell<Tools> = OnceCell::const_new();
@@ -36,6 +36,13 @@ async fn shared_control_plane() -> &'static ControlPlane {
             ControlPlane::start(tools().await, options).await.unwrap()
         })
         .await
+}
+
+/// A turn to have a control plane of its own. Each takes half a GiB, and a core while it starts: without turns small
+/// machines run out of both.
+async fn turn() -> SemaphorePermit<'static> {
+    static TURNS: Semaphore = Semaphore::const_new(2);
+    TURNS.acquire().await.unwrap()
 }
 
 /// How long anything that must come may take on a busy machine.

@@ -8,8 +8,8 @@ use k8s_openapi::api::core::v1::{Namespace, ResourceQuota};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 
-use crate::control_plane;
 use crate::scene::{ACME_BY_KEY, Scene};
+use crate::{control_plane, turn};
 
 /// How long everything may take after a long absence of the API server.
 const RECOVERY: Duration = Duration::from_secs(90);
@@ -82,6 +82,7 @@ async fn idle_means_nothing_but_watches_and_renewals_of_the_lease() {
 
 #[tokio::test]
 async fn an_api_server_that_is_gone_for_20_seconds_during_a_wave_loses_nothing() {
+    let _turn = turn().await;
     let control_plane = control_plane(&[]).await;
     let mut wave = Wave::begin(&control_plane, "wave").await;
     control_plane.stop_api_server().unwrap();
@@ -94,6 +95,7 @@ async fn an_api_server_that_is_gone_for_20_seconds_during_a_wave_loses_nothing()
 
 #[tokio::test]
 async fn an_api_server_that_answers_nothing_for_20_seconds_during_a_wave_loses_nothing() {
+    let _turn = turn().await;
     let control_plane = control_plane(&[]).await;
     let wave = Wave::begin(&control_plane, "hang").await;
     control_plane.pause(Part::ApiServer).unwrap();
@@ -158,6 +160,7 @@ impl<'a> Wave<'a> {
 
 #[tokio::test]
 async fn a_server_that_refuses_streaming_lists_is_listed_and_watched() {
+    let _turn = turn().await;
     let control_plane = control_plane(&["--feature-gates=WatchList=false"]).await;
     let mut scene = Scene::begin_on(&control_plane, "plain", |_| {}).await;
     let space = scene.create_space("shop").await;

@@ -23,7 +23,7 @@ mod tenants;
 
 use acr_end_to_end::Program;
 use acr_testbed::{ControlPlane, ControlPlaneOptions, Progress, Tools};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 async fn tools() -> &'static Tools {
     static TOOLS: OnceCell<Tools> = OnceCell::const_new();
@@ -39,6 +39,13 @@ async fn program() -> &'static Program {
 async fn shared_control_plane() -> &'static ControlPlane {
     static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
     SHARED.get_or_init(async || control_plane(&[]).await).await
+}
+
+/// A turn to have a control plane of its own. Each takes half a GiB, and a core while it starts: without turns small
+/// machines run out of both.
+async fn turn() -> SemaphorePermit<'static> {
+    static TURNS: Semaphore = Semaphore::const_new(2);
+    TURNS.acquire().await.unwrap()
 }
 
 /// A control plane with more arguments for its API server.
