@@ -48,7 +48,9 @@ impl Seen {
         let mut names = BTreeSet::new();
         self.until("all lists", |observation| {
             match observation {
-                Observation::ListCompleted { watch, .. } => assert!(missing.remove(watch), "{watch:?} listed twice"),
+                Observation::ListCompleted { watch, .. } => {
+                    assert!(missing.remove(watch), "{watch:?} listed twice");
+                }
                 Observation::Namespace(seen) => drop(names.insert(seen.name.clone())),
                 Observation::Account(seen) => drop(names.insert(format!("{}/{}", seen.namespace, seen.name))),
                 Observation::PullSecret(seen) => drop(names.insert(format!("{}/secret", seen.namespace))),
