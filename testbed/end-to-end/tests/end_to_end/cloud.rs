@@ -244,6 +244,9 @@ async fn a_rotation_is_one_login_and_one_wave_and_writes_no_account() {
             .await;
     }
     assert_eq!(scene.logins(), 2);
+    let is_write =
+        |event: &acr_testbed::AuditEvent| event.verb == "patch" && names.contains(&event.namespace.as_str());
+    scene.audited(0, 9, is_write).await;
     let events = scene.stage.requests().unwrap();
     let writes = |resource: &str| {
         let ours = events.iter().filter(|event| {

@@ -34,6 +34,7 @@ async fn a_restart_with_current_secrets_costs_lists_and_one_get() {
     scene.stage.create_account(&space, "late").await.unwrap();
     scene.configure(ACME_BY_KEY, &[&space, &second], &[("service-account", "default,late")]).await;
     scene.attached(&space, "late").await;
+    scene.audited(requests, 1, |event| event.verb == "patch" && event.name == "late").await;
     let events = scene.requests_since(requests);
     let own = scene.stage.namespace().to_owned();
     let is_journal = |event: &&AuditEvent| event.namespace == own && event.resource == "secrets";
@@ -339,6 +340,7 @@ async fn a_second_process_looks_on_and_takes_over_when_the_first_has_ended() {
     // One namespace, one Secret, written once: by the first.
     scene.create_space("later").await;
     assert_eq!(scene.served_with_acme(&later).await, served);
+    scene.audited(0, 2, |event| event.namespace == later && event.verb == "patch").await;
     let writes = |space: &str| {
         let requests = scene.stage.requests().unwrap();
         let ours = requests.iter().filter(|event| event.namespace == space && event.verb == "patch");

@@ -31,6 +31,7 @@ async fn what_leaves_the_scope_is_detached_first_and_its_secret_deleted_last() {
     let before = scene.request_count();
     scene.configure(ACME_BY_KEY, &[&stays], &[("service-account", "*")]).await;
     scene.without_secret(&leaves).await;
+    scene.audited(before, 1, |event| event.namespace == leaves && event.verb == "delete").await;
     let events = scene.requests_since(before);
     // A list with foreign entries is read once more, because the patch has to name all of it.
     let is_write = |event: &&AuditEvent| event.namespace == leaves && event.verb != "get";

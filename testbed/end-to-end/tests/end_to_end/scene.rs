@@ -258,6 +258,13 @@ impl<'a> Scene<'a> {
         self.stage.requests().unwrap().split_off(before)
     }
 
+    /// Waits until there are as many requests of this kind since there were `before`: what a write has changed is seen
+    /// a moment before the audit log has it.
+    pub(crate) async fn audited(&self, before: usize, count: usize, wanted: impl Fn(&AuditEvent) -> bool) {
+        let found = || self.requests_since(before).iter().filter(|event| wanted(event)).count();
+        self.until("the audit log has the requests", async || (found() >= count).then_some(())).await;
+    }
+
     pub(crate) fn request_count(&self) -> usize {
         self.stage.requests().unwrap().len()
     }
