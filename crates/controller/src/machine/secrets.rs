@@ -236,6 +236,10 @@ impl Machine {
     /// After a restart the mark alone tells that a Secret was adopted, and the managed fields that it was taken back.
     fn notice_former_owner(&mut self, now: Now, name: &Arc<str>) {
         let Some(namespace) = self.world.namespace_mut(name) else { return };
+        // A mark says nothing where we never write. When the namespace comes into scope, it is looked at again.
+        if self.policy.namespace(name, namespace) == Standing::Foreign {
+            return;
+        }
         let taken = namespace.secret.as_ref().is_some_and(|secret| secret.adopted && !secret.owned);
         if taken && !namespace.work.as_ref().is_some_and(|work| work.in_flight) {
             namespace.work.get_or_insert_default().stood_back = true;
@@ -257,6 +261,9 @@ impl Machine {
     pub(super) fn touch_secret(&mut self, now: Now, name: &Arc<str>) {
         if self.recorder.durable().is_none() {
             return;
+        }
+        if self.world.namespace(name).is_some_and(|namespace| namespace.trust.is_none()) {
+            self.notice_former_owner(now, name);
         }
         let need = self.secret_need(now, name);
         let Some(namespace) = self.world.namespace_mut(name) else { return };

@@ -298,6 +298,12 @@ impl<'a> Scene<'a> {
         if let Some(component) = &self.component {
             told.push(component.metrics().await.unwrap());
             told.push(component.status().await.unwrap().to_string());
+            // What other tests do in their namespaces is out of scope.
+            let home = format!("{}-", self.name);
+            let astray =
+                |(space, _, _): &(String, String, String)| !space.is_empty() && !space.starts_with(&home);
+            let findings = self.findings().await;
+            assert!(!findings.iter().any(astray), "{findings:?}");
         }
         let mut spaces = vec![self.stage.namespace().to_owned()];
         let ours = |space: &String| space.starts_with(&format!("{}-", self.name));

@@ -200,3 +200,27 @@ async fn someone_who_keeps_removing_our_entry_is_answered_later_and_later_and_to
     assert!(writes <= 1 + removed, "{writes} writes against {removed} removals");
     scene.end().await;
 }
+
+#[tokio::test]
+async fn a_forged_mark_outside_of_the_scope_means_nothing() {
+    let mut scene = Scene::begin("outside").await;
+    let (space, outside) = (scene.create_space("shop").await, scene.create_space("elsewhere").await);
+    let data = json!({ ".dockerconfigjson": docker_config(&[ACME.public_host]).to_string() });
+    create_secret(&scene, &outside, DOCKER_CONFIG, data).await;
+    let marks = json!({ "metadata": {
+        "labels": { "app.kubernetes.io/managed-by": "acr-credential-helper" },
+        "annotations": { "acr-credential-helper/adopted": "true", "acr-credential-helper/payload-digest": "0" },
+    } });
+    tamper(&scene, &outside, &marks).await;
+    let before = secret(&scene, &outside).await;
+    scene.configure(ACME_BY_KEY, &[&space], &[]).await;
+    scene.run().await;
+    scene.served_with_acme(&space).await;
+    // Looked at when everything was, and again when the scope changes around it.
+    scene.configure("[]", &[&space], &[]).await;
+    scene.without_secret(&space).await;
+    assert_eq!(secret(&scene, &outside).await.resource_version(), before.resource_version());
+    let findings = scene.findings().await;
+    assert!(findings.iter().all(|(found, _, _)| *found != outside), "{findings:?}");
+    scene.end().await;
+}
