@@ -182,7 +182,11 @@ impl CloudSide {
             | Call::GetAuthorizationToken { instance, key, .. } => {
                 Some(Fact { instance: Instance::of(instance)?.id, identity: self.identity(key)? })
             }
-            Call::Region { .. } | Call::WorkerRole { .. } | Call::AssumeRoleWithOidc { .. } => None,
+            Call::Region { .. }
+            | Call::WorkerRole { .. }
+            | Call::AssumeRoleWithOidc { .. }
+            | Call::AssumeRole { .. }
+            | Call::PersonalAuthorizationToken { .. } => None,
         }
     }
 

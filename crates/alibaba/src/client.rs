@@ -84,8 +84,10 @@ impl Client {
         let connections = match &call {
             Call::Region { .. } | Call::WorkerRole { .. } => &self.metadata,
             Call::AssumeRoleWithOidc { .. }
+            | Call::AssumeRole { .. }
             | Call::ListInstanceEndpoint { .. }
-            | Call::GetAuthorizationToken { .. } => &self.cloud,
+            | Call::GetAuthorizationToken { .. }
+            | Call::PersonalAuthorizationToken { .. } => &self.cloud,
         };
         let operation = call.operation();
         let mut conversation = Conversation::new(call);

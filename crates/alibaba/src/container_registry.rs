@@ -1,6 +1,8 @@
-//! Container Registry 2018-12-01 `GetAuthorizationToken` and `ListInstanceEndpoint`: encode and decode
+//! Container Registry: `GetAuthorizationToken` and `ListInstanceEndpoint` of version 2018-12-01, and
+//! `GetAuthorizationToken` of the Personal Edition, version 2016-06-07: encode and decode
 //! (<https://help.aliyun.com/document_detail/451390.html>,
-//! <https://www.alibabacloud.com/help/en/acr/developer-reference/api-cr-2018-12-01-listinstanceendpoint>).
+//! <https://www.alibabacloud.com/help/en/acr/developer-reference/api-cr-2018-12-01-listinstanceendpoint>,
+//! <https://help.aliyun.com/document_detail/72334.html>).
 
 use std::collections::BTreeMap;
 
@@ -19,27 +21,56 @@ use crate::fault::Fault;
 use crate::received::Received;
 use crate::secret_member::SecretMember;
 
-const VERSION: &str = "2018-12-01";
+/// What makes the request of one operation unlike that of another.
+pub(crate) struct Operation<'a> {
+    /// `GET` or `POST`.
+    method: Method,
+    /// The path of the API: `/` where the action alone names the operation.
+    path: &'static str,
+    /// The action.
+    action: &'static str,
+    /// The version of the API.
+    version: &'static str,
+    /// In the query, sorted by name, as the official SDK sends them.
+    parameters: &'a [(&'a str, &'a str)],
+}
 
-/// The request of an operation: its parameters, sorted by name, in the query, as the official SDK sends them.
+impl<'a> Operation<'a> {
+    /// An operation on an instance of the Enterprise Edition.
+    pub(crate) fn enterprise(action: &'static str, parameters: &'a [(&'a str, &'a str)]) -> Self {
+        Self { method: Method::POST, path: "/", action, version: "2018-12-01", parameters }
+    }
+
+    /// `GetAuthorizationToken` of the Personal Edition, of which a region has one for everybody.
+    pub(crate) fn personal_token() -> Self {
+        Self {
+            method: Method::GET,
+            path: "/tokens",
+            action: "GetAuthorizationToken",
+            version: "2016-06-07",
+            parameters: &[],
+        }
+    }
+}
+
+/// The request of an operation, signed by ACS3-HMAC-SHA256.
 pub(crate) fn encode(
     base: &BaseUrl,
-    action: &str,
-    parameters: &[(&str, &str)],
+    operation: &Operation<'_>,
     key: &AccessKey,
     stamp: Stamp,
 ) -> Result<Request<Bytes>, http::Error> {
-    let query = encode_pairs(parameters);
-    let path = base.path("/");
+    let query = encode_pairs(operation.parameters);
+    let path = base.path(operation.path);
     let date = stamp.wall.to_string();
     let nonce = format!("{:032x}", stamp.nonce);
     let mut signed = vec![
         ("host", base.host()),
-        ("x-acs-action", action),
+        ("x-acs-action", operation.action),
         ("x-acs-content-sha256", EMPTY_PAYLOAD_SHA256),
         ("x-acs-date", &date),
         ("x-acs-signature-nonce", &nonce),
-        ("x-acs-version", VERSION),
+        ("x-acs-version", operation.version),
     ];
     if let Some(token) = &key.security_token {
         signed.push(("x-acs-accesskey-id", key.id.expose_secret()));
@@ -47,7 +78,7 @@ pub(crate) fn encode(
     }
     signed.sort_unstable();
     let authorization = Canonical {
-        method: "POST",
+        method: operation.method.as_str(),
         path: &path,
         query: &query,
         headers: &signed,
@@ -56,11 +87,13 @@ pub(crate) fn encode(
     .authorization(&key.id, &key.secret);
 
     let mut request = Request::builder()
-        .method(Method::POST)
+        .method(operation.method.clone())
         .uri(base.uri(&path, &query)?)
         .header(header::ACCEPT, "application/json")
-        .header(header::CONTENT_LENGTH, "0")
         .header(header::AUTHORIZATION, sensitive(&authorization)?);
+    if operation.method == Method::POST {
+        request = request.header(header::CONTENT_LENGTH, "0");
+    }
     for (name, value) in signed {
         request = request.header(name, sensitive(value)?);
     }
@@ -107,24 +140,57 @@ struct TemporaryLogin {
 pub(crate) fn decode_login(received: &Received<'_>) -> Result<Reply, Fault> {
     let token: TemporaryLogin =
         success(received, "the answer lacks one of TempUsername, AuthorizationToken and ExpireTime")?;
-    let username = token.temp_username;
+    let names = ["TempUsername", "AuthorizationToken", "ExpireTime"];
+    login(received, names, token.temp_username, token.authorization_token, &token.expire_time)
+}
+
+#[derive(Deserialize)]
+struct PersonalAnswer {
+    data: PersonalLogin,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PersonalLogin {
+    temp_user_name: String,
+    authorization_token: SecretMember,
+    expire_date: Value,
+}
+
+/// What an answer of `GetAuthorizationToken` of the Personal Edition says.
+pub(crate) fn decode_personal_login(received: &Received<'_>) -> Result<Reply, Fault> {
+    let PersonalAnswer { data } = success(
+        received,
+        "the answer lacks one of tempUserName, authorizationToken and expireDate in its data",
+    )?;
+    let names = ["tempUserName", "authorizationToken", "expireDate"];
+    login(received, names, data.temp_user_name, data.authorization_token, &data.expire_date)
+}
+
+/// A login whose user name can be sent and whose end makes sense. `names` are those of its three members.
+fn login(
+    received: &Received<'_>,
+    [username_name, password_name, expiry_name]: [&str; 3],
+    username: String,
+    password: SecretMember,
+    expiry: &Value,
+) -> Result<Reply, Fault> {
     // Basic authentication ends the user name at the first colon (RFC 7617 §2).
     if username.is_empty() || username.contains(|character: char| character == ':' || character.is_control())
     {
-        return Err(Fault::undocumented(
-            received,
-            "TempUsername is empty or holds a colon or a control character",
-        ));
+        let message = format!("{username_name} is empty or holds a colon or a control character");
+        return Err(Fault::undocumented(received, &message));
     }
-    if token.authorization_token.0.expose_secret().is_empty() {
-        return Err(Fault::undocumented(received, "AuthorizationToken is empty"));
+    if password.0.expose_secret().is_empty() {
+        return Err(Fault::undocumented(received, &format!("{password_name} is empty")));
     }
     // The product writes some of its times as numbers and some as digits in quotes.
-    let millis = token.expire_time.as_i64().or_else(|| token.expire_time.as_str()?.parse().ok());
-    let millis = millis
-        .ok_or_else(|| Fault::undocumented(received, "ExpireTime is no whole number of milliseconds"))?;
-    let expires = received.sane_expiry("ExpireTime", UnixMillis(millis))?;
-    Ok(Reply::Login(Login { username, password: token.authorization_token.0, expires }))
+    let millis = expiry.as_i64().or_else(|| expiry.as_str()?.parse().ok());
+    let millis = millis.ok_or_else(|| {
+        Fault::undocumented(received, &format!("{expiry_name} is no whole number of milliseconds"))
+    })?;
+    let expires = received.sane_expiry(expiry_name, UnixMillis(millis))?;
+    Ok(Reply::Login(Login { username, password: password.0, expires }))
 }
 
 #[derive(Deserialize)]

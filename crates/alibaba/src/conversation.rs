@@ -8,10 +8,11 @@ use http::{Request, Response};
 use secrecy::SecretString;
 
 use crate::base_url::BaseUrl;
+use crate::container_registry::Operation;
 use crate::fault::Fault;
 use crate::metadata::Access;
 use crate::received::{Received, date};
-use crate::sts::AssumeRoleWithOidc;
+use crate::sts::{AssumeRole, AssumeRoleWithOidc};
 use crate::{container_registry, metadata, sts};
 
 /// The longest body that is read; answers have a few kilobytes.
@@ -190,7 +191,7 @@ impl Conversation {
             (Stage::Role(_, role), _) => Progress::Replied(metadata::decode_role(received, role)?),
             (_, Call::Region { .. }) => Progress::Ask(Stage::Region(metadata::decode_token(received)?)),
             (_, Call::WorkerRole { .. }) => Progress::Ask(Stage::RoleName(metadata::decode_token(received)?)),
-            (_, Call::AssumeRoleWithOidc { role_arn, .. }) => {
+            (_, Call::AssumeRoleWithOidc { role_arn, .. } | Call::AssumeRole { role_arn, .. }) => {
                 Progress::Replied(sts::decode(received, role_arn)?)
             }
             (_, Call::ListInstanceEndpoint { .. }) => {
@@ -198,6 +199,9 @@ impl Conversation {
             }
             (_, Call::GetAuthorizationToken { .. }) => {
                 Progress::Replied(container_registry::decode_login(received)?)
+            }
+            (_, Call::PersonalAuthorizationToken { .. }) => {
+                Progress::Replied(container_registry::decode_personal_login(received)?)
             }
         })
     }
@@ -242,7 +246,10 @@ impl Conversation {
         match &self.call {
             Call::Region { .. } | Call::WorkerRole { .. } => {}
             Call::AssumeRoleWithOidc { token, .. } => secrets.push(token),
-            Call::ListInstanceEndpoint { key, .. } | Call::GetAuthorizationToken { key, .. } => {
+            Call::AssumeRole { key, .. }
+            | Call::ListInstanceEndpoint { key, .. }
+            | Call::GetAuthorizationToken { key, .. }
+            | Call::PersonalAuthorizationToken { key, .. } => {
                 secrets.extend([&key.id, &key.secret].into_iter().chain(&key.security_token));
             }
         }
@@ -261,8 +268,10 @@ fn endpoints(call: &Call) -> &[String] {
         Call::Region { endpoints }
         | Call::WorkerRole { endpoints }
         | Call::AssumeRoleWithOidc { endpoints, .. }
+        | Call::AssumeRole { endpoints, .. }
         | Call::ListInstanceEndpoint { endpoints, .. }
-        | Call::GetAuthorizationToken { endpoints, .. } => endpoints,
+        | Call::GetAuthorizationToken { endpoints, .. }
+        | Call::PersonalAuthorizationToken { endpoints, .. } => endpoints,
     }
 }
 
@@ -284,14 +293,24 @@ fn first_request(call: &Call, base: &BaseUrl, stamp: Stamp) -> Result<Request<By
             duration_seconds: *duration_seconds,
         }
         .encode(base, stamp.wall),
+        Call::AssumeRole { endpoints: _, role_arn, session_name, duration_seconds, external_id, key } => {
+            let external_id = external_id.as_deref();
+            AssumeRole { role_arn, session_name, duration_seconds: *duration_seconds, external_id, key }
+                .encode(base, stamp)
+        }
         Call::GetAuthorizationToken { endpoints: _, instance, key } => {
             let parameters = [("InstanceId", instance.as_str())];
-            container_registry::encode(base, call.operation(), &parameters, key, stamp)
+            let operation = Operation::enterprise("GetAuthorizationToken", &parameters);
+            container_registry::encode(base, &operation, key, stamp)
         }
         Call::ListInstanceEndpoint { endpoints: _, instance, key } => {
             let parameters =
                 [("InstanceId", instance.as_str()), ("ModuleName", "Registry"), ("Summary", "true")];
-            container_registry::encode(base, call.operation(), &parameters, key, stamp)
+            let operation = Operation::enterprise("ListInstanceEndpoint", &parameters);
+            container_registry::encode(base, &operation, key, stamp)
+        }
+        Call::PersonalAuthorizationToken { endpoints: _, key } => {
+            container_registry::encode(base, &Operation::personal_token(), key, stamp)
         }
     }
 }

@@ -92,6 +92,7 @@ const CODES: &[(&str, FailureKind)] = &[
     // STS.
     ("AuthenticationFail.NoPermission", FailureKind::Denied),
     ("AuthenticationFail.OIDCToken.*", FailureKind::CredentialsRefused),
+    ("AuthenticationFail.Api*", FailureKind::CredentialsRefused),
     ("EntityNotExist.*", FailureKind::NotFound),
     ("NoPermission", FailureKind::Denied),
     // Container Registry. AUTHENTICATION_FAILED is what an instance of the new Personal Edition answers.

@@ -12,6 +12,7 @@ mod conversation;
 mod fault;
 mod metadata;
 mod received;
+mod rpc;
 mod secret_member;
 mod sts;
 

@@ -34,8 +34,9 @@ impl Received<'_> {
         self.headers.get("x-acs-request-id")?.to_str().ok()
     }
 
-    /// How long the answer asks to wait: `Retry-After`, or the rate limits of the gateway
-    /// (`Limit:1,Remain:0,TimeLeft:2000,Reset:1234`, milliseconds); the longest.
+    /// How long the answer asks to wait: `Retry-After`, `x-acs-retry-after` (milliseconds, what the official SDKs of
+    /// 2026 read), or the rate limits of the gateway (`Limit:1,Remain:0,TimeLeft:2000,Reset:1234`, milliseconds, what
+    /// those before them read); the longest.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         let time_left = |name: &str| {
             let text = self.headers.get(name)?.to_str().ok()?;
@@ -47,7 +48,11 @@ impl Received<'_> {
             let seconds = text.parse().ok().map(Duration::from_secs);
             seconds.or_else(|| Some(parse_date(text)?.since(self.now)))
         };
-        [retry_after(), time_left("x-ratelimit-user-api"), time_left("x-ratelimit-user")]
+        let gateway = || {
+            let text = self.headers.get("x-acs-retry-after")?.to_str().ok()?;
+            Some(Duration::from_millis(text.trim().parse().ok()?))
+        };
+        [retry_after(), gateway(), time_left("x-ratelimit-user-api"), time_left("x-ratelimit-user")]
             .into_iter()
             .flatten()
             .max()
@@ -109,6 +114,7 @@ mod tests {
         for headers in [
             &[][..],
             &[("retry-after", "soon")],
+            &[("x-acs-retry-after", "2 s")],
             &[("x-ratelimit-user", "Limit:1,Remain:0")],
             &[("x-ratelimit-user", "TimeLeft:-5")],
             &[("x-ratelimit-user-api", "TimeLeft:99999999999999999999999")],
@@ -123,6 +129,7 @@ mod tests {
             (&[("x-ratelimit-user", "Limit:1,Remain:0,TimeLeft:2000,Reset:1234")][..], 2_000),
             (&[("x-ratelimit-user", "TimeLeft:2000"), ("x-ratelimit-user-api", "TimeLeft:7000")], 7_000),
             (&[("x-ratelimit-user", "TimeLeft:2000"), ("retry-after", "3")], 3_000),
+            (&[("x-acs-retry-after", "2500"), ("x-ratelimit-user", "TimeLeft:2000")], 2_500),
             (&[("retry-after", "Fri, 02 Jan 2026 03:05:05 GMT")], 60_000),
             (&[("retry-after", "Fri, 02 Jan 2026 03:00:00 GMT")], 0),
         ] {

@@ -48,6 +48,21 @@ pub enum Call {
         /// Seconds, 900 to the role's maximum.
         duration_seconds: u32,
     },
+    /// STS 2015-04-01 `AssumeRole`, asked by a RAM user or by the session of another role.
+    AssumeRole {
+        /// Base URLs as in [`Call::Region`].
+        endpoints: Vec<String>,
+        /// `acs:ram::<account>:role/<name>`.
+        role_arn: String,
+        /// 2 to 64 characters of `A-Za-z0-9.@-_`.
+        session_name: String,
+        /// Seconds, 900 to the role's maximum.
+        duration_seconds: u32,
+        /// What the trust policy may demand as `sts:ExternalId`; 2 to 1224 characters of `A-Za-z0-9_+=,.@:/-`.
+        external_id: Option<String>,
+        /// Who asks.
+        key: AccessKey,
+    },
     /// Container Registry 2018-12-01 `ListInstanceEndpoint`.
     ListInstanceEndpoint {
         /// Base URLs as in [`Call::Region`].
@@ -66,17 +81,28 @@ pub enum Call {
         /// Who asks.
         key: AccessKey,
     },
+    /// Container Registry 2016-06-07 `GetAuthorizationToken`: a login of the Personal Edition in the region of the
+    /// endpoints.
+    PersonalAuthorizationToken {
+        /// Base URLs as in [`Call::Region`].
+        endpoints: Vec<String>,
+        /// Who asks.
+        key: AccessKey,
+    },
 }
 
 impl Call {
-    /// The operation as Alibaba Cloud names it: label of metrics and logs.
+    /// The operation as Alibaba Cloud names it, with the product before it where the name alone says too little: label of
+    /// metrics and logs.
     pub fn operation(&self) -> &'static str {
         match self {
             Self::Region { .. } => "MetadataRegion",
             Self::WorkerRole { .. } => "MetadataRole",
             Self::AssumeRoleWithOidc { .. } => "AssumeRoleWithOIDC",
+            Self::AssumeRole { .. } => "AssumeRole",
             Self::ListInstanceEndpoint { .. } => "ListInstanceEndpoint",
             Self::GetAuthorizationToken { .. } => "GetAuthorizationToken",
+            Self::PersonalAuthorizationToken { .. } => "PersonalAuthorizationToken",
         }
     }
 }
@@ -236,6 +262,15 @@ mod tests {
         };
         let calls = [
             Call::GetAuthorizationToken { endpoints: vec![], instance: "cri-1".into(), key: key.clone() },
+            Call::PersonalAuthorizationToken { endpoints: vec![], key: key.clone() },
+            Call::AssumeRole {
+                endpoints: vec![],
+                role_arn: String::new(),
+                session_name: String::new(),
+                duration_seconds: 900,
+                external_id: None,
+                key: key.clone(),
+            },
             Call::AssumeRoleWithOidc {
                 endpoints: vec![],
                 role_arn: String::new(),

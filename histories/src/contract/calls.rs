@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use acr_credentials::{Answer, Call, FailureKind, Reply, UnixMillis};
+use acr_credentials::{AccessKey, Answer, Call, FailureKind, Reply, UnixMillis};
 use secrecy::ExposeSecret;
 
 use super::{Checked, Issue, ProcessId, Rule, Truth, ensure};
@@ -30,16 +30,26 @@ impl Question {
             Call::AssumeRoleWithOidc { endpoints, role_arn, oidc_provider_arn, duration_seconds, .. } => {
                 (endpoints, format!("{role_arn} {duration_seconds}"), oidc_provider_arn.clone())
             }
+            Call::AssumeRole { endpoints, role_arn, duration_seconds, key, .. } => {
+                (endpoints, format!("{role_arn} {duration_seconds}"), asker(key, truth))
+            }
             Call::ListInstanceEndpoint { endpoints, instance, key }
             | Call::GetAuthorizationToken { endpoints, instance, key } => {
-                let who = match truth.cloud.identity(key) {
-                    Some(identity) => format!("{identity:?}"),
-                    None => key.id.expose_secret().to_owned(),
-                };
-                (endpoints, instance.clone(), who)
+                (endpoints, instance.clone(), asker(key, truth))
+            }
+            Call::PersonalAuthorizationToken { endpoints, key } => {
+                (endpoints, String::new(), asker(key, truth))
             }
         };
         Self { operation: call.operation(), endpoints: endpoints.clone(), about, who }
+    }
+}
+
+/// The identity behind a key, whichever of its sessions asks.
+fn asker(key: &AccessKey, truth: Truth<'_>) -> String {
+    match truth.cloud.identity(key) {
+        Some(identity) => format!("{identity:?}"),
+        None => key.id.expose_secret().to_owned(),
     }
 }
 
@@ -47,9 +57,10 @@ impl Question {
 fn session(call: &Call) -> String {
     match call {
         Call::Region { .. } | Call::WorkerRole { .. } | Call::AssumeRoleWithOidc { .. } => String::new(),
-        Call::ListInstanceEndpoint { key, .. } | Call::GetAuthorizationToken { key, .. } => {
-            key.id.expose_secret().to_owned()
-        }
+        Call::AssumeRole { key, .. }
+        | Call::ListInstanceEndpoint { key, .. }
+        | Call::GetAuthorizationToken { key, .. }
+        | Call::PersonalAuthorizationToken { key, .. } => key.id.expose_secret().to_owned(),
     }
 }
 

@@ -57,8 +57,10 @@ pub(super) fn operation(operation: &Operation) -> String {
             let about = match call {
                 Call::ListInstanceEndpoint { instance, .. }
                 | Call::GetAuthorizationToken { instance, .. } => instance.as_str(),
-                Call::AssumeRoleWithOidc { role_arn, .. } => role_arn.as_str(),
-                Call::Region { .. } | Call::WorkerRole { .. } => "",
+                Call::AssumeRoleWithOidc { role_arn, .. } | Call::AssumeRole { role_arn, .. } => {
+                    role_arn.as_str()
+                }
+                Call::Region { .. } | Call::WorkerRole { .. } | Call::PersonalAuthorizationToken { .. } => "",
             };
             format!("{label} {about} (clock {signing_offset_millis:+})")
         }

@@ -51,13 +51,33 @@ fn federation() -> Conversation {
     })
 }
 
+fn hop_by(key: AccessKey, external_id: Option<&str>) -> Conversation {
+    Conversation::new(Call::AssumeRole {
+        endpoints: urls(&["https://sts.cn-hangzhou.aliyuncs.com"]),
+        role_arn: "acs:ram::123456789012:role/acr-puller".into(),
+        session_name: "alice@dev".into(),
+        duration_seconds: 3600,
+        external_id: external_id.map(str::to_owned),
+        key,
+    })
+}
+
+fn hop() -> Conversation {
+    hop_by(key(), Some("vendor=7"))
+}
+
+fn personal_login() -> Conversation {
+    let endpoints = urls(&["https://cr.cn-hangzhou.aliyuncs.com"]);
+    Conversation::new(Call::PersonalAuthorizationToken { endpoints, key: key() })
+}
+
 fn worker_role() -> Conversation {
     Conversation::new(Call::WorkerRole { endpoints: urls(&["http://100.100.100.200"]) })
 }
 
 fn all() -> Vec<Conversation> {
     let region = Conversation::new(Call::Region { endpoints: urls(&["http://100.100.100.200"]) });
-    vec![login(), hosts(), federation(), worker_role(), region]
+    vec![login(), hosts(), federation(), hop(), personal_login(), worker_role(), region]
 }
 
 #[track_caller]
@@ -103,6 +123,13 @@ fn token_body(expire_time: &str) -> String {
     format!(
         r#"{{"RequestId":"R-1","Code":"success","IsSuccess":true,"TempUsername":"cr_temp_user",
             "AuthorizationToken":"pass:word","ExpireTime":{expire_time}}}"#
+    )
+}
+
+fn personal_body(expire_date: &str) -> String {
+    format!(
+        r#"{{"data":{{"authorizationToken":"pass:word","tempUserName":"cr_temp_user","expireDate":{expire_date}}},
+            "requestId":"R-1"}}"#
     )
 }
 

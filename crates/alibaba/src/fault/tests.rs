@@ -30,7 +30,14 @@ fn every_documented_code_has_its_kind() {
         // STS AssumeRole.
         (400, "InvalidParameter.RoleArn", InvalidRequest),
         (400, "InvalidParameter.DurationSeconds", InvalidRequest),
+        (400, "InvalidParameter.RoleSessionName", InvalidRequest),
+        (400, "InvalidParameter.PolicyGrammar", InvalidRequest),
+        (400, "InvalidParameter.PolicySize", InvalidRequest),
+        (400, "InvalidParameter.ExternalId", InvalidRequest),
+        (400, "InvalidParameter.ContentType", InvalidRequest),
         (403, "NoPermission", Denied),
+        (403, "AuthenticationFail.ApiUsername", CredentialsRefused),
+        (403, "AuthenticationFail.ApiPassword", CredentialsRefused),
         (404, "EntityNotExist.Role", NotFound),
         (500, "InternalError", Server),
         // STS AssumeRoleWithOIDC.

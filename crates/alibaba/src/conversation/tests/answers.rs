@@ -53,6 +53,58 @@ fn a_login_has_the_returned_name_password_and_expiry() {
 }
 
 #[test]
+fn a_personal_login_has_the_members_of_its_own_edition() {
+    for expire_date in ["1767326645000", "\"1767326645000\""] {
+        let Ok(Reply::Login(login)) = answered(personal_login(), 200, &personal_body(expire_date)) else {
+            panic!("no login")
+        };
+        assert_eq!(login.username, "cr_temp_user");
+        assert_eq!(login.password.expose_secret(), "pass:word");
+        assert_eq!(login.expires, UnixMillis(1_767_326_645_000));
+    }
+    for body in [
+        "{}",
+        r#"{"data":null}"#,
+        &token_body("1767326645000"),
+        &personal_body("null"),
+        &personal_body("1767326645"),
+        &personal_body("1767326645000").replace("pass:word", ""),
+        &personal_body("1767326645000").replace("cr_temp_user", "a:b"),
+    ] {
+        let failure = answered(personal_login(), 200, body).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Malformed, "{body}: {failure}");
+    }
+}
+
+#[test]
+fn a_user_without_personal_edition_is_not_found() {
+    let body = r#"{"code":"USER_NOT_EXIST","message":"user is not exist.","requestId":"R-7"}"#;
+    insta::assert_snapshot!(
+        failure(answered(personal_login(), 404, body)),
+        @"PersonalAuthorizationToken failed: not found, USER_NOT_EXIST: user is not exist. (request id R-7)"
+    );
+}
+
+#[test]
+fn a_hop_that_is_refused_tells_who_lacks_what() {
+    let body = r#"{"RequestId":"R-8","HostId":"sts.aliyuncs.com","Code":"NoPermission",
+        "Message":"You are not authorized to do this action. You should be authorized by RAM.",
+        "AccessDeniedDetail":{"AuthAction":"sts:AssumeRole","AuthPrincipalType":"AssumedRoleUser",
+        "AuthPrincipalDisplayName":"worker:i-1","AuthPrincipalOwnerId":"1","NoPermissionType":"ImplicitDeny",
+        "PolicyType":"AssumeRolePolicy"}}"#;
+    insta::assert_snapshot!(
+        failure(answered(hop(), 403, body)),
+        @"AssumeRole failed: permission denied, NoPermission: You are not authorized to do this action. You should be authorized by RAM. (AuthAction sts:AssumeRole, AuthPrincipalType AssumedRoleUser, AuthPrincipalDisplayName worker:i-1, NoPermissionType ImplicitDeny, PolicyType AssumeRolePolicy) (request id R-8)"
+    );
+    let Ok(Reply::Credentials { principal, .. }) =
+        answered(hop(), 200, &session_body("2026-01-02T04:04:05Z"))
+    else {
+        panic!("no session")
+    };
+    assert_eq!(principal, "acs:ram::1:role/puller/s");
+}
+
+#[test]
 fn is_success_false_with_status_200_is_a_failure() {
     let body = token_body("1767326645000").replace("true", "false").replace("success", "INSTANCE_NOT_EXIST");
     insta::assert_snapshot!(

@@ -89,6 +89,10 @@ fn documents() -> impl Strategy<Value = String> {
             Just("Expiration"),
             Just("AssumedRoleUser"),
             Just("AccessDeniedDetail"),
+            Just("data"),
+            Just("tempUserName"),
+            Just("authorizationToken"),
+            Just("expireDate"),
         ];
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(","))),
