@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::StatusCode;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 
 use crate::hosts::Product;
@@ -32,6 +32,10 @@ pub(crate) struct ApiError {
     pub(crate) message: Cow<'static, str>,
     /// Who was denied what; in the answer as `AccessDeniedDetail`.
     pub(crate) denied: Option<Denied>,
+    /// Headers of the answer beyond the usual ones.
+    pub(crate) headers: HeaderMap,
+    /// Whether the fields begin with small letters, as those of the Personal Edition do.
+    small_letters: bool,
 }
 
 /// Why RAM denied something.
@@ -40,6 +44,19 @@ pub(crate) struct Denied {
     pub(crate) action: &'static str,
     pub(crate) explicit: bool,
     pub(crate) policy_type: &'static str,
+    /// Absent where nobody signed.
+    pub(crate) principal: Option<DeniedPrincipal>,
+}
+
+/// Who was denied something, in the words of RAM.
+#[derive(Debug)]
+pub(crate) struct DeniedPrincipal {
+    /// `SubUser` or `AssumedRoleUser`.
+    pub(crate) kind: &'static str,
+    /// The id of a user, `<role>:<session>` for a session.
+    pub(crate) display_name: String,
+    /// The account.
+    pub(crate) owner: String,
 }
 
 impl ApiError {
@@ -49,7 +66,28 @@ impl ApiError {
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
         let (code, message) = (code.into(), message.into());
-        Self { status, code, message, denied: None }
+        Self { status, code, message, denied: None, headers: HeaderMap::new(), small_letters: false }
+    }
+
+    /// The same refusal in the form of the Personal Edition.
+    pub(crate) fn in_small_letters(self) -> Self {
+        Self { small_letters: true, ..self }
+    }
+
+    /// Too many calls. The wait is in both headers that official SDKs have read over time.
+    pub(crate) fn throttled(code: String, limit: u32, wait_milliseconds: Option<u64>) -> Self {
+        let flow = if code.ends_with(".Api") { "api" } else { "user" };
+        let message = format!("Request was denied due to {flow} flow control.");
+        let mut error = Self::bad_request(code, message);
+        if let Some(wait) = wait_milliseconds {
+            let rate = format!("Limit:{limit},Remain:0,TimeLeft:{wait},Reset:1");
+            for (name, value) in [("x-ratelimit-user-api", rate), ("x-acs-retry-after", wait.to_string())] {
+                if let Ok(value) = HeaderValue::from_str(&value) {
+                    error.headers.insert(HeaderName::from_static(name), value);
+                }
+            }
+        }
+        error
     }
 
     pub(crate) fn bad_request(
@@ -77,17 +115,41 @@ impl ApiError {
             ),
         });
         if let (Some(denied), Some(fields)) = (&self.denied, body.as_object_mut()) {
-            fields.insert(
-                "AccessDeniedDetail".to_owned(),
-                json!({
-                    "AuthAction": denied.action,
-                    "NoPermissionType": if denied.explicit { "ExplicitDeny" } else { "ImplicitDeny" },
-                    "PolicyType": denied.policy_type,
-                }),
-            );
+            fields.insert("AccessDeniedDetail".to_owned(), denied.detail());
         }
-        body
+        if self.small_letters { with_small_letters(body) } else { body }
     }
+}
+
+impl Denied {
+    fn detail(&self) -> Value {
+        let mut detail = json!({
+            "AuthAction": self.action,
+            "NoPermissionType": if self.explicit { "ExplicitDeny" } else { "ImplicitDeny" },
+            "PolicyType": self.policy_type,
+        });
+        if let (Some(principal), Some(fields)) = (&self.principal, detail.as_object_mut()) {
+            for (name, value) in [
+                ("AuthPrincipalType", principal.kind),
+                ("AuthPrincipalDisplayName", &principal.display_name),
+                ("AuthPrincipalOwnerId", &principal.owner),
+            ] {
+                fields.insert(name.to_owned(), json!(value));
+            }
+        }
+        detail
+    }
+}
+
+/// The fields of an object with small first letters.
+fn with_small_letters(body: Value) -> Value {
+    let Value::Object(fields) = body else { return body };
+    let small = |name: String| {
+        let mut characters = name.chars();
+        let first = characters.next().map(|first| first.to_ascii_lowercase());
+        first.into_iter().chain(characters).collect::<String>()
+    };
+    Value::Object(fields.into_iter().map(|(name, value)| (small(name), value)).collect())
 }
 
 /// Writes a body in the form that was asked for; `root` is the XML root element.

@@ -1,17 +1,19 @@
-//! Who signed a request: both schemes, time window, nonces, key pairing, in the order and words of the gateway.
+//! Who signed a request: the three schemes, time window, nonces, key pairing, in the order and words of the gateway.
 
 use std::collections::{HashSet, VecDeque};
 
+use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::answer::ApiError;
 use crate::description::Description;
 use crate::incoming::Incoming;
+use crate::operations::Style;
 use crate::ram::Caller;
 use crate::sealed::Sealer;
 use crate::signature::acs3::{self, Authorization, Signed};
-use crate::signature::{self, rpc};
+use crate::signature::{self, roa, rpc};
 
 /// How far the time of a request may be off in either direction.
 const WINDOW: SignedDuration = SignedDuration::from_mins(15);
@@ -50,11 +52,15 @@ pub(crate) fn authenticate(
     nonces: &mut Nonces,
     now: Timestamp,
     request: &Incoming,
+    style: Style,
 ) -> Result<Caller, ApiError> {
-    let signer = if request.is_acs3() || request.header("authorization").is_some() {
-        acs3_signer(description, sealer, now, request)?
-    } else {
-        rpc_signer(description, sealer, now, request)?
+    let signer = match (request.header("authorization"), style) {
+        (None, Style::Rpc) => rpc_signer(description, sealer, now, request)?,
+        (None, Style::Roa { .. }) => return Err(ApiError::missing("AccessKeyId")),
+        (Some(header), Style::Roa { .. }) if header.starts_with(roa::SCHEME) => {
+            roa_signer(description, sealer, now, request, header)?
+        }
+        (Some(header), _) => acs3_signer(description, sealer, now, request, header)?,
     };
     if !nonces.use_once(now, &signer.access_key_id, &signer.nonce) {
         return Err(ApiError::bad_request(
@@ -77,32 +83,14 @@ fn acs3_signer(
     sealer: &Sealer,
     now: Timestamp,
     request: &Incoming,
+    header: &str,
 ) -> Result<Signer, ApiError> {
-    let Some(header) = request.header("authorization") else {
-        return Err(ApiError::missing("AccessKeyId"));
-    };
     let Some(authorization) = Authorization::parse(header) else {
-        return Err(if header.starts_with(acs3::ALGORITHM) {
-            ApiError::bad_request(
-                "IncompleteSignature",
-                "The request signature does not conform to Aliyun standards.",
-            )
-        } else {
-            invalid_method()
-        });
+        return Err(if header.starts_with(acs3::ALGORITHM) { incomplete() } else { invalid_method() });
     };
-    check_time(now, request.header("x-acs-date"), "x-acs-date")?;
-    let nonce = request.header("x-acs-signature-nonce").filter(|nonce| !nonce.is_empty());
-    let nonce = nonce.ok_or_else(|| ApiError::missing("SignatureNonce"))?;
-    let token = request.header("x-acs-security-token").filter(|token| !token.is_empty());
-    let access_key_id = authorization.access_key_id;
-    if request.header("x-acs-accesskey-id").is_some_and(|sent| sent != access_key_id) {
-        return Err(ApiError::bad_request(
-            "InvalidSecurityToken.MismatchWithAccessKey",
-            "Specified SecurityToken mismatch with the AccessKey.",
-        ));
-    }
-    let (caller, secret) = description.credential(sealer, now, access_key_id, token)?;
+    check_time(now, request.header("x-acs-date"), "x-acs-date", iso_8601)?;
+    let (nonce, access_key_id) = (header_nonce(request)?, authorization.access_key_id);
+    let (caller, secret) = header_credential(description, sealer, now, request, access_key_id)?;
     let payload_hash = acs3::sha256(&request.body);
     let headers =
         acs3::canonical_headers(&request.headers, &request.host_header, authorization.signed_headers);
@@ -122,6 +110,59 @@ fn acs3_signer(
     Ok(Signer { caller, access_key_id: access_key_id.to_owned(), nonce: nonce.to_owned() })
 }
 
+fn roa_signer(
+    description: &Description,
+    sealer: &Sealer,
+    now: Timestamp,
+    request: &Incoming,
+    header: &str,
+) -> Result<Signer, ApiError> {
+    let pair = header.strip_prefix(roa::SCHEME).and_then(|rest| rest.split_once(':'));
+    let Some((access_key_id, presented)) =
+        pair.filter(|(id, signature)| !id.is_empty() && !signature.is_empty())
+    else {
+        return Err(incomplete());
+    };
+    let is = |name: &str, wanted| request.header(name).is_none_or(|sent| sent == wanted);
+    if !is("x-acs-signature-method", "HMAC-SHA1") || !is("x-acs-signature-version", "1.0") {
+        return Err(invalid_method());
+    }
+    check_time(now, request.header("date"), "Date", |text| {
+        DateTimeParser::new().parse_timestamp(text).ok().filter(|_| text.ends_with(" GMT"))
+    })?;
+    let nonce = header_nonce(request)?;
+    let (caller, secret) = header_credential(description, sealer, now, request, access_key_id)?;
+    let text = roa::string_to_sign(request.method.as_str(), &request.headers, &request.path, &request.query);
+    if !signature::same(&roa::signature(&text, secret.expose_secret()), presented) {
+        return Err(mismatch(&text));
+    }
+    Ok(Signer { caller, access_key_id: access_key_id.to_owned(), nonce: nonce.to_owned() })
+}
+
+/// The nonce of a request that is signed in its headers.
+fn header_nonce(request: &Incoming) -> Result<&str, ApiError> {
+    let nonce = request.header("x-acs-signature-nonce").filter(|nonce| !nonce.is_empty());
+    nonce.ok_or_else(|| ApiError::missing("SignatureNonce"))
+}
+
+/// The caller of a request that is signed in its headers, and the secret to verify with.
+fn header_credential(
+    description: &Description,
+    sealer: &Sealer,
+    now: Timestamp,
+    request: &Incoming,
+    access_key_id: &str,
+) -> Result<(Caller, SecretString), ApiError> {
+    let token = request.header("x-acs-security-token").filter(|token| !token.is_empty());
+    if request.header("x-acs-accesskey-id").is_some_and(|sent| sent != access_key_id) {
+        return Err(ApiError::bad_request(
+            "InvalidSecurityToken.MismatchWithAccessKey",
+            "Specified SecurityToken mismatch with the AccessKey.",
+        ));
+    }
+    description.credential(sealer, now, access_key_id, token)
+}
+
 fn rpc_signer(
     description: &Description,
     sealer: &Sealer,
@@ -135,7 +176,7 @@ fn rpc_signer(
     if demand("SignatureMethod")? != "HMAC-SHA1" || demand("SignatureVersion")? != "1.0" {
         return Err(invalid_method());
     }
-    check_time(now, parameters.get("Timestamp"), "Timestamp")?;
+    check_time(now, parameters.get("Timestamp"), "Timestamp", iso_8601)?;
     let nonce = demand("SignatureNonce")?;
     let (caller, secret): (Caller, SecretString) =
         description.credential(sealer, now, access_key_id, parameters.get("SecurityToken"))?;
@@ -147,14 +188,21 @@ fn rpc_signer(
     Ok(Signer { caller, access_key_id: access_key_id.to_owned(), nonce: nonce.to_owned() })
 }
 
-/// The time of a request must be `yyyy-MM-ddTHH:mm:ssZ` and within the window.
-fn check_time(now: Timestamp, sent: Option<&str>, name: &str) -> Result<(), ApiError> {
-    let sent = sent.filter(|sent| !sent.is_empty()).ok_or_else(|| ApiError::missing(name))?;
+/// A time of the form `yyyy-MM-ddTHH:mm:ssZ`.
+fn iso_8601(text: &str) -> Option<Timestamp> {
     // The length excludes fractions and offsets, which the parser would take.
-    let time = (sent.len() == "2006-01-02T15:04:05Z".len() && sent.ends_with('Z'))
-        .then(|| sent.parse::<Timestamp>().ok())
-        .flatten();
-    let Some(time) = time else {
+    (text.len() == "2006-01-02T15:04:05Z".len() && text.ends_with('Z')).then(|| text.parse().ok())?
+}
+
+/// The time of a request must be of the form that its scheme has, and within the window.
+fn check_time(
+    now: Timestamp,
+    sent: Option<&str>,
+    name: &str,
+    parse: impl Fn(&str) -> Option<Timestamp>,
+) -> Result<(), ApiError> {
+    let sent = sent.filter(|sent| !sent.is_empty()).ok_or_else(|| ApiError::missing(name))?;
+    let Some(time) = parse(sent) else {
         return Err(ApiError::bad_request(
             "InvalidTimeStamp.Format",
             "Specified time stamp or date value is not well formatted.",
@@ -167,6 +215,13 @@ fn check_time(now: Timestamp, sent: Option<&str>, name: &str) -> Result<(), ApiE
         ));
     }
     Ok(())
+}
+
+fn incomplete() -> ApiError {
+    ApiError::bad_request(
+        "IncompleteSignature",
+        "The request signature does not conform to Aliyun standards.",
+    )
 }
 
 fn invalid_method() -> ApiError {

@@ -18,7 +18,7 @@ use crate::faults::{ActiveFault, CutMoment, Disturbance, Fault, Faults, Replacem
 use crate::hosts::{Address, Product};
 use crate::incoming::Incoming;
 use crate::mutation::{Mutation, MutationError};
-use crate::operations::{Access, Call};
+use crate::operations::{Access, Call, Style};
 use crate::signing_key::SigningKey;
 use crate::world::World;
 use crate::{metadata, token_service};
@@ -224,11 +224,7 @@ impl Cloud {
     ) -> Reply {
         let format = request.format();
         match disturbance.replacement.take() {
-            Some(Replacement::Refusal(error, headers)) => {
-                let mut reply = Reply::of_error(&error, request, request_id);
-                reply.headers = headers;
-                return reply;
-            }
+            Some(Replacement::Refusal(error)) => return Reply::of_error(&error, request, request_id),
             Some(Replacement::IsSuccessFalse(code)) => {
                 let body = json!({ "RequestId": request_id, "Code": code, "IsSuccess": false });
                 let body = render(&format!("{}Response", request.action), &body, format);
@@ -270,10 +266,14 @@ impl Cloud {
         disturbance: &Disturbance,
     ) -> Reply {
         let mut caller = None;
+        let product = request.address.product;
         let result = request.operation().and_then(|operation| {
             if operation.access == Access::Signed {
-                let World { description, sealer, .. } = &self.world;
-                caller = Some(authenticate(description, sealer, &mut self.nonces, now, request)?);
+                let World { description, sealer, meters, .. } = &mut self.world;
+                let style = operation.style;
+                let signer = authenticate(description, sealer, &mut self.nonces, now, request, style)?;
+                let account = caller.insert(signer).account().to_owned();
+                meters.count(&description.quotas, now, product, &account)?;
             }
             let call = Call {
                 now,
@@ -282,12 +282,12 @@ impl Cloud {
                 caller: caller.as_ref(),
                 expiry: disturbance.expiry,
             };
-            (operation.answer)(&mut self.world, &call)
+            let answer = (operation.answer)(&mut self.world, &call)?;
+            Ok(wrap(answer, request_id, product, operation.style))
         });
         let format = request.format();
         let mut reply = match result {
-            Ok(mut body) => {
-                wrap(&mut body, request_id, request.address.product);
+            Ok(body) => {
                 let body = render(&format!("{}Response", request.action), &body, format);
                 Reply::of_api(StatusCode::OK, HeaderMap::new(), format.content_type(), body, "OK")
             }
@@ -306,14 +306,23 @@ impl Cloud {
 }
 
 /// Adds what every result carries.
-fn wrap(body: &mut Value, request_id: &str, product: Product) {
+fn wrap(mut body: Value, request_id: &str, product: Product, style: Style) -> Value {
     if let Some(fields) = body.as_object_mut() {
-        fields.insert("RequestId".to_owned(), json!(request_id));
-        if product == Product::Cr {
-            fields.insert("Code".to_owned(), json!("success"));
-            fields.insert("IsSuccess".to_owned(), json!(true));
+        let request_id = json!(request_id);
+        match style {
+            Style::Roa { .. } => {
+                fields.insert("requestId".to_owned(), request_id);
+            }
+            Style::Rpc => {
+                fields.insert("RequestId".to_owned(), request_id);
+                if product == Product::Cr {
+                    fields.insert("Code".to_owned(), json!("success"));
+                    fields.insert("IsSuccess".to_owned(), json!(true));
+                }
+            }
         }
     }
+    body
 }
 
 impl Reply {
@@ -341,7 +350,7 @@ impl Reply {
                 (token_service::JSON, token_service::error_body(&error.code, &error.message))
             }
         };
-        Self::of_api(error.status, HeaderMap::new(), content_type, body, &error.code)
+        Self::of_api(error.status, error.headers.clone(), content_type, body, &error.code)
     }
 
     fn of_metadata(answer: metadata::Answer) -> Self {

@@ -8,7 +8,7 @@ use crate::answer::ApiError;
 use crate::description::{EndpointKind, Instance};
 use crate::operations::Call;
 use crate::ram::Caller;
-use crate::sealed::Login;
+use crate::sealed::{Login, LoginScope};
 use crate::world::World;
 
 /// The user name of every temporary login.
@@ -29,15 +29,29 @@ pub(crate) fn get_authorization_token(world: &mut World, call: &Call<'_>) -> Res
             ));
         }
     };
+    let (password, expires) =
+        temporary_password(world, call, caller, LoginScope::InstanceId(instance.id.clone()), hours);
+    Ok(json!({
+        "TempUsername": TEMPORARY_USER,
+        "AuthorizationToken": password,
+        "ExpireTime": expires,
+    }))
+}
+
+/// The password of a login of the caller, and its end in milliseconds: after so many hours, and never later than that
+/// of the credentials that asked.
+pub(crate) fn temporary_password(
+    world: &World,
+    call: &Call<'_>,
+    caller: &Caller,
+    scope: LoginScope,
+    hours: i64,
+) -> (String, i64) {
     let wanted = call.now.saturating_add(SignedDuration::from_hours(hours)).unwrap_or(Timestamp::MAX);
     let expires = caller.expires().map_or(wanted, |limit| limit.min(wanted)).as_millisecond();
     let owner = caller.login_owner(&world.sealer);
-    let login = Login { instance_id: instance.id.clone(), time: expires.to_string(), owner };
-    Ok(json!({
-        "TempUsername": TEMPORARY_USER,
-        "AuthorizationToken": world.sealer.password(&login),
-        "ExpireTime": call.expiry.map_or(expires, |fault| fault.milliseconds(call.now)),
-    }))
+    let password = world.sealer.password(&Login { scope, time: expires.to_string(), owner });
+    (password, call.expiry.map_or(expires, |fault| fault.milliseconds(call.now)))
 }
 
 /// Lists the endpoints of an instance with their domains.
@@ -106,6 +120,7 @@ fn authorize<'a>(
     Ok((caller, instance))
 }
 
-fn no_privilege() -> ApiError {
+/// The caller lacks a permission, or the object is another account's.
+pub(crate) fn no_privilege() -> ApiError {
     ApiError::new(StatusCode::FORBIDDEN, "NoPrivilege", "Access denied for this user.")
 }

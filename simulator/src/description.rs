@@ -5,14 +5,18 @@
 
 mod check;
 mod keys;
+mod personal;
 mod policy;
+mod quotas;
 
 pub use check::DescriptionError;
 pub use keys::{Jwk, Jwks, KeySource, KeyUrl};
+pub use personal::{Personal, PersonalKind};
 pub use policy::{
     Condition, ConditionOperator, Effect, OneOrMany, Policy, PolicyVersion, Principals, Statement,
     TrustPolicy, TrustStatement,
 };
+pub use quotas::Quotas;
 
 pub(crate) use check::trusts_machines;
 pub(crate) use policy::{Decision, Principal, decide, wildcard};
@@ -38,9 +42,15 @@ pub struct Description {
     /// The Container Registry Enterprise Edition instances.
     #[serde(default)]
     pub instances: Vec<Instance>,
+    /// The Personal Editions of Container Registry.
+    #[serde(default)]
+    pub personal: Vec<Personal>,
     /// The token service (`dockerauth`) that all instances share.
     #[serde(default)]
     pub token_service: TokenService,
+    /// How often accounts may call.
+    #[serde(default)]
+    pub quotas: Quotas,
 }
 
 impl Default for Description {
@@ -50,7 +60,9 @@ impl Default for Description {
             accounts: Vec::new(),
             metadata: None,
             instances: Vec::new(),
+            personal: Vec::new(),
             token_service: TokenService::default(),
+            quotas: Quotas::default(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +70,8 @@ pub enum FaultEffect {
         /// `Throttling`, `Throttling.User` (absent) or `Throttling.Api`.
         #[serde(default = "throttling_user")]
         code: String,
-        /// `TimeLeft` of the header `x-ratelimit-user-api` in milliseconds; absent = no such header.
+        /// How long to wait in milliseconds: `TimeLeft` of the header `x-ratelimit-user-api`, and the header
+        /// `x-acs-retry-after`; absent = neither header.
         #[serde(default)]
         time_left: Option<u64>,
         /// Further headers, for example `Retry-After`.
@@ -164,7 +165,7 @@ pub(crate) enum ExpiryFault {
 
 /// An answer other than the true one.
 pub(crate) enum Replacement {
-    Refusal(ApiError, HeaderMap),
+    Refusal(ApiError),
     IsSuccessFalse(String),
     Garbage { status: StatusCode, body: String },
 }
@@ -247,20 +248,14 @@ impl Disturbance {
             }
             FaultEffect::Error { status, code, message, headers } => {
                 let message = message.clone().unwrap_or_else(|| "A fault was asked for.".to_owned());
-                let error = ApiError::new(status_code(*status), code.clone(), message);
-                Replacement::Refusal(error, header_map(headers))
+                let mut error = ApiError::new(status_code(*status), code.clone(), message);
+                error.headers = header_map(headers);
+                Replacement::Refusal(error)
             }
             FaultEffect::Throttle { code, time_left, headers } => {
-                let flow = if code.ends_with(".Api") { "api" } else { "user" };
-                let message = format!("Request was denied due to {flow} flow control.");
-                let mut headers = header_map(headers);
-                let header = time_left.and_then(|left| {
-                    HeaderValue::from_str(&format!("Limit:1,Remain:0,TimeLeft:{left},Reset:1")).ok()
-                });
-                if let Some(header) = header {
-                    headers.insert(HeaderName::from_static("x-ratelimit-user-api"), header);
-                }
-                Replacement::Refusal(ApiError::bad_request(code.clone(), message), headers)
+                let mut error = ApiError::throttled(code.clone(), 1, *time_left);
+                error.headers.extend(header_map(headers));
+                Replacement::Refusal(error)
             }
             FaultEffect::IsSuccessFalse { code } => Replacement::IsSuccessFalse(code.clone()),
             FaultEffect::Garbage { status, body } => {

@@ -87,6 +87,24 @@ impl Address {
     }
 }
 
+/// The token service that the Personal registry of a region names in its challenge: some regions name another's.
+pub(crate) fn personal_realm_host(region: &str) -> String {
+    match region {
+        "cn-zhangjiakou" => "dockerauth-cn-zhangjiakou.aliyuncs.com".to_owned(),
+        "cn-shanghai" | "cn-beijing" => "dockerauth.cn-hangzhou.aliyuncs.com".to_owned(),
+        region => format!("dockerauth.{region}.aliyuncs.com"),
+    }
+}
+
+/// The host names of the Personal registry of a region, of the old kind: public, VPC and classic network.
+pub(crate) fn personal_registry_hosts(region: &str) -> Vec<String> {
+    let mut names = vec!["registry", "registry-vpc", "registry-internal"];
+    if !region.starts_with("cn-") {
+        names.extend(["registry-intl", "registry-intl-vpc"]);
+    }
+    names.into_iter().map(|name| format!("{name}.{region}.aliyuncs.com")).collect()
+}
+
 /// Whether a region is known at all.
 pub(crate) fn region_exists(region: &str) -> bool {
     [STS_VPC, STS_VPC_ONLY, CR_VPC, CR_PUBLIC_ONLY].iter().any(|regions| regions.contains(&region))

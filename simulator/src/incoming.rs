@@ -7,7 +7,6 @@ use crate::answer::{ApiError, Format};
 use crate::hosts::{Address, Product};
 use crate::operations::{self, Operation};
 use crate::parameters::Parameters;
-use crate::signature::acs3;
 
 /// A request with its parameters read and its action recognised.
 pub(crate) struct Incoming {
@@ -48,6 +47,7 @@ impl Incoming {
         let action = match address.product {
             Product::Sts | Product::Cr => text("x-acs-action")
                 .or_else(|| parameters.get("Action").map(str::to_owned))
+                .or_else(|| operations::action_at(address.product, parts.uri.path()).map(str::to_owned))
                 .unwrap_or_default(),
             Product::Metadata => parts.uri.path().trim_start_matches("/latest/").to_owned(),
             Product::Dockerauth => parts.uri.path().trim_start_matches('/').to_owned(),
@@ -72,18 +72,21 @@ impl Incoming {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// Whether the request is signed by ACS3 or names its action the way ACS3 does.
-    pub(crate) fn is_acs3(&self) -> bool {
-        self.headers.contains_key("x-acs-action")
-            || self.header("authorization").is_some_and(|header| header.starts_with(acs3::ALGORITHM))
+    /// Whether the request is signed in its headers (ACS3, ROA) and not among its parameters (RPC). Official SDKs name
+    /// action and version in headers in either case.
+    fn is_signed_in_headers(&self) -> bool {
+        self.headers.contains_key("authorization")
     }
 
-    /// RPC requests say `Format=JSON`, ACS3 requests accept `application/json`; everything else gets XML.
+    /// The parameter `Format` decides, without it for requests that are signed in their headers what they accept;
+    /// everything else gets XML.
     pub(crate) fn format(&self) -> Format {
-        let json = if self.is_acs3() {
-            self.header("accept").is_some_and(|accept| accept.contains("application/json"))
-        } else {
-            self.parameters.get("Format").is_some_and(|format| format.eq_ignore_ascii_case("JSON"))
+        let json = match self.parameters.get("Format") {
+            Some(format) => format.eq_ignore_ascii_case("JSON"),
+            None => {
+                (self.is_signed_in_headers() || self.headers.contains_key("x-acs-version"))
+                    && self.header("accept").is_some_and(|accept| accept.contains("application/json"))
+            }
         };
         if json { Format::Json } else { Format::Xml }
     }
@@ -128,18 +131,16 @@ impl Incoming {
         if self.action.is_empty() {
             return Err(ApiError::missing("Action"));
         }
-        let version = if self.is_acs3() { self.header("x-acs-version") } else { None };
-        let Some(version) = version.or_else(|| self.parameters.get("Version")) else {
+        let Some(version) = self.header("x-acs-version").or_else(|| self.parameters.get("Version")) else {
             return Err(ApiError::missing("Version"));
         };
-        operations::find(self.address.product, version, &self.action)
-            .filter(|_| matches!(self.path.as_str(), "" | "/"))
-            .ok_or_else(|| {
-                ApiError::new(
-                    http::StatusCode::NOT_FOUND,
-                    "InvalidApi.NotFound",
-                    "Specified api is not found, please check your url and method.",
-                )
-            })
+        let place = (self.method.as_str(), self.path.as_str());
+        operations::find(self.address.product, version, &self.action, place).ok_or_else(|| {
+            ApiError::new(
+                http::StatusCode::NOT_FOUND,
+                "InvalidApi.NotFound",
+                "Specified api is not found, please check your url and method.",
+            )
+        })
     }
 }

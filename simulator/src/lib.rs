@@ -29,10 +29,12 @@ mod hosts;
 mod incoming;
 mod issuer;
 mod metadata;
+mod meter;
 mod mutation;
 mod oidc;
 mod operations;
 mod parameters;
+mod personal;
 mod ram;
 mod sealed;
 mod server;
@@ -50,7 +52,8 @@ pub use hosts::Product;
 pub use issuer::Issuer;
 pub use mutation::{Mutation, MutationError};
 pub use server::{
-    Event, KeyError, Listing, Observer, Options, RegistryAuth, ServedHost, Simulator, StartError,
+    Event, KeyError, Listing, Observer, Options, PersonalRegistryAuth, RegistryAuth, ServedHost, Simulator,
+    StartError,
 };
 pub use signing_key::{SigningKey, SigningKeyError};
 pub use token_service::TOKEN_ISSUER;

@@ -59,9 +59,11 @@ Changes:
   {\"setUserPolicies\": {\"account\": \"…\", \"user\": \"…\", \"policies\": […]}}
   {\"setRolePolicies\": {\"role\": \"acs:ram::…:role/…\", \"policies\": […]}}
   {\"setTrustPolicy\": {\"role\": \"acs:ram::…:role/…\", \"trustPolicy\": {…}}}
+  {\"setMaxSession\": {\"role\": \"acs:ram::…:role/…\", \"seconds\": 7200}}
   {\"removeRole\": {\"role\": \"acs:ram::…:role/…\"}}
   {\"setIssuerKeys\": {\"provider\": \"acs:ram::…:oidc-provider/…\", \"jwks\": {…}}}
   {\"putInstance\": {…}}, {\"removeInstance\": {\"instance\": \"cri-…\"}}
+  {\"putPersonal\": {\"account\": \"…\", \"region\": \"cn-hangzhou\", \"users\": […]}}
   {\"setEndpoints\": {\"instance\": \"cri-…\", \"public\": false, \"customDomains\": […]}}
 
 Exit codes: 0 done, 1 could not start, 2 errors in the description, 64 wrong usage, 66 unreadable input.";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::description::{Account, Description, Instance, Role};
-use crate::description::{CustomDomain, Jwks, KeyStatus, Policy, TrustPolicy};
+use crate::description::{CustomDomain, Jwks, KeyStatus, Personal, Policy, TrustPolicy};
 use crate::oidc::{IssuerKeys, Unverified};
 use crate::parameters::Parameters;
 use crate::sts::parse_arn;
@@ -50,6 +50,13 @@ pub enum Mutation {
         /// The new trust policy.
         trust_policy: TrustPolicy,
     },
+    /// Changes how long sessions of a role may last; those that exist keep their end.
+    SetMaxSession {
+        /// ARN of the role.
+        role: String,
+        /// The new upper limit in seconds.
+        seconds: u32,
+    },
     /// Removes a role; its sessions lose every permission.
     RemoveRole {
         /// ARN of the role.
@@ -64,6 +71,8 @@ pub enum Mutation {
     },
     /// Adds a registry instance, or replaces the one of the same id.
     PutInstance(Box<Instance>),
+    /// Adds the Personal Edition of an account in a region, or replaces it.
+    PutPersonal(Box<Personal>),
     /// Removes a registry instance.
     RemoveInstance {
         /// The instance id.
@@ -129,6 +138,9 @@ impl World {
             Mutation::SetTrustPolicy { role, trust_policy } => {
                 find_role(description, &role)?.trust_policy = trust_policy;
             }
+            Mutation::SetMaxSession { role, seconds } => {
+                find_role(description, &role)?.max_session_seconds = seconds;
+            }
             Mutation::RemoveRole { role } => {
                 find_role(description, &role)?;
                 if let Some((account, name)) = parse_arn(&role, "role") {
@@ -139,6 +151,13 @@ impl World {
             Mutation::PutInstance(instance) => {
                 description.instances.retain(|existing| existing.id != instance.id);
                 description.instances.push(*instance);
+            }
+            Mutation::PutPersonal(edition) => {
+                let same = |existing: &Personal| {
+                    (&existing.account, &existing.region) == (&edition.account, &edition.region)
+                };
+                description.personal.retain(|existing| !same(existing));
+                description.personal.push(*edition);
             }
             Mutation::RemoveInstance { instance } => {
                 find_instance(description, &instance)?;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::answer::ApiError;
+use crate::answer::{ApiError, DeniedPrincipal};
 use crate::description::{Account, Decision, Description, KeyStatus, Role, User, decide};
 use crate::sealed::{LoginOwner, Sealer, Session};
 
@@ -34,6 +34,24 @@ impl Caller {
                 format!("acs:ram::{account}:role/{role}/{name}")
             }
         }
+    }
+
+    /// As whom trust policies know the caller: a user, a role (whatever its session), or the account.
+    pub(crate) fn principal_arn(&self) -> String {
+        match self {
+            Self::Root { .. } | Self::User { .. } => self.arn(),
+            Self::Session(Session { account, role, .. }) => format!("acs:ram::{account}:role/{role}"),
+        }
+    }
+
+    /// The caller in the words of a denial.
+    pub(crate) fn denied_principal(&self, sealer: &Sealer) -> DeniedPrincipal {
+        let (kind, display_name) = match self {
+            Self::Root { account } => ("RootUser", account.clone()),
+            Self::User { account, name } => ("SubUser", user_id(sealer, account, name)),
+            Self::Session(Session { role, name, .. }) => ("AssumedRoleUser", format!("{role}:{name}")),
+        };
+        DeniedPrincipal { kind, display_name, owner: self.account().to_owned() }
     }
 
     /// When the credentials of the caller end; `None` for those of users.
@@ -163,19 +181,23 @@ impl Description {
 
     /// Whether a caller may do something to a resource of an account. Across accounts nobody may.
     pub(crate) fn permits(&self, caller: &Caller, account: &str, action: &str, resource: &str) -> bool {
-        if caller.account() != account {
-            return false;
-        }
-        let allowed = |policies| decide(policies, action, resource) == Decision::Allow;
+        caller.account() == account && self.decide(caller, action, resource) == Decision::Allow
+    }
+
+    /// What the policies of a caller say about an action on a resource, whoever owns it. Those of a session are the
+    /// policies of its role, narrowed by its own where it has one.
+    pub(crate) fn decide(&self, caller: &Caller, action: &str, resource: &str) -> Decision {
         match caller {
-            Caller::Root { .. } => true,
-            Caller::User { account, name } => {
-                self.find_user(account, name).is_some_and(|user| allowed(&user.policies))
-            }
+            Caller::Root { .. } => Decision::Allow,
+            Caller::User { account, name } => self
+                .find_user(account, name)
+                .map_or(Decision::ImplicitDeny, |user| decide(&user.policies, action, resource)),
             Caller::Session(session) => {
                 let role = self.find_role(&session.account, &session.role);
-                role.is_some_and(|role| allowed(&role.policies))
-                    && session.policy.as_ref().is_none_or(|policy| allowed(std::slice::from_ref(policy)))
+                let of_role =
+                    role.map_or(Decision::ImplicitDeny, |role| decide(&role.policies, action, resource));
+                let own = session.policy.as_ref().map(std::slice::from_ref);
+                of_role.and(own.map_or(Decision::Allow, |policies| decide(policies, action, resource)))
             }
         }
     }

@@ -45,13 +45,23 @@ pub(crate) struct SessionCredentials {
 
 /// A registry login, as its password carries it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct Login {
-    pub(crate) instance_id: String,
+    #[serde(flatten)]
+    pub(crate) scope: LoginScope,
     /// Expiry in milliseconds of Unix time.
     pub(crate) time: String,
     #[serde(flatten)]
     pub(crate) owner: LoginOwner,
+}
+
+/// Which registry a login is for.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum LoginScope {
+    /// That of an instance of the Enterprise Edition.
+    InstanceId(String),
+    /// That of the Personal Edition in a region.
+    Region(String),
 }
 
 /// Whose permissions a login has.
@@ -188,7 +198,8 @@ mod tests {
     fn a_password_has_the_documented_shape_and_opens_to_its_login() {
         let sealer = Sealer::new("one");
         let owner = LoginOwner::User { id: "20".into() };
-        let login = Login { instance_id: "cri-1".into(), time: "1700000000000".into(), owner };
+        let scope = LoginScope::InstanceId("cri-1".into());
+        let login = Login { scope, time: "1700000000000".into(), owner };
         let password = sealer.password(&login);
         let (content, tag) = password.split_once(':').unwrap();
         let json = String::from_utf8(STANDARD_NO_PAD.decode(content).unwrap()).unwrap();

@@ -22,7 +22,7 @@ use crate::mutation::{Mutation, MutationError};
 use crate::signing_key::{SigningKey, SigningKeyError};
 
 pub use keys::KeyError;
-pub use listing::{Listing, RegistryAuth, ServedHost};
+pub use listing::{Listing, PersonalRegistryAuth, RegistryAuth, ServedHost};
 
 /// How to serve a cloud.
 #[derive(Clone)]

@@ -1,8 +1,9 @@
-//! The two request signatures of Alibaba Cloud, computed here from the documentation alone.
+//! The three request signatures of Alibaba Cloud, computed here from the documentation alone.
 //!
 //! Nothing is shared with the client under test: a mistake in one of the two cannot hide in the other.
 
 pub(crate) mod acs3;
+pub(crate) mod roa;
 pub(crate) mod rpc;
 
 use subtle::ConstantTimeEq;

@@ -1,4 +1,8 @@
-//! Security Token Service, version 2015-04-01.
+//! Security Token Service, version 2015-04-01: `AssumeRoleWithOIDC`, and what all its operations share.
+
+mod assume_role;
+
+pub(crate) use assume_role::assume_role;
 
 use http::StatusCode;
 use jiff::Timestamp;
@@ -57,6 +61,7 @@ pub(crate) fn assume_role_with_oidc(world: &mut World, call: &Call<'_>) -> Resul
             action: "sts:AssumeRole",
             explicit: decision == Decision::ExplicitDeny,
             policy_type: "AssumeRolePolicy",
+            principal: None,
         });
         return Err(error);
     }

@@ -1,9 +1,12 @@
 //! The pure cloud, refusals first.
 
+mod assume_role;
 mod container_registry;
 mod faults;
 mod metadata;
 mod mutations;
+mod personal;
+mod quotas;
 mod signatures;
 mod sts;
 pub(crate) mod support;

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::container_registry::TEMPORARY_USER;
-use crate::description::{Instance, wildcard};
+use crate::description::{Instance, Personal, Repository, wildcard};
 use crate::incoming::Incoming;
 use crate::ram::Caller;
+use crate::sealed::LoginScope;
 use crate::world::World;
 
 /// The issuer in every registry token.
@@ -35,9 +36,9 @@ pub(crate) enum Refusal {
     NotFound,
     /// Not a GET; the OAuth2 form by POST is not offered.
     MethodNotAllowed,
-    /// No instance has this service string, or not on this host.
+    /// No registry has this service string, or not on this host.
     UnknownService,
-    /// The login is not one of ours, belongs to another instance, or its identity is gone.
+    /// The login is not one of ours, belongs to another registry, or its identity is gone.
     WrongLogin,
     /// The login is past its expiry.
     ExpiredLogin,
@@ -84,12 +85,15 @@ pub(crate) fn answer(world: &World, now: Timestamp, request: &Incoming, request_
         return refuse(Refusal::MethodNotAllowed);
     }
     let service = request.parameters.get("service").unwrap_or_default();
-    let instance = world.description.instances.iter().find(|instance| instance.service() == service);
-    let here = |instance: &&Instance| {
-        request.address.taken_over_by.as_ref().is_none_or(|taken_over_by| *taken_over_by == instance.id)
+    let here = |registry: &Registry<'_>| match (&request.address.taken_over_by, registry) {
+        (None, _) => true,
+        (Some(id), Registry::Enterprise(instance)) => instance.id == *id,
+        (Some(_), Registry::Personal { .. }) => false,
     };
-    let Some(instance) = instance.filter(here) else { return refuse(Refusal::UnknownService) };
-    let caller = match request.header("authorization").map(|header| login(world, now, instance, header)) {
+    let Some(registry) = Registry::of(world, service).filter(here) else {
+        return refuse(Refusal::UnknownService);
+    };
+    let caller = match request.header("authorization").map(|header| login(world, now, &registry, header)) {
         None => None,
         Some(Ok(caller)) => Some(caller),
         Some(Err(refusal)) => return refuse(refusal),
@@ -98,7 +102,7 @@ pub(crate) fn answer(world: &World, now: Timestamp, request: &Incoming, request_
         .parameters
         .all("scope")
         .flat_map(str::split_whitespace)
-        .filter_map(|scope| grant(world, instance, caller.as_ref(), scope))
+        .filter_map(|scope| grant(world, &registry, caller.as_ref(), scope))
         .collect();
     let issued = now.as_second();
     let claims = json!({
@@ -118,18 +122,72 @@ pub(crate) fn answer(world: &World, now: Timestamp, request: &Incoming, request_
     }
 }
 
+/// A registry that tokens are for.
+enum Registry<'a> {
+    Enterprise(&'a Instance),
+    /// That of the Personal Edition in a region.
+    Personal {
+        region: &'a str,
+    },
+}
+
+impl<'a> Registry<'a> {
+    /// The registry with a service string.
+    fn of(world: &'a World, service: &str) -> Option<Self> {
+        let instance = world.description.instances.iter().find(|instance| instance.service() == service);
+        let regions = || world.description.personal.iter().map(|edition| edition.region.as_str());
+        let personal = || regions().find(|region| Personal::service(region) == service);
+        instance.map(Self::Enterprise).or_else(|| personal().map(|region| Self::Personal { region }))
+    }
+
+    /// Whether a login was made for this registry.
+    fn takes(&self, scope: &LoginScope) -> bool {
+        match (self, scope) {
+            (Self::Enterprise(instance), LoginScope::InstanceId(id)) => instance.id == *id,
+            (Self::Personal { region }, LoginScope::Region(of)) => region == of,
+            (Self::Enterprise(_), LoginScope::Region(_))
+            | (Self::Personal { .. }, LoginScope::InstanceId(_)) => false,
+        }
+    }
+
+    /// The owner of a repository, its resource in RAM and whether everyone may pull it; `None` where it does not exist.
+    fn repository(&self, world: &'a World, name: &str) -> Option<(&'a str, String, bool)> {
+        let fits = |repository: &&Repository| wildcard(&repository.name, name);
+        let resource =
+            |region: &str, account: &str, path: &str| format!("acs:cr:{region}:{account}:repository/{path}");
+        match self {
+            Self::Enterprise(instance) => {
+                // Without a list every repository exists and is private.
+                let public = match &instance.repositories {
+                    None => false,
+                    Some(repositories) => repositories.iter().find(fits)?.public,
+                };
+                let path = format!("{}/{name}", instance.id);
+                Some((&instance.account, resource(&instance.region, &instance.account, &path), public))
+            }
+            Self::Personal { region } => {
+                let editions = world.description.personal.iter().filter(|edition| edition.region == *region);
+                let mut found =
+                    editions.filter_map(|edition| Some((edition, edition.repositories.iter().find(fits)?)));
+                let (edition, repository) = found.next()?;
+                Some((&edition.account, resource(region, &edition.account, name), repository.public))
+            }
+        }
+    }
+}
+
 /// The identity behind a Basic login.
 ///
-/// A login serves the instance that it was made for. The documentation leaves open whether the real service is as
+/// A login serves the registry that it was made for. The documentation leaves open whether the real service is as
 /// strict; here a mix-up of two logins must not go unnoticed.
-fn login(world: &World, now: Timestamp, instance: &Instance, header: &str) -> Result<Caller, Refusal> {
+fn login(world: &World, now: Timestamp, registry: &Registry<'_>, header: &str) -> Result<Caller, Refusal> {
     let wrong = Refusal::WrongLogin;
     let encoded = header.strip_prefix("Basic ").ok_or(wrong)?;
     let pair = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(wrong)?;
     // The password holds a colon itself.
     let (user, password) = pair.split_once(':').ok_or(wrong)?;
     let login = world.sealer.login(password).filter(|_| user == TEMPORARY_USER).ok_or(wrong)?;
-    if login.instance_id != instance.id {
+    if !registry.takes(&login.scope) {
         return Err(wrong);
     }
     if login.time.parse::<i64>().is_ok_and(|expires| now.as_millisecond() >= expires) {
@@ -139,26 +197,15 @@ fn login(world: &World, now: Timestamp, instance: &Instance, header: &str) -> Re
 }
 
 /// What a scope (`repository:<namespace>/<name>:pull,push`) gives to a caller; `None` when nothing.
-fn grant(world: &World, instance: &Instance, caller: Option<&Caller>, scope: &str) -> Option<Value> {
+fn grant(world: &World, registry: &Registry<'_>, caller: Option<&Caller>, scope: &str) -> Option<Value> {
     let (kind, rest) = scope.split_once(':')?;
     let (name, actions) = rest.rsplit_once(':')?;
     if kind != "repository" {
         return None;
     }
-    let repository = instance
-        .repositories
-        .as_ref()
-        .map(|repositories| repositories.iter().find(|repository| wildcard(&repository.name, name)));
-    // Without a list every repository exists and is private.
-    let public = match repository {
-        None => false,
-        Some(listed) => listed?.public,
-    };
+    let (owner, resource, public) = registry.repository(world, name)?;
     let may = |ram_action: &str| {
-        let resource =
-            format!("acs:cr:{}:{}:repository/{}/{name}", instance.region, instance.account, instance.id);
-        caller
-            .is_some_and(|caller| world.description.permits(caller, &instance.account, ram_action, &resource))
+        caller.is_some_and(|caller| world.description.permits(caller, owner, ram_action, &resource))
     };
     let granted: Vec<&str> = actions
         .split(',')

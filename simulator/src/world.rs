@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::description::{Description, Instance, KeySource};
+use crate::meter::Meters;
 use crate::oidc::IssuerKeys;
 use crate::sealed::{Sealer, Session, SessionCredentials};
 use crate::signing_key::SigningKey;
@@ -16,6 +17,7 @@ pub(crate) struct World {
     pub(crate) issuer_keys: Arc<BTreeMap<String, IssuerKeys>>,
     pub(crate) sealer: Sealer,
     pub(crate) signing_key: Option<Arc<SigningKey>>,
+    pub(crate) meters: Meters,
     /// How many sessions were made.
     sessions: u64,
 }
@@ -35,6 +37,7 @@ impl World {
             description: Arc::new(description),
             issuer_keys: Arc::new(issuer_keys),
             signing_key: None,
+            meters: Meters::default(),
             sessions: 0,
         }
     }

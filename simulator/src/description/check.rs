@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::policy::{Decision, Principal};
-use super::{Account, Description, Instance, Metadata, Role};
+use super::{Account, Description, Instance, Metadata, Personal, Role};
 use crate::hosts;
 
 /// Why a description cannot be used.
@@ -43,6 +43,7 @@ impl Description {
             self.check_metadata(metadata, &mut faults);
         }
         self.check_instances(&mut faults);
+        self.check_personal(&mut faults);
         if faults.is_empty() { Ok(()) } else { Err(DescriptionError::Content(faults)) }
     }
 
@@ -93,11 +94,39 @@ impl Description {
             }
         }
     }
+
+    fn check_personal(&self, faults: &mut Vec<String>) {
+        let place = |edition: &Personal| format!("{} in {}", edition.account, edition.region);
+        let places: Vec<String> = self.personal.iter().map(place).collect();
+        unique("personal edition", places.iter().map(String::as_str), faults);
+        for edition in &self.personal {
+            let place = place(edition);
+            if !hosts::has_registry(&edition.region) {
+                faults.push(format!(
+                    "personal edition {place:?}: there is no Container Registry in the region"
+                ));
+            }
+            let Some(account) = self.account(&edition.account) else {
+                faults.push(format!("personal edition {place:?}: there is no such account"));
+                continue;
+            };
+            for name in edition.users.iter().flatten() {
+                if !account.users.iter().any(|user| user.name == *name) {
+                    faults.push(format!("personal edition {place:?}: the account has no user {name:?}"));
+                }
+            }
+        }
+    }
+}
+
+/// Whether a service of Alibaba Cloud can have the role.
+pub(crate) fn trusts_service(role: &Role, service: &str) -> bool {
+    role.trust_policy.decide(Principal::Service(service), &[]) == Decision::Allow
 }
 
 /// Whether a machine can have the role.
 pub(crate) fn trusts_machines(role: &Role) -> bool {
-    role.trust_policy.decide(Principal::Service("ecs.aliyuncs.com"), &[]) == Decision::Allow
+    trusts_service(role, "ecs.aliyuncs.com")
 }
 
 fn check_account(account: &Account, faults: &mut Vec<String>) {

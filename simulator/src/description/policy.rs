@@ -120,6 +120,13 @@ pub(crate) enum Principal<'a> {
     Federated(&'a str),
     /// A service of Alibaba Cloud.
     Service(&'a str),
+    /// A RAM user or a role.
+    Ram {
+        /// Its account: a policy that names the account trusts all of its users and roles.
+        account: &'a str,
+        /// Its ARN.
+        arn: &'a str,
+    },
 }
 
 /// What policies say about a request.
@@ -141,6 +148,15 @@ impl Decision {
             }
         }
         decision
+    }
+
+    /// What two sets of policies say that must both permit.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::ExplicitDeny, _) | (_, Self::ExplicitDeny) => Self::ExplicitDeny,
+            (Self::Allow, Self::Allow) => Self::Allow,
+            _ => Self::ImplicitDeny,
+        }
     }
 }
 
@@ -176,6 +192,10 @@ impl Principals {
         match principal {
             Principal::Federated(arn) => self.federated.0.iter().any(|listed| listed == arn),
             Principal::Service(name) => self.service.0.iter().any(|listed| listed == name),
+            Principal::Ram { account, arn } => {
+                let whole_account = format!("acs:ram::{account}:root");
+                self.ram.0.iter().any(|listed| listed == arn || *listed == whole_account)
+            }
         }
     }
 }

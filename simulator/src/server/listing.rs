@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
-use crate::description::{Description, Jwks};
-use crate::hosts::{Address, Product};
+use crate::description::{Description, Jwks, Personal};
+use crate::hosts::{Address, Product, personal_realm_host, personal_registry_hosts};
 use crate::token_service::TOKEN_ISSUER;
 
 /// What a served cloud can be reached at.
@@ -17,6 +17,8 @@ pub struct Listing {
     pub hosts: Vec<ServedHost>,
     /// What the registry of each instance needs in its `auth.token` section.
     pub registries: Vec<RegistryAuth>,
+    /// The same for the Personal registry of each region that has one.
+    pub personal_registries: Vec<PersonalRegistryAuth>,
     /// The public key of the token service, the content of the registry's `auth.token.jwks` file.
     pub jwks: Jwks,
     /// The URL of the admin API.
@@ -51,6 +53,22 @@ pub struct RegistryAuth {
     pub issuer: String,
 }
 
+/// What the Personal registry of a region needs in its `auth.token` section.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PersonalRegistryAuth {
+    /// The region.
+    pub region: String,
+    /// The host names that stand for the registry: public, VPC, classic network.
+    pub hosts: Vec<String>,
+    /// `realm`: where clients get their tokens.
+    pub realm: String,
+    /// `service`.
+    pub service: String,
+    /// `issuer`.
+    pub issuer: String,
+}
+
 /// The hosts that are served without being asked for: STS, Container Registry and token service of every region in the
 /// description, the central STS host, the metadata service, and the domains of instances that have taken over.
 pub(super) fn default_hosts(description: &Description) -> Vec<String> {
@@ -59,6 +77,7 @@ pub(super) fn default_hosts(description: &Description) -> Vec<String> {
         .iter()
         .map(|instance| instance.region.as_str())
         .chain(description.metadata.as_ref().map(|metadata| metadata.region.as_str()))
+        .chain(description.personal.iter().map(|edition| edition.region.as_str()))
         .collect();
     let mut hosts = vec!["sts.aliyuncs.com".to_owned()];
     for region in regions {
@@ -68,6 +87,7 @@ pub(super) fn default_hosts(description: &Description) -> Vec<String> {
             hosts.extend(names.into_iter().find(|host| Address::of(host).is_some()));
         }
     }
+    hosts.extend(description.personal.iter().map(|edition| personal_realm_host(&edition.region)));
     if description.metadata.is_some() {
         hosts.push("100.100.100.200".to_owned());
     }
@@ -120,7 +140,21 @@ impl Listing {
                 })
             })
             .collect();
-        Self { hosts, registries, jwks, admin: format!("http://{admin}") }
+        let regions: BTreeSet<&str> =
+            description.personal.iter().map(|edition| edition.region.as_str()).collect();
+        let personal_registries = regions
+            .into_iter()
+            .filter_map(|region| {
+                Some(PersonalRegistryAuth {
+                    region: region.to_owned(),
+                    hosts: personal_registry_hosts(region),
+                    realm: format!("{}/auth", url(&personal_realm_host(region))?),
+                    service: Personal::service(region),
+                    issuer: TOKEN_ISSUER.to_owned(),
+                })
+            })
+            .collect();
+        Self { hosts, registries, personal_registries, jwks, admin: format!("http://{admin}") }
     }
 
     /// The local URL of a host name.

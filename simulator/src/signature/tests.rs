@@ -1,9 +1,9 @@
-//! The published and derived test vectors of both signatures.
+//! The published and derived test vectors of the signatures.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::acs3::{self, Authorization, Signed};
-use super::rpc;
+use super::{roa, rpc};
 use crate::parameters::Parameters;
 
 fn parameters(pairs: &[(&str, &str)]) -> Parameters {
@@ -181,4 +181,51 @@ fn rpc_agrees_with_the_derived_example_of_assume_role() {
     session.push(("AccessKeyId", "STS.TestKeyId"));
     session.push(("SecurityToken", "TestSecurityToken=="));
     assert_eq!(rpc::signature("POST", &parameters(&session), "TestSecret"), "UIgmuLV8tX6DkxNYyTd2ObLinA0=");
+}
+
+#[test]
+fn roa_agrees_with_the_published_examples() {
+    let sign = |accept: &'static str, md5: &'static str, content: &'static str| {
+        let sent = [
+            ("accept", accept),
+            ("content-md5", md5),
+            ("content-type", content),
+            ("date", "mock date"),
+            ("x-acs-credentials-provider", "static_ak"),
+            ("x-acs-signature-method", "HMAC-SHA1"),
+            ("x-acs-signature-version", "1.0"),
+            ("x-acs-version", ""),
+        ];
+        let text = roa::string_to_sign("GET", &headers(&sent), "/users/:user", &parameters(&[]));
+        roa::signature(&text, "accessKeySecret")
+    };
+    let bytes = sign("application/json", "1B2M2Y8AsgTpgAmY7PhCfg==", "application/octet-stream");
+    assert_eq!(bytes, "PPPSwv0LPoLvg6rGxp7dd4uPESo=");
+    // MD5 of `key=value`.
+    let form = sign("application/xml", "7xdqbEJPlU+kLUzeA5SYlw==", "application/x-www-form-urlencoded");
+    assert_eq!(form, "X/tjQCOP4ZMCzQ1I1IdCra3byPA=");
+}
+
+#[test]
+fn roa_agrees_with_the_derived_example_of_a_personal_login() {
+    let sent = [
+        ("accept", "application/json"),
+        ("date", "Fri, 02 Jan 2026 03:04:05 GMT"),
+        ("x-acs-accesskey-id", "STS.TestKeyId"),
+        ("x-acs-action", "GetAuthorizationToken"),
+        ("x-acs-security-token", "TestSecurityToken=="),
+        ("x-acs-signature-method", "HMAC-SHA1"),
+        ("x-acs-signature-nonce", "0123456789abcdef0123456789abcdef"),
+        ("x-acs-signature-version", "1.0"),
+        ("x-acs-version", "2016-06-07"),
+    ];
+    let text = roa::string_to_sign("GET", &headers(&sent), "/tokens", &parameters(&[]));
+    assert_eq!(roa::signature(&text, "TestSecret"), "yYu/cwjkp/rOmCrLZ9+iNJna7bU=");
+}
+
+#[test]
+fn a_roa_query_is_signed_sorted_and_not_encoded() {
+    let query = parameters(&[("b", "x y"), ("a", "1"), ("empty", "")]);
+    let text = roa::string_to_sign("GET", &headers(&[]), "/repos", &query);
+    assert_eq!(text, "GET\n\n\n\n\n/repos?a=1&b=x y&empty");
 }

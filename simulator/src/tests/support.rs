@@ -39,6 +39,13 @@ accounts:
               - {Effect: Deny, Action: "cr:PullRepository", Resource: "acs:cr:*:*:repository/*/secret/*"}
       - name: nobody
         accessKeys: [{id: LTAInobody, secret: nobody-secret}]
+      - name: hopper
+        accessKeys: [{id: LTAIhopper, secret: hopper-secret}]
+        policies:
+          - Version: "1"
+            Statement:
+              - {Effect: Allow, Action: "sts:Assume*", Resource: "acs:ram:*:2000000000000002:role/acr-*"}
+              - {Effect: Deny, Action: "*", Resource: "*:role/acr-forbidden"}
     roles:
       - name: rrsa-puller
         maxSessionSeconds: 7200
@@ -53,13 +60,37 @@ accounts:
         trustPolicy: {"Statement": [{"Action": "sts:AssumeRole", "Effect": "Allow",
           "Principal": {"Service": "ecs.aliyuncs.com"}}], "Version": "1"}
         policies:
-          - {"Version": "1", "Statement": [{"Action": "cr:*", "Resource": "*", "Effect": "Allow"}]}
+          - {"Version": "1", "Statement": [{"Action": ["cr:*", "sts:AssumeRole"], "Resource": "*", "Effect": "Allow"}]}
     oidcProviders:
       - {name: ack-rrsa-c1, issuer: "https://issuer.example", clientIds: [sts.aliyuncs.com, other]}
       - {name: ack-rrsa-silent, issuer: "https://issuer.example"}
   - id: "2000000000000002"
     accessKeys:
       - {id: LTAIother, secret: other-secret}
+    roles:
+      - name: acr-puller
+        maxSessionSeconds: 7200
+        trustPolicy: {"Statement": [{"Action": "sts:AssumeRole", "Effect": "Allow", "Principal": {"RAM": [
+          "acs:ram::1000000000000001:role/worker", "acs:ram::1000000000000001:user/hopper"]}}], "Version": "1"}
+        policies: &pull
+          - {"Version": "1", "Statement": [{"Action": ["cr:GetAuthorizationToken", "cr:ListInstanceEndpoint",
+            "cr:PullRepository"], "Resource": "*", "Effect": "Allow"}]}
+      - name: acr-account
+        trustPolicy: {"Statement": [{"Action": "sts:AssumeRole", "Effect": "Allow",
+          "Principal": {"RAM": "acs:ram::1000000000000001:root"}}], "Version": "1"}
+        policies: *pull
+      - name: acr-vendor
+        trustPolicy: {"Statement": [{"Action": "sts:AssumeRole", "Effect": "Allow",
+          "Principal": {"RAM": "acs:ram::1000000000000001:root"},
+          "Condition": {"StringEquals": {"sts:ExternalId": "vendor=7"}}}], "Version": "1"}
+      - name: acr-forbidden
+        trustPolicy: {"Statement": [{"Action": "sts:AssumeRole", "Effect": "Allow",
+          "Principal": {"RAM": "acs:ram::1000000000000001:root"}}], "Version": "1"}
+      - name: acr-refusing
+        trustPolicy: {"Statement": [
+          {"Action": "sts:AssumeRole", "Effect": "Allow", "Principal": {"RAM": "acs:ram::1000000000000001:root"}},
+          {"Action": "sts:AssumeRole", "Effect": "Deny", "Principal": {"RAM": "acs:ram::1000000000000001:user/hopper"}}
+          ], "Version": "1"}
 metadata: {account: "1000000000000001", region: cn-hangzhou, role: worker}
 instances:
   - id: cri-acme0000000000
@@ -81,10 +112,23 @@ instances:
     account: "1000000000000001"
     publicEndpoint: {enabled: false}
     authTakeover: true
+  - id: cri-cross000000000
+    name: cross
+    region: cn-hangzhou
+    account: "2000000000000002"
   - id: cri-beijing0000000
     name: north
     region: cn-beijing
     account: "1000000000000001"
+personal:
+  - account: "1000000000000001"
+    region: cn-hangzhou
+    users: [puller]
+    repositories:
+      - {name: "mine/*"}
+      - {name: "mine-open/*", public: true}
+  - {account: "1000000000000001", region: cn-beijing, kind: new}
+  - {account: "2000000000000002", region: cn-hangzhou, repositories: [{name: "theirs/*"}]}
 "#;
 
 pub(crate) static ISSUER: LazyLock<Issuer> =
@@ -180,13 +224,17 @@ impl Acs3 {
     }
 
     pub(crate) fn build(&self) -> CloudRequest {
+        self.at_path("/", "2018-12-01")
+    }
+
+    pub(crate) fn at_path(&self, path: &str, version: &str) -> CloudRequest {
         let mut headers = HeaderMap::new();
         let hash = acs3::sha256(self.body.as_bytes());
         let time = Timestamp::from_second(self.time.as_second()).unwrap().to_string();
         let mut fixed = vec![
             ("host", self.host.to_owned()),
             ("x-acs-action", self.action.to_owned()),
-            ("x-acs-version", "2018-12-01".to_owned()),
+            ("x-acs-version", version.to_owned()),
             ("x-acs-date", time),
             ("x-acs-signature-nonce", self.nonce.clone()),
             ("x-acs-content-sha256", hash.clone()),
@@ -206,7 +254,7 @@ impl Acs3 {
         let parameters = Parameters::parse(&[&query]).unwrap();
         let signed = Signed {
             method: self.method,
-            path: "/",
+            path,
             query: &parameters,
             headers: &canonical,
             payload_hash: &hash,
@@ -220,7 +268,7 @@ impl Acs3 {
         headers.insert("authorization", HeaderValue::from_str(&authorization).unwrap());
         let mut request = CloudRequest::new(Bytes::from(self.body));
         *request.method_mut() = self.method.parse().unwrap();
-        *request.uri_mut() = format!("https://{}/?{query}", self.host).parse().unwrap();
+        *request.uri_mut() = format!("https://{}{path}?{query}", self.host).parse().unwrap();
         *request.headers_mut() = headers;
         request
     }
