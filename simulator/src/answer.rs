@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 
 use crate::hosts::Product;
@@ -31,9 +31,9 @@ pub(crate) struct ApiError {
     pub(crate) code: Cow<'static, str>,
     pub(crate) message: Cow<'static, str>,
     /// Who was denied what; in the answer as `AccessDeniedDetail`.
-    pub(crate) denied: Option<Denied>,
+    pub(crate) denied: Option<Box<Denied>>,
     /// Headers of the answer beyond the usual ones.
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// Whether the fields begin with small letters, as those of the Personal Edition do.
     small_letters: bool,
 }
@@ -66,7 +66,7 @@ impl ApiError {
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
         let (code, message) = (code.into(), message.into());
-        Self { status, code, message, denied: None, headers: HeaderMap::new(), small_letters: false }
+        Self { status, code, message, denied: None, headers: Vec::new(), small_letters: false }
     }
 
     /// The same refusal in the form of the Personal Edition.
@@ -83,7 +83,7 @@ impl ApiError {
             let rate = format!("Limit:{limit},Remain:0,TimeLeft:{wait},Reset:1");
             for (name, value) in [("x-ratelimit-user-api", rate), ("x-acs-retry-after", wait.to_string())] {
                 if let Ok(value) = HeaderValue::from_str(&value) {
-                    error.headers.insert(HeaderName::from_static(name), value);
+                    error.headers.push((HeaderName::from_static(name), value));
                 }
             }
         }

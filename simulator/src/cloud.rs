@@ -350,7 +350,7 @@ impl Reply {
                 (token_service::JSON, token_service::error_body(&error.code, &error.message))
             }
         };
-        Self::of_api(error.status, error.headers.clone(), content_type, body, &error.code)
+        Self::of_api(error.status, error.headers.iter().cloned().collect(), content_type, body, &error.code)
     }
 
     fn of_metadata(answer: metadata::Answer) -> Self {

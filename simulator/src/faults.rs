@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -249,12 +249,12 @@ impl Disturbance {
             FaultEffect::Error { status, code, message, headers } => {
                 let message = message.clone().unwrap_or_else(|| "A fault was asked for.".to_owned());
                 let mut error = ApiError::new(status_code(*status), code.clone(), message);
-                error.headers = header_map(headers);
+                error.headers = well_formed(headers);
                 Replacement::Refusal(error)
             }
             FaultEffect::Throttle { code, time_left, headers } => {
                 let mut error = ApiError::throttled(code.clone(), 1, *time_left);
-                error.headers.extend(header_map(headers));
+                error.headers.extend(well_formed(headers));
                 Replacement::Refusal(error)
             }
             FaultEffect::IsSuccessFalse { code } => Replacement::IsSuccessFalse(code.clone()),
@@ -281,7 +281,7 @@ fn status_code(status: u16) -> StatusCode {
 }
 
 /// Headers that are not well formed are left out.
-fn header_map(headers: &BTreeMap<String, String>) -> HeaderMap {
+fn well_formed(headers: &BTreeMap<String, String>) -> Vec<(HeaderName, HeaderValue)> {
     headers.iter().filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?))).collect()
 }
 

@@ -57,12 +57,12 @@ pub(crate) fn assume_role_with_oidc(world: &mut World, call: &Call<'_>) -> Resul
     let decision = role.trust_policy.decide(Principal::Federated(provider_arn), &context);
     if decision != Decision::Allow {
         let mut error = oidc::refuse("AuthenticationFail.NoPermission", "There is no permission");
-        error.denied = Some(Denied {
+        error.denied = Some(Box::new(Denied {
             action: "sts:AssumeRole",
             explicit: decision == Decision::ExplicitDeny,
             policy_type: "AssumeRolePolicy",
             principal: None,
-        });
+        }));
         return Err(error);
     }
     let duration = duration.unwrap_or(DEFAULT_DURATION);

@@ -96,7 +96,7 @@ fn denied(world: &World, caller: &Caller, decision: Decision, policy_type: &'sta
         principal: Some(caller.denied_principal(&world.sealer)),
     };
     let mut error = not_authorized();
-    error.denied = Some(denied);
+    error.denied = Some(Box::new(denied));
     error
 }
 

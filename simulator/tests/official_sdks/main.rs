@@ -1,6 +1,8 @@
 //! The official SDKs from PyPI, unchanged and pinned, against the served cloud: every success that the product relies on,
 //! and the documented exception for each refusal.
 
+#![cfg(test)]
+
 mod environment;
 mod scene;
 
