@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::{Value, json};
 
+use crate::add_on_token::AddOnTokenRequest;
 use crate::answer::{ApiError, render};
 use crate::authentication::{Nonces, authenticate};
 use crate::call_log::{CallLog, CallRecord};
@@ -21,7 +22,7 @@ use crate::mutation::{Mutation, MutationError};
 use crate::operations::{Access, Call, Style};
 use crate::signing_key::SigningKey;
 use crate::world::World;
-use crate::{metadata, token_service};
+use crate::{add_on_token, metadata, token_service};
 
 /// A request to the cloud: an absolute URI whose host decides product and region.
 pub type CloudRequest = http::Request<Bytes>;
@@ -151,6 +152,11 @@ impl Cloud {
     /// Changes the cloud as someone in a console would.
     pub fn mutate(&mut self, mutation: Mutation) -> Result<(), MutationError> {
         self.world.mutate(mutation)
+    }
+
+    /// What ACK writes for an add-on: the content of `addon.token.config`, encrypted keys of the role or the object `error`.
+    pub fn add_on_token(&mut self, now: Timestamp, request: &AddOnTokenRequest) -> Value {
+        add_on_token::document(&mut self.world, now, request)
     }
 
     /// Carries out a request at a time (the true time; a clock fault may let the cloud think otherwise).

@@ -18,7 +18,7 @@ pub use policy::{
 };
 pub use quotas::Quotas;
 
-pub(crate) use check::trusts_machines;
+pub(crate) use check::{trusts_machines, trusts_service};
 pub(crate) use policy::{Decision, Principal, decide, wildcard};
 
 use std::path::PathBuf;

@@ -17,6 +17,7 @@
 //! # }
 //! ```
 
+mod add_on_token;
 mod answer;
 mod authentication;
 mod call_log;
@@ -44,6 +45,7 @@ mod sts;
 mod token_service;
 mod world;
 
+pub use add_on_token::AddOnTokenRequest;
 pub use call_log::CallRecord;
 pub use cloud::{Cloud, CloudRequest, CloudResponse, Outcome};
 pub use description::{Description, DescriptionError, Jwks};

@@ -40,6 +40,7 @@ Admin API (JSON; `run` prints its address as `admin`):
   POST   /faults       put one in force, answers {\"id\": N}
   DELETE /faults[/N]   end all, or one
   POST   /mutate       change the cloud
+  POST   /add-on-token what ACK writes into addon.token.config: {\"role\": \"acs:ram::…:role/…\"}
 
 A fault is {\"match\": {…}, \"times\": N, \"effect\": …}. Without `match` it is for every call,
 without `times` it stays until it is ended. `match` has product (sts, cr, metadata, dockerauth),

@@ -116,17 +116,17 @@ impl Sealer {
 
     /// The access key pair that belongs to a security token.
     fn pair(&self, security_token: String) -> SessionCredentials {
-        let derive = |purpose: &str| {
-            let text = format!("{purpose}:{security_token}");
-            let alphanumeric = STANDARD.encode(hmac::sign(&self.sha256, text.as_bytes()).as_ref());
-            alphanumeric.chars().filter(char::is_ascii_alphanumeric).collect::<String>()
-        };
-        let id: String = derive("access key id").chars().take(24).collect();
         SessionCredentials {
-            access_key_id: format!("STS.{id}"),
-            access_key_secret: derive("access key secret"),
+            access_key_id: format!("STS.{}", self.letters(&format!("access key id:{security_token}"), 24)),
+            access_key_secret: self.letters(&format!("access key secret:{security_token}"), 64),
             security_token,
         }
+    }
+
+    /// Up to so many letters and digits that follow from a name; there are 16 at least.
+    pub(crate) fn letters(&self, name: &str, longest: usize) -> String {
+        let text = STANDARD.encode(hmac::sign(&self.sha256, name.as_bytes()).as_ref());
+        text.chars().filter(char::is_ascii_alphanumeric).take(longest).collect()
     }
 
     /// The password of a login: base64 without padding, a colon, forty hexadecimal digits.

@@ -1,5 +1,6 @@
 //! The pure cloud, refusals first.
 
+mod add_on_token;
 mod assume_role;
 mod container_registry;
 mod faults;

@@ -109,19 +109,22 @@ const CODES: &[(&str, FailureKind)] = &[
 /// The trust policy's refusal and a provider that does not exist share one code.
 const NO_SUCH_PROVIDER: &str = "No such OIDC Provider";
 
-fn kind_of(received: &Received<'_>, code: &str, message: &str) -> FailureKind {
+/// What a code means; `status` decides for a code that nobody documents.
+pub(crate) fn kind_of_code(code: &str, status: StatusCode) -> FailureKind {
     let matches = |pattern: &str| match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
         (Some(end), _) => code.ends_with(end),
         (None, Some(start)) => code.starts_with(start),
         (None, None) => code == pattern,
     };
+    let found = CODES.iter().find(|(pattern, _)| matches(pattern));
+    found.map_or_else(|| kind_of_status(status), |(_, kind)| *kind)
+}
+
+fn kind_of(received: &Received<'_>, code: &str, message: &str) -> FailureKind {
     let kind = if code == "AuthenticationFail.NoPermission" && message.starts_with(NO_SUCH_PROVIDER) {
         FailureKind::NotFound
     } else {
-        CODES
-            .iter()
-            .find(|(pattern, _)| matches(pattern))
-            .map_or_else(|| kind_of_status(received.status), |(_, kind)| *kind)
+        kind_of_code(code, received.status)
     };
     let retry_after = received.retry_after();
     match kind {

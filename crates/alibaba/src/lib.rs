@@ -2,9 +2,10 @@
 //!
 //! [`Conversation`] holds all that is known about a call: which HTTP requests it takes, and what their answers
 //! mean. It has no clock, no randomness and no socket. [`Client`] carries conversations out over HTTP; it keeps
-//! no state but open connections and never retries.
+//! no state but open connections and never retries. [`decode_add_on_token`] reads what ACK hands over in a file.
 
 mod acs3;
+mod add_on_token;
 mod base_url;
 mod client;
 mod container_registry;
@@ -16,5 +17,6 @@ mod rpc;
 mod secret_member;
 mod sts;
 
+pub use add_on_token::{ADD_ON_TOKEN_MEMBER, AddOnToken, AddOnTokenFailure, decode_add_on_token};
 pub use client::{Client, ClientOptions, ClientSetupFailure};
 pub use conversation::{BODY_LIMIT_BYTES, Conversation, Stamp, Step, TransportFailure};

@@ -8,12 +8,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::{Listing, Shared};
+use crate::add_on_token::AddOnTokenRequest;
 use crate::faults::Fault;
 use crate::mutation::Mutation;
 
@@ -35,6 +37,7 @@ pub(super) async fn serve(
         .route("/faults", get(list_faults).post(add_fault).delete(clear_faults))
         .route("/faults/{id}", delete(clear_fault))
         .route("/mutate", post(mutate))
+        .route("/add-on-token", post(add_on_token))
         .route("/listing", get(list_addresses))
         .with_state(Admin { shared, listing: Arc::new(listing) });
     let serving = axum::serve(listener, router);
@@ -76,6 +79,12 @@ async fn mutate(State(admin): State<Admin>, body: Bytes) -> Response {
     read(&body, |mutation: Mutation| match admin.shared.cloud().mutate(mutation) {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => refuse(StatusCode::NOT_FOUND, &error.to_string()),
+    })
+}
+
+async fn add_on_token(State(admin): State<Admin>, body: Bytes) -> Response {
+    read(&body, |request: AddOnTokenRequest| {
+        Json(admin.shared.cloud().add_on_token(Timestamp::now(), &request)).into_response()
     })
 }
 

@@ -203,6 +203,7 @@ async fn the_admin_api_refuses_what_it_does_not_understand() {
         ("POST", "/faults", "", 400),
         ("POST", "/faults", r#"{"effect": {"explode": {}}}"#, 400),
         ("POST", "/mutate", r#"{"removeInstance": {}}"#, 400),
+        ("POST", "/add-on-token", "{}", 400),
         ("POST", "/mutate", r#"{"removeInstance": {"instance": "cri-unknown"}}"#, 404),
         ("DELETE", "/faults/7", "", 404),
         ("DELETE", "/faults/x", "", 400),
@@ -237,6 +238,10 @@ async fn the_admin_api_lists_calls_faults_and_addresses_and_changes_the_cloud() 
     assert_eq!(admin(&served, "POST", "/mutate", disable).await.0, 204);
     let (_, body) = send(&served, login(&served, "n2")).await.unwrap();
     assert_eq!(body["Code"], "InvalidAccessKeyId.Inactive");
+
+    let role = r#"{"role": "acs:ram::1000000000000001:role/AliyunCSManagedAcrRole"}"#;
+    let (status, document) = admin(&served, "POST", "/add-on-token", role).await;
+    assert!(status == 200 && document["security.token"].is_string(), "{document}");
 
     let (_, listing) = admin(&served, "GET", "/listing", "").await;
     assert_eq!(listing, serde_json::to_value(served.simulator.listing()).unwrap());

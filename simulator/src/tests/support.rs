@@ -56,6 +56,11 @@ accounts:
         policies:
           - {"Version": "1", "Statement": [{"Action": ["cr:GetAuthorizationToken", "cr:ListInstanceEndpoint",
             "cr:PullRepository"], "Resource": "*", "Effect": "Allow"}]}
+      - name: AliyunCSManagedAcrRole
+        trustPolicy: {"Statement": [{"Action": "sts:AssumeRole", "Effect": "Allow",
+          "Principal": {"Service": ["cs.aliyuncs.com"]}}], "Version": "1"}
+        policies:
+          - {"Version": "1", "Statement": [{"Action": "cr:*", "Resource": "*", "Effect": "Allow"}]}
       - name: worker
         trustPolicy: {"Statement": [{"Action": "sts:AssumeRole", "Effect": "Allow",
           "Principal": {"Service": "ecs.aliyuncs.com"}}], "Version": "1"}
