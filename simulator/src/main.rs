@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use acr_simulator::{
-    Description, DescriptionError, EXAMPLE, Event, Listing, Observer, Options, RegistryAuth, Simulator,
-    StartError,
+    Description, DescriptionError, EXAMPLE, Event, Listing, Observer, Options, PersonalRegistryAuth,
+    RegistryAuth, Simulator, StartError,
 };
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -217,7 +217,14 @@ fn announce(run: &Run, listing: &Listing) -> Result<(), Failure> {
         let RegistryAuth { instance, realm, service, issuer } = registry;
         format!("registry of {instance}: realm {realm}, service {service}, issuer {issuer}\n")
     });
-    let text: String = addresses.chain(["\n".to_owned()]).chain(registries).collect();
+    let personal = listing.personal_registries.iter().map(|registry| {
+        let PersonalRegistryAuth { region, hosts, realm, service, issuer } = registry;
+        let hosts = hosts.join(", ");
+        format!(
+            "Personal registry of {region} ({hosts}): realm {realm}, service {service}, issuer {issuer}\n"
+        )
+    });
+    let text: String = addresses.chain(["\n".to_owned()]).chain(registries).chain(personal).collect();
     print(&format!("{text}\nFor the ConfigMap acr-configuration:\n{endpoints}"))
 }
 

@@ -49,7 +49,7 @@ fn the_example_is_good() {
     let file = folder.path().join("cloud.yaml");
     std::fs::write(&file, program(&["example"]).stdout).unwrap();
     let output = program(&["check", file.to_str().unwrap()]);
-    assert!(text(&output.stdout).ends_with("cloud.yaml: good (1 accounts, 1 instances)\n"));
+    assert!(text(&output.stdout).ends_with("cloud.yaml: good (2 accounts, 1 instances)\n"));
 }
 
 #[test]

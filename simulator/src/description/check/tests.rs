@@ -39,6 +39,10 @@ instances:
   - {id: cri-1, name: a, region: cn-hangzhou, account: "2"}
   - {id: cri-1, name: a, region: cn-north-2-gov-1, account: "1"}
   - {id: acr-2, name: b, region: cn-hangzhou, account: "1"}
+personal:
+  - {account: "1", region: cn-hangzhou, users: [u, v]}
+  - {account: "1", region: cn-hangzhou}
+  - {account: "3", region: cn-nowhere}
 "#;
     assert_snapshot!(fault(text), @r#"
     the parts do not fit together:
@@ -54,6 +58,10 @@ instances:
       instance "cri-1": there is no account "2"
       instance "cri-1": there is no Container Registry in region "cn-north-2-gov-1"
       instance "acr-2": the id of an Enterprise Edition instance starts with cri-
+      personal edition "1 in cn-hangzhou" is given twice
+      personal edition "1 in cn-hangzhou": the account has no user "v"
+      personal edition "3 in cn-nowhere": there is no Container Registry in the region
+      personal edition "3 in cn-nowhere": there is no such account
     "#);
 }
 
@@ -79,7 +87,7 @@ fn an_empty_description_is_a_cloud_without_anything() {
 #[test]
 fn the_example_is_right_and_shows_every_field() {
     let description = Description::parse(crate::EXAMPLE).unwrap();
-    assert_eq!(description.accounts.len(), 1);
+    assert_eq!(description.accounts.len(), 2);
     for field in [
         "seed",
         "accounts",
@@ -110,6 +118,12 @@ fn the_example_is_right_and_shows_every_field() {
         "authTakeover",
         "repositories",
         "public",
+        "personal",
+        "kind",
+        "users",
+        "quotas",
+        "assumeRolePerMinute",
+        "registryPerSecond",
         "tokenService",
         "signingKeyFile",
         "caFile",
