@@ -9,6 +9,7 @@ mod mutations;
 mod personal;
 mod quotas;
 mod signatures;
+mod statements;
 mod sts;
 pub(crate) mod support;
 mod token_service;

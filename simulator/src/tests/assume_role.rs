@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 use super::support::*;
 use crate::{Cloud, CloudRequest, Mutation};
 
-const PULLER_OF_B: &str = "acs:ram::2000000000000002:role/acr-puller";
-const CROSS_INSTANCE: &str = "cri-cross000000000";
+pub(super) const PULLER_OF_B: &str = "acs:ram::2000000000000002:role/acr-puller";
+pub(super) const CROSS_INSTANCE: &str = "cri-cross000000000";
 
-fn hopper() -> Key {
+pub(super) fn hopper() -> Key {
     Key::new("LTAIhopper", "hopper-secret")
 }
 
 /// `AssumeRole` as form, with the role of account B that trusts the caller unless the test says otherwise.
-fn hop(key: &Key, seconds: i64, changes: &[(&str, &str)]) -> CloudRequest {
+pub(super) fn hop(key: &Key, seconds: i64, changes: &[(&str, &str)]) -> CloudRequest {
     let mut pairs = vec![
         ("Action", "AssumeRole"),
         ("Version", "2015-04-01"),
@@ -36,7 +36,7 @@ fn role_of_b(name: &str) -> String {
 }
 
 /// The role of the machine, as its metadata service hands it out.
-fn worker(cloud: &mut Cloud) -> Key {
+pub(super) fn worker(cloud: &mut Cloud) -> Key {
     let path = "http://100.100.100.200/latest/meta-data/ram/security-credentials/worker";
     let request = http::Request::get(path).body(bytes::Bytes::new()).unwrap();
     let (status, document) = ask(cloud, start(), request);

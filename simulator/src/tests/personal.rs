@@ -15,12 +15,12 @@ use crate::{Cloud, CloudRequest, Mutation, Outcome};
 
 const SERVICE: &str = "registry.aliyuncs.com:cn-hangzhou:26842";
 
-fn main_key() -> Key {
+pub(super) fn main_key() -> Key {
     Key::new("LTAImain", "main-secret")
 }
 
 /// `GET /tokens`, signed by ROA-HMAC-SHA1 after `change` has changed its headers.
-fn tokens_with(key: &Key, time: Timestamp, change: impl FnOnce(&mut HeaderMap)) -> CloudRequest {
+pub(super) fn tokens_with(key: &Key, time: Timestamp, change: impl FnOnce(&mut HeaderMap)) -> CloudRequest {
     let mut headers = HeaderMap::new();
     let mut set = |name: &'static str, value: &str| {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
@@ -46,7 +46,7 @@ fn tokens_with(key: &Key, time: Timestamp, change: impl FnOnce(&mut HeaderMap)) 
     request
 }
 
-fn tokens(key: &Key, seconds: i64) -> CloudRequest {
+pub(super) fn tokens(key: &Key, seconds: i64) -> CloudRequest {
     tokens_with(key, after(seconds), |_| {})
 }
 
