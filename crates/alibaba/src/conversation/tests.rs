@@ -8,6 +8,7 @@ mod answers;
 mod hostile;
 mod metadata;
 mod requests;
+mod statements;
 
 /// 2026-01-02T03:04:05Z.
 const NOW: UnixMillis = UnixMillis(1_767_323_045_000);

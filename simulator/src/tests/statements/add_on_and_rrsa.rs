@@ -63,7 +63,7 @@ mod section_7 {
         for member in ["access.key.id", "access.key.secret", "security.token"] {
             let bytes =
                 base64::engine::general_purpose::STANDARD.decode(document[member].as_str().unwrap()).unwrap();
-            assert!(bytes.len() >= 32 && bytes.len() % 16 == 0, "{member}");
+            assert!(bytes.len() >= 32 && bytes.len().is_multiple_of(16), "{member}");
         }
     }
 
