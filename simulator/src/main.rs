@@ -104,6 +104,9 @@ struct Run {
     /// Also write the public key of the token service into a file, for `auth.token.jwks` of the registry.
     #[arg(long, value_name = "FILE")]
     jwks: Option<PathBuf>,
+    /// Serve the root directory of the registries' file storage as a bucket of OSS: where they send clients for blobs.
+    #[arg(long, value_name = "FOLDER")]
+    bucket: Option<PathBuf>,
     /// Print nothing but the `endpoints` key for the ConfigMap acr-configuration.
     #[arg(long)]
     print_endpoints: bool,
@@ -182,6 +185,7 @@ fn serve(run: &Run) -> Result<(), Failure> {
         listen: run.listen.iter().cloned().collect::<BTreeMap<_, _>>(),
         admin: run.admin,
         folder: folder.unwrap_or_default(),
+        bucket: run.bucket.clone(),
         observer,
         ..Options::default()
     };
@@ -212,7 +216,9 @@ fn announce(run: &Run, listing: &Listing) -> Result<(), Failure> {
         return print(&endpoints);
     }
     let hosts = listing.hosts.iter().map(|served| (served.host.as_str(), &served.url));
-    let addresses = hosts.chain([("admin", &listing.admin)]).map(|(name, url)| format!("{name:<44} {url}\n"));
+    let others = [("bucket", listing.bucket.as_ref()), ("admin", Some(&listing.admin))];
+    let others = others.into_iter().filter_map(|(name, url)| Some((name, url?)));
+    let addresses = hosts.chain(others).map(|(name, url)| format!("{name:<44} {url}\n"));
     let registries = listing.registries.iter().map(|registry| {
         let RegistryAuth { instance, realm, service, issuer } = registry;
         format!("registry of {instance}: realm {realm}, service {service}, issuer {issuer}\n")

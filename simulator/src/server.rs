@@ -1,6 +1,7 @@
 //! The simulated cloud on loopback: one listener per host name of Alibaba Cloud, and the admin API.
 
 mod admin;
+mod bucket;
 mod edge;
 mod keys;
 mod listing;
@@ -36,6 +37,8 @@ pub struct Options {
     pub admin: Option<SocketAddr>,
     /// The folder that relative paths of the description start from.
     pub folder: PathBuf,
+    /// The root directory of the registries' file storage, to be served as a bucket of OSS; absent = no bucket.
+    pub bucket: Option<PathBuf>,
     /// The key of the token service; absent = the file that the description names, else a fresh key.
     pub signing_key: Option<Arc<SigningKey>>,
     /// Is told of every call and of every failure to get the keys of an issuer.
@@ -66,6 +69,7 @@ impl Default for Options {
             listen: BTreeMap::new(),
             admin: None,
             folder: PathBuf::from("."),
+            bucket: None,
             signing_key: None,
             observer: None,
         }
@@ -166,7 +170,13 @@ impl Simulator {
         }
         let admin = options.admin.unwrap_or_else(|| SocketAddr::new(options.address, 0));
         let (listener, bound) = bind(admin, "the admin API").await?;
-        let listing = Listing::new(&description, hosts, bound, jwks);
+        let mut listing = Listing::new(&description, hosts, bound, jwks);
+        if let Some(folder) = options.bucket {
+            let any_port = SocketAddr::new(options.address, 0);
+            let (listener, bound) = bind(any_port, "the bucket of OSS").await?;
+            listing.bucket = Some(format!("http://{bound}"));
+            tasks.spawn(bucket::serve(listener, folder, stopped.clone()));
+        }
         tasks.spawn(admin::serve(listener, shared.clone(), listing.clone(), stopped));
         Ok(Self { shared, stop, tasks, listing })
     }

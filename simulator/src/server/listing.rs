@@ -23,6 +23,9 @@ pub struct Listing {
     pub jwks: Jwks,
     /// The URL of the admin API.
     pub admin: String,
+    /// The URL of the bucket of OSS, where one is served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<String>,
 }
 
 /// A host name of Alibaba Cloud and the local URL that stands for it.
@@ -154,7 +157,7 @@ impl Listing {
                 })
             })
             .collect();
-        Self { hosts, registries, personal_registries, jwks, admin: format!("http://{admin}") }
+        Self { hosts, registries, personal_registries, jwks, admin: format!("http://{admin}"), bucket: None }
     }
 
     /// The local URL of a host name.

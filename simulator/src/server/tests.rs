@@ -278,6 +278,31 @@ async fn the_endpoints_for_the_config_map_name_every_product_once() {
 }
 
 #[tokio::test]
+async fn a_bucket_serves_blobs_to_who_sends_no_credential() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("docker/blobs")).unwrap();
+    std::fs::write(folder.path().join("docker/blobs/data"), "bytes of a layer").unwrap();
+    let bucket = Some(folder.path().to_owned());
+    let served = serve_with(|_, options| options.bucket = bucket).await;
+    let url = served.simulator.listing().bucket.clone().unwrap();
+    let get = |method: &str, path: &str, credential: Option<&str>| {
+        let request = http::Request::builder().method(method).uri(format!("{url}{path}"));
+        let request =
+            credential.into_iter().fold(request, |request, value| request.header("authorization", value));
+        fetch(request.body(Bytes::new()).unwrap())
+    };
+    assert_eq!(get("GET", "/docker/blobs/data", Some("Bearer x")).await.unwrap().0, 400);
+    assert_eq!(get("PUT", "/docker/blobs/data", None).await.unwrap().0, 405);
+    for path in ["/docker/blobs/other", "/docker/blobs", "/../data", "/"] {
+        let (status, body) = get("GET", path, None).await.unwrap();
+        assert!(status == 404 && body.as_str().unwrap().contains("<Code>NoSuchKey</Code>"), "{path}: {body}");
+    }
+    assert_eq!(get("GET", "//docker/blobs/data", None).await, Some((200, json!("bytes of a layer"))));
+    assert_eq!(get("HEAD", "/docker/blobs/data", None).await, Some((200, json!(""))));
+    assert_eq!(serve().await.simulator.listing().bucket, None);
+}
+
+#[tokio::test]
 async fn keys_of_an_issuer_are_fetched_when_a_token_needs_them() {
     // The issuer: a key set on a port that can be closed, behind a bearer token.
     let issuer = TcpListener::bind("127.0.0.1:0").await.unwrap();
