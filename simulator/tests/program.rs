@@ -59,6 +59,7 @@ fn it_announces_itself_and_ends_cleanly_when_interrupted() {
     std::fs::write(path("cloud.yaml"), acr_simulator::EXAMPLE).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_acr-simulator"))
         .args(["run", "cloud.yaml", "--print-endpoints", "--output", "listing.json", "--jwks", "jwks.json"])
+        .args(["--bucket", "."])
         .current_dir(folder.path())
         .stdout(Stdio::piped())
         .spawn()
@@ -75,6 +76,8 @@ fn it_announces_itself_and_ends_cleanly_when_interrupted() {
     let central = listing["hosts"].as_array().unwrap().iter().find(|host| host["host"] == "sts.aliyuncs.com");
     let url = central.unwrap()["url"].as_str().unwrap();
     assert!(endpoints.contains(&format!("    url: {url}")), "{endpoints:?}");
+    assert!(listing["bucket"].as_str().unwrap().starts_with("http://127.0.0.1:"), "{listing}");
+    assert_eq!(listing["personalRegistries"][0]["service"], "registry.aliyuncs.com:cn-hangzhou:26842");
     let jwks: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(path("jwks.json")).unwrap()).unwrap();
     assert_eq!(jwks, listing["jwks"]);

@@ -192,3 +192,51 @@ impl Listing {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_personal_registry_names_the_token_service_that_its_region_has() {
+        let editions = ["cn-shanghai", "cn-zhangjiakou", "cn-hangzhou", "ap-southeast-1", "cn-hangzhou"];
+        let personal: String = editions
+            .iter()
+            .enumerate()
+            .map(|(account, region)| format!("  - {{account: \"{account}\", region: {region}}}\n"))
+            .collect();
+        let accounts: String = (0..editions.len()).map(|id| format!("  - {{id: \"{id}\"}}\n")).collect();
+        let text = format!("accounts:\n{accounts}personal:\n{personal}");
+        let description = Description::parse(&text).unwrap();
+        let bound: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        // Every host has its name as its URL here, to be told apart.
+        let served =
+            |host: String| ServedHost { url: host.clone(), ..ServedHost::new(&description, &host, bound) };
+        let hosts = default_hosts(&description).into_iter().map(served).collect();
+        let listing = Listing::new(&description, hosts, bound, Jwks::default());
+        let found: Vec<(&str, &str, &str)> = listing
+            .personal_registries
+            .iter()
+            .map(|registry| (registry.region.as_str(), registry.realm.as_str(), registry.hosts[0].as_str()))
+            .collect();
+        let hangzhou = "dockerauth.cn-hangzhou.aliyuncs.com/auth";
+        assert_eq!(
+            found,
+            [
+                (
+                    "ap-southeast-1",
+                    "dockerauth.ap-southeast-1.aliyuncs.com/auth",
+                    "registry.ap-southeast-1.aliyuncs.com"
+                ),
+                ("cn-hangzhou", hangzhou, "registry.cn-hangzhou.aliyuncs.com"),
+                // The challenge of this region names the token service of another.
+                ("cn-shanghai", hangzhou, "registry.cn-shanghai.aliyuncs.com"),
+                (
+                    "cn-zhangjiakou",
+                    "dockerauth-cn-zhangjiakou.aliyuncs.com/auth",
+                    "registry.cn-zhangjiakou.aliyuncs.com"
+                ),
+            ]
+        );
+    }
+}
