@@ -199,15 +199,16 @@ mod tests {
 
     #[test]
     fn a_personal_registry_names_the_token_service_that_its_region_has() {
-        let editions = ["cn-shanghai", "cn-zhangjiakou", "cn-hangzhou", "ap-southeast-1", "cn-hangzhou"];
-        let personal: String = editions
-            .iter()
-            .enumerate()
-            .map(|(account, region)| format!("  - {{account: \"{account}\", region: {region}}}\n"))
-            .collect();
-        let accounts: String = (0..editions.len()).map(|id| format!("  - {{id: \"{id}\"}}\n")).collect();
-        let text = format!("accounts:\n{accounts}personal:\n{personal}");
-        let description = Description::parse(&text).unwrap();
+        let text = r#"
+accounts: [{id: "1"}, {id: "2"}]
+personal:
+  - {account: "1", region: cn-shanghai}
+  - {account: "1", region: cn-zhangjiakou}
+  - {account: "1", region: cn-hangzhou}
+  - {account: "1", region: ap-southeast-1}
+  - {account: "2", region: cn-hangzhou}
+"#;
+        let description = Description::parse(text).unwrap();
         let bound: SocketAddr = "127.0.0.1:1".parse().unwrap();
         // Every host has its name as its URL here, to be told apart.
         let served =
