@@ -3,9 +3,11 @@
 
 #![cfg(test)]
 
-use acr_alibaba::{Conversation, Stamp, Step, TransportFailure, decode_add_on_token};
+use acr_alibaba::{Client, ClientOptions, Conversation, Stamp, Step, TransportFailure, decode_add_on_token};
 use acr_credentials::{AccessKey, Answer, Call, CallFailure, FailureKind, Login, Reply, UnixMillis};
-use acr_simulator::{AddOnTokenRequest, Cloud, Description, Fault, Issuer, Mutation, Outcome};
+use acr_simulator::{
+    AddOnTokenRequest, Cloud, Description, Fault, Issuer, Mutation, Options, Outcome, Simulator,
+};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -310,4 +312,37 @@ fn an_add_on_token_of_the_managed_role_gives_logins_until_its_end() {
     assert!(token.key.id.expose_secret().starts_with("STS."));
     let login = site.login(enterprise(&token.key, "cri-acme0000000000"));
     assert_eq!(login.expires, token.expires);
+}
+
+#[tokio::test]
+async fn the_client_carries_the_same_calls_out_over_http() {
+    let simulator =
+        Simulator::start(Description::parse(DESCRIPTION).unwrap(), Options::default()).await.unwrap();
+    let client = Client::new(&ClientOptions { user_agent: "acr-credential-helper/test".into() }).unwrap();
+    let at = |host: &str| vec![simulator.listing().url(host).unwrap().to_owned()];
+    let served = |mut call: Call| {
+        match &mut call {
+            Call::AssumeRole { endpoints, .. } => *endpoints = at("sts.cn-hangzhou.aliyuncs.com"),
+            Call::GetAuthorizationToken { endpoints, .. }
+            | Call::PersonalAuthorizationToken { endpoints, .. } => {
+                *endpoints = at("cr.cn-hangzhou.aliyuncs.com");
+            }
+            other => unreachable!("{other:?}"),
+        }
+        client.carry_out(call, 0, std::time::Duration::from_secs(30))
+    };
+    let Ok(Reply::Credentials { key, .. }) = served(hop(&puller())).await.outcome else {
+        panic!("no session")
+    };
+    for call in [enterprise(&key, "cri-cross000000000"), personal(&puller())] {
+        let answer = served(call).await;
+        assert!(matches!(answer.outcome, Ok(Reply::Login(_))), "{answer:?}");
+        assert!(answer.cloud_time.is_some());
+    }
+    let refused = served(hop(&key)).await.outcome.unwrap_err();
+    assert_eq!(refused.kind, FailureKind::Denied, "{refused}");
+    let callers: Vec<Option<String>> = simulator.cloud().calls().map(|call| call.caller.clone()).collect();
+    let user = Some("acs:ram::1000000000000001:user/puller".to_owned());
+    let session = Some(format!("{PULLER_OF_B}/acr-credential-helper"));
+    assert_eq!(callers, [user.clone(), session.clone(), user, session]);
 }
