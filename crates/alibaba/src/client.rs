@@ -1,5 +1,7 @@
 //! Carrying conversations out over HTTP and HTTPS: sockets, clock, randomness and deadlines, and no decision.
 
+mod route;
+
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::time::{Instant, timeout_at};
 
+pub use self::route::ProxyRules;
+use self::route::Route;
 use crate::conversation::{BODY_LIMIT_BYTES, Conversation, Stamp, Step, TransportFailure};
 
 /// Long enough for the calls of one renewal to share a connection, shorter than any server keeps it.
@@ -53,14 +57,20 @@ pub enum ClientSetupFailure {
 /// redirect.
 #[derive(Clone, Debug)]
 pub struct Client {
-    cloud: Connections<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    metadata: Connections<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    cloud: Connections<HttpsConnector<Route>, Full<Bytes>>,
+    metadata: Connections<HttpsConnector<Route>, Full<Bytes>>,
     user_agent: HeaderValue,
 }
 
 impl Client {
-    /// A client that trusts the authorities that the system trusts.
+    /// A client that trusts the authorities that the system trusts and reaches every host straight.
     pub fn new(options: &ClientOptions) -> Result<Self, ClientSetupFailure> {
+        Self::with_proxy(options, ProxyRules::default())
+    }
+
+    /// The same client, whose requests to the cloud go through a proxy where the rules say so. Those to the metadata
+    /// service never do: it is on this machine.
+    pub fn with_proxy(options: &ClientOptions, rules: ProxyRules) -> Result<Self, ClientSetupFailure> {
         let user_agent = HeaderValue::from_str(&options.user_agent)
             .map_err(|_| ClientSetupFailure::UserAgent(options.user_agent.clone()))?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -70,8 +80,8 @@ impl Client {
             .map_err(ClientSetupFailure::Roots)?
             .with_no_client_auth();
         Ok(Self {
-            cloud: connections(tls.clone(), CONNECT_TIMEOUT),
-            metadata: connections(tls, METADATA_CONNECT_TIMEOUT),
+            cloud: connections(tls.clone(), CONNECT_TIMEOUT, rules),
+            metadata: connections(tls, METADATA_CONNECT_TIMEOUT, ProxyRules::default()),
             user_agent,
         })
     }
@@ -109,7 +119,8 @@ impl Client {
 fn connections(
     tls: rustls::ClientConfig,
     connect_timeout: Duration,
-) -> Connections<HttpsConnector<HttpConnector>, Full<Bytes>> {
+    rules: ProxyRules,
+) -> Connections<HttpsConnector<Route>, Full<Bytes>> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
@@ -119,11 +130,11 @@ fn connections(
     Connections::builder(TokioExecutor::new())
         .pool_idle_timeout(IDLE_CONNECTION)
         .pool_timer(TokioTimer::new())
-        .build(tls.wrap_connector(tcp))
+        .build(tls.wrap_connector(Route { tcp, rules }))
 }
 
 async fn exchange(
-    connections: &Connections<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    connections: &Connections<HttpsConnector<Route>, Full<Bytes>>,
     request: Request<Bytes>,
 ) -> Result<Response<Bytes>, TransportFailure> {
     let response = connections.request(request.map(Full::new)).await.map_err(|error| {
