@@ -276,7 +276,7 @@ impl Contract {
             self.calls.s4_started(process, call, threshold, truth)?;
         }
         if self.rest.is_resting() {
-            self.s5_nothing_is_written_at_rest(operation, truth)?;
+            self.s5_nothing_is_written_at_rest(process, operation, truth)?;
         }
         Ok(issue)
     }

@@ -373,6 +373,7 @@ impl Machine {
     /// A term begins with what the journal says, or without it.
     fn journal_opened(&mut self, now: Now, cold: bool) {
         self.cold = cold;
+        self.policy.cold = cold;
         // Others may have written since: the marks tell what is there.
         self.world.forget_trust();
         self.clock.remember(self.recorder.desired().cloud_offset_millis);

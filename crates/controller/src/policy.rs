@@ -12,6 +12,8 @@ pub struct Policy {
     pub asked: Option<Area>,
     /// What earlier configurations served.
     pub retiring: Vec<Area>,
+    /// The journal was lost: nobody knows which ServiceAccounts of a namespace with our pull secret were served.
+    pub cold: bool,
     /// Uninstall: whatever carries our mark is retiring.
     pub uninstalling: bool,
 }
@@ -78,7 +80,11 @@ impl Policy {
         }
         let retiring = match home {
             Standing::Foreign => false,
-            Standing::Served => self.retiring.iter().any(|area| serves(area, name, namespace) && named(area)),
+            // A label may hide by now that an area has served the namespace: who was served was seen.
+            Standing::Served => self.retiring.iter().any(|area| {
+                let seen = account.was_ours && area.names_namespace(name);
+                (seen || serves(area, name, namespace)) && named(area)
+            }),
             // Whose accounts were served is told by the areas that served the namespace; only where a label hides
             // which those were, by all that name it.
             Standing::Retiring if self.retires(name, namespace) => {
@@ -88,7 +94,7 @@ impl Policy {
             Standing::Retiring if namespace.left && !self.uninstalling => account.was_ours,
             Standing::Retiring => {
                 self.uninstalling_everything()
-                    || self.areas().any(|area| area.names_namespace(name) && named(area))
+                    || !self.cold && self.areas().any(|area| area.names_namespace(name) && named(area))
             }
         };
         if retiring { Standing::Retiring } else { Standing::Foreign }

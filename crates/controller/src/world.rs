@@ -22,10 +22,6 @@ pub struct World {
 
 /// A namespace, or what was seen of its contents before it was seen itself.
 #[derive(Debug, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "a namespace costs few bytes: independent flags, one byte each"
-)]
 pub struct Namespace {
     /// What was seen of the Namespace; `None` before that, and after it was deleted.
     pub seen: Option<Box<Seen>>,

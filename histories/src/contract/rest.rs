@@ -44,14 +44,24 @@ impl Contract {
     }
 
     /// S5: at rest only renewals are written, and what resists is tried again.
-    pub(super) fn s5_nothing_is_written_at_rest(&self, operation: &Operation, truth: Truth<'_>) -> Checked {
+    pub(super) fn s5_nothing_is_written_at_rest(
+        &self,
+        process: ProcessId,
+        operation: &Operation,
+        truth: Truth<'_>,
+    ) -> Checked {
+        // Before the cloud has told the time after a restart, the wall clock tells what is dead.
+        let deceived = self.known.get(&process).is_none_or(|known| !known.cloud_time_heard);
         let (namespace, reason) = match operation {
             Operation::PatchList { namespace, .. } | Operation::DeletePullSecret { namespace, .. } => {
                 (namespace, false)
             }
             Operation::ApplyPullSecret { namespace, .. } => {
                 // After the loss of the journal an apply may wait for what the Secret holds to die.
-                (namespace, self.cold || self.rest.answered || holds_a_dead_login(namespace, truth))
+                (
+                    namespace,
+                    deceived || self.cold || self.rest.answered || holds_a_dead_login(namespace, truth),
+                )
             }
             _ => return Ok(()),
         };

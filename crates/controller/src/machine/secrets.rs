@@ -375,6 +375,10 @@ impl Machine {
                     namespace.trust = None;
                 }
                 self.report_refusal(now, name, &group, "the pull secret", &refusal);
+                if seen != version {
+                    // What was seen while the operation was out is judged now.
+                    self.notice_tampering(now, name);
+                }
             }
             _ => {}
         }
