@@ -309,7 +309,9 @@ impl Judge<'_> {
         let earlier = self.published.journals.iter().flatten();
         self.considered.iter().chain(earlier).any(|wanted| {
             let claims = self.published.claims(wanted, self.namespace);
-            claims.get(slot).is_some_and(|claims| claims.iter().any(|claim| claim.fact == fact))
+            claims.get(slot).is_some_and(|claims| {
+                claims.iter().any(|claim| claim.fact == fact || self.is_blind(claim.fact, fact))
+            })
         })
     }
 
@@ -320,15 +322,17 @@ impl Judge<'_> {
         };
         let claims = self.claims(slot);
         let wanted: BTreeSet<Fact> = claims.iter().flatten().map(|claim| claim.fact).collect();
-        // Whoever was refused the domains cannot tell which of an entry's instances owns one.
-        let blind = |fact: &Fact| {
-            fact.identity == record.fact.identity && (!fact.may_list() || self.published.blind.contains(fact))
-        };
-        if !wanted.contains(&record.fact) && !wanted.iter().any(blind) && !self.may_own(record.fact) {
+        let blind = wanted.iter().any(|wanted| self.is_blind(*wanted, record.fact));
+        if !wanted.contains(&record.fact) && !blind && !self.may_own(record.fact) {
             let what = format!("it gets the login of {:?}; wanted is one of {wanted:?}", record.fact);
             return Err(self.broken(slot, &what));
         }
         Ok(*record)
+    }
+
+    /// Whoever was refused the domains cannot tell which of an entry's instances owns one.
+    fn is_blind(&self, wanted: Fact, given: Fact) -> bool {
+        wanted.identity == given.identity && (!wanted.may_list() || self.published.blind.contains(&wanted))
     }
 
     /// Whether an entry wants all domains of the instance: before they are known, the slots that it had are its own.
@@ -359,12 +363,8 @@ impl Judge<'_> {
             Some(record) => *record,
             None => self.wanted_login(slot, now)?,
         };
-        // What has expired itself may give way to what its own fact answered later, as after a long absence.
-        let both = earlier.is_some_and(|earlier| {
-            earlier.fact == record.fact
-                && earlier.expires <= self.issue.clock.latest
-                && earlier.expires <= record.expires
-        });
+        // What has expired itself is worth no more than what takes its place, as after a long absence.
+        let both = earlier.is_some_and(|earlier| earlier.expires <= self.issue.clock.latest);
         ensure(Rule::S1, record.expires >= self.issue.clock.earliest || both, || {
             self.broken(slot, "its login gives way to one that has expired").what
         })?;
