@@ -6,8 +6,8 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{Api, PatchParams};
 use serde_json::json;
 
-use crate::program;
 use crate::scene::{ACME_BY_KEY, PARTNER_BY_KEY, Scene};
+use crate::{control_plane, program, turn};
 
 #[tokio::test]
 async fn what_leaves_the_scope_is_detached_first_and_its_secret_deleted_last() {
@@ -111,7 +111,10 @@ async fn a_namespace_that_opts_out_by_its_label_is_cleaned() {
 
 #[tokio::test]
 async fn an_uninstall_refuses_while_the_lease_is_live_and_undoes_everything_afterwards() {
-    let mut scene = Scene::begin("gone").await;
+    // An uninstall takes the Secrets with our mark out of every namespace: it gets a cluster for itself.
+    let _turn = turn().await;
+    let control_plane = control_plane(&[]).await;
+    let mut scene = Scene::begin_on(&control_plane, "gone", |_| {}).await;
     let (space, outside) = (scene.create_space("shop").await, scene.create_space("outside").await);
     let theirs = json!([{ "name": PULL_SECRET }]);
     scene.create_account_with(&outside, "web", &theirs).await;
