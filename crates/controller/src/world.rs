@@ -1,16 +1,18 @@
 //! The world as the watches show it: a compact index of namespaces, their ServiceAccounts and pull secrets.
 
+mod account;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use acr_credentials::UnixMillis;
 
-use crate::list;
 use crate::names::{
     ADOPTED_ANNOTATION, DIGEST_ANNOTATION, EXPIRES_ANNOTATION, FIELD_MANAGER, MANAGED_BY, MANAGED_BY_LABEL,
 };
 use crate::observation::{AccountSeen, NamespaceSeen, PullSecretSeen, Watch};
 use crate::work::Work;
+pub use account::{Account, Guard};
 
 /// All that is known of the cluster, besides the configuration.
 #[derive(Debug, Default)]
@@ -52,35 +54,6 @@ pub struct Seen {
     pub terminating: bool,
     /// When it was created.
     pub created: UnixMillis,
-}
-
-/// A ServiceAccount.
-#[derive(Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "a ServiceAccount costs few bytes: independent flags, one byte each"
-)]
-pub struct Account {
-    /// Its name.
-    pub name: Box<str>,
-    /// The resourceVersion last seen.
-    pub version: u64,
-    /// Whether our name is in its list, as last seen.
-    pub attached: bool,
-    /// What its list looks like, as last seen.
-    shape: Shape,
-    /// Whether it opted out.
-    pub ignored: bool,
-    /// Whether it was to be attached or detached when last looked at: what leaves by a label is detached once.
-    pub was_ours: bool,
-    /// Whether it left the scope by a label, and is to be detached for that.
-    pub left: bool,
-    /// Whether it waits in a queue.
-    pub queued: bool,
-    /// Whether it was seen since the last list of ServiceAccounts was started.
-    shown: bool,
-    /// What is under way; freed when the ServiceAccount is at rest.
-    pub work: Option<Box<Work>>,
 }
 
 /// The Secret of the pull secret's name, metadata only.
@@ -300,30 +273,14 @@ impl World {
     /// A ServiceAccount as it is now. Says whether our name was taken out of its list since it was last seen.
     pub fn see_account(&mut self, seen: AccountSeen) -> (Arc<str>, bool) {
         let AccountSeen { namespace, name, resource_version, ignored, list } = seen;
-        let attached = list::place_of_ours(list.as_deref()).is_some();
         let home = self.entry(&namespace);
         let at = home.accounts.binary_search_by(|account| (*account.name).cmp(&name));
-        let (at, known) = match at {
-            Ok(at) => (at, true),
-            Err(at) => {
-                home.accounts.insert(at, Account::new(name.into_boxed_str()));
-                (at, false)
-            }
-        };
-        let mut removed = false;
-        if let Some(account) = home.accounts.get_mut(at) {
-            removed = known && account.attached && !attached;
-            account.version = resource_version;
-            account.attached = attached;
-            account.shape = Shape::of(list.as_deref());
-            account.ignored = ignored;
-            account.shown = true;
-            if let Some(work) = &mut account.work {
-                work.seen(resource_version);
-            }
-            // The list is kept only while a write is wanted; whoever looks at the account next decides.
-            account.keep_list(list);
-        }
+        let at = at.unwrap_or_else(|at| {
+            home.accounts.insert(at, Account::new(name.into_boxed_str()));
+            at
+        });
+        let account = home.accounts.get_mut(at);
+        let removed = account.is_some_and(|account| account.see(resource_version, ignored, list));
         (self.name(&namespace).unwrap_or_else(|| Arc::from(namespace)), removed)
     }
 
@@ -384,72 +341,6 @@ impl World {
             }
         }
     }
-}
-
-impl Account {
-    fn new(name: Box<str>) -> Self {
-        Self {
-            name,
-            version: 0,
-            attached: false,
-            shape: Shape::Absent,
-            ignored: false,
-            was_ours: false,
-            left: false,
-            queued: false,
-            shown: false,
-            work: None,
-        }
-    }
-
-    /// Keeps the list as it was just seen, in the work that will need it.
-    pub fn keep_list(&mut self, list: Option<String>) {
-        let kept = list.filter(|_| self.shape == Shape::Other).map(String::into_boxed_str);
-        if kept.is_some() || self.work.is_some() {
-            self.work.get_or_insert_default().list = kept;
-        }
-    }
-
-    /// What a patch of the list can be guarded with.
-    pub fn guard(&self) -> Guard<'_> {
-        match self.work.as_ref().and_then(|work| work.list.as_deref()) {
-            Some(list) => Guard::List(list),
-            None => match self.shape {
-                Shape::Absent => Guard::Absent,
-                Shape::OnlyOurs => Guard::List(list::ONLY_OURS),
-                Shape::Other => Guard::Unknown,
-            },
-        }
-    }
-}
-
-/// The lists that need not be kept to be known exactly, and all others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
-    Absent,
-    OnlyOurs,
-    Other,
-}
-
-impl Shape {
-    fn of(list: Option<&str>) -> Self {
-        match list {
-            None => Self::Absent,
-            Some(list::ONLY_OURS) => Self::OnlyOurs,
-            Some(_) => Self::Other,
-        }
-    }
-}
-
-/// What is known of a list when it is to be patched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Guard<'a> {
-    /// The field is absent.
-    Absent,
-    /// The list, exactly.
-    List(&'a str),
-    /// It was not kept: the ServiceAccount has to be read first.
-    Unknown,
 }
 
 fn parse_time(text: &str) -> Option<UnixMillis> {

@@ -1,10 +1,11 @@
 //! The pump and the way of operations to the servers and of answers back.
 
 use acr_controller::observation::{Answer, Observation, Refusal};
-use acr_controller::operation::{Class, Operation, OperationId, Precondition};
+use acr_controller::operation::{Class, Operation, OperationId};
 use acr_controller::status::Outcome;
-use acr_credentials::{CallFailure, FailureKind, Login, Reply, UnixMillis};
+use acr_credentials::{CallFailure, FailureKind};
 
+use super::faults::is_write;
 use super::{Event, Flight, History, trace};
 use crate::api_server::{Effect, List, Right};
 use crate::contract::{Checked, ProcessId, Rule, Violation};
@@ -257,51 +258,6 @@ impl History<'_> {
         Ok((answer, 0))
     }
 
-    /// A deliberate fault in how operations are carried out.
-    fn transform(&self, operation: &Operation) -> Option<Operation> {
-        match (self.options.fault?, operation) {
-            (Fault::NoGuard, Operation::PatchList { namespace, name, change, .. }) => {
-                let account = self.server.accounts().get(&(namespace.clone(), name.clone()))?;
-                Some(Operation::PatchList {
-                    namespace: namespace.clone(),
-                    name: name.clone(),
-                    observed: account.list.json(),
-                    change: *change,
-                })
-            }
-            (
-                Fault::StaleObservationTrusted,
-                Operation::ApplyPullSecret { namespace, payload, adopted, .. },
-            ) => {
-                let secret = self.server.pull_secrets().get(namespace);
-                let precondition = secret.map_or(Precondition::Absent, |secret| Precondition::Exactly {
-                    uid: secret.uid.clone(),
-                    resource_version: secret.resource_version,
-                });
-                let (payload, adopted) = (payload.clone(), *adopted);
-                Some(Operation::ApplyPullSecret {
-                    namespace: namespace.clone(),
-                    precondition,
-                    payload,
-                    adopted,
-                })
-            }
-            (Fault::DeleteWithoutUid, Operation::DeletePullSecret { namespace, .. }) => {
-                let secret = self.server.pull_secrets().get(namespace)?;
-                Some(Operation::DeletePullSecret {
-                    namespace: namespace.clone(),
-                    uid: secret.uid.clone(),
-                    resource_version: secret.resource_version,
-                })
-            }
-            (Fault::JournalNotWritten, Operation::WriteJournal { .. }) => {
-                // A write that changes nothing stands for one that never happens.
-                Some(Operation::ReadJournal)
-            }
-            _ => None,
-        }
-    }
-
     pub(super) fn reply(&mut self, ticket: u64, answer: Answer) -> Checked {
         let Some(mut flight) = self.flights.remove(&ticket) else { return Ok(()) };
         let id = flight.process;
@@ -343,132 +299,6 @@ impl History<'_> {
         }
         self.pump(id)
     }
-
-    /// A deliberate fault in what an answer is taken for.
-    fn falsify(&mut self, flight: &Flight, answer: Answer) -> Answer {
-        match (self.options.fault, answer) {
-            (Some(Fault::PublishOnFailure), Answer::Cloud(mut answer)) => {
-                let login = flight.operation.label() == "GetAuthorizationToken";
-                if login && answer.outcome.is_err() {
-                    let expires = self.cloud_time().plus_millis(3_600_000);
-                    let (username, password) = (String::new(), String::new().into());
-                    answer.outcome = Ok(Reply::Login(Login { username, password, expires }));
-                }
-                Answer::Cloud(answer)
-            }
-            (Some(Fault::SecondsForMilliseconds), Answer::Cloud(mut answer)) => {
-                if let Ok(Reply::Login(login)) = &mut answer.outcome {
-                    login.expires = UnixMillis(login.expires.0 / 1_000);
-                }
-                Answer::Cloud(answer)
-            }
-            (Some(Fault::JournalNotWritten), Answer::Journal(journal))
-                if matches!(flight.operation, Operation::WriteJournal { .. }) =>
-            {
-                let resource_version = journal.map_or(1, |journal| journal.resource_version);
-                Answer::Done { resource_version, uid: None }
-            }
-            (Some(Fault::LeaseAlwaysGranted), Answer::Refused(refusal)) => match &flight.operation {
-                Operation::WriteLease(write) => {
-                    let (uid, resource_version) = write.replaces.clone().unwrap_or_default();
-                    Answer::Lease(Some(acr_controller::observation::LeaseSeen {
-                        uid,
-                        resource_version,
-                        holder: write.holder.clone(),
-                        duration_seconds: write.duration_seconds,
-                        transitions: write.transitions,
-                    }))
-                }
-                _ => Answer::Refused(refusal),
-            },
-            (
-                Some(Fault::RefusalTakenForDone),
-                Answer::Refused(
-                    Refusal::RefusedByPolicy { .. } | Refusal::Quota { .. } | Refusal::NoRight { .. },
-                ),
-            ) if is_write(&flight.operation) => Answer::Done { resource_version: 0, uid: None },
-            (_, answer) => answer,
-        }
-    }
-
-    fn note_effect(&mut self, flight: &Flight, answer: &Answer, effect: &Effect) {
-        let late = if flight.replied { " late" } else { "" };
-        match effect {
-            Effect::List { namespace, name, after, .. } => {
-                let attaches = flight.operation.label() == "attach";
-                self.coverage.note(if attaches { Happening::Attached } else { Happening::Detached });
-                self.log("server", || format!("{namespace}/{name} holds {:?}{late}", after.json()));
-                let key = (namespace.clone(), name.clone());
-                if attaches && self.list_fights.contains(&key) {
-                    let wait = self.delays.spread(20, 2_000);
-                    self.schedule(wait, Event::TakeOut(key));
-                }
-            }
-            Effect::Applied { namespace, before, .. } => {
-                let happening = match before.as_deref().map(|before| before.standing) {
-                    None => Happening::SecretCreated,
-                    Some(crate::api_server::Standing::Foreign) => Happening::Adopted,
-                    Some(_) => Happening::SecretRewritten,
-                };
-                self.coverage.note(happening);
-                if self.secret_fights.contains(namespace) {
-                    let wait = self.delays.spread(20, 2_000);
-                    self.schedule(wait, Event::Overwrite(namespace.clone()));
-                }
-            }
-            Effect::Deleted { .. } => self.coverage.note(Happening::SecretDeleted),
-            Effect::JournalWritten => self.coverage.note(Happening::JournalWritten),
-            Effect::LeaseWritten => {
-                if matches!(&flight.operation, Operation::WriteLease(write) if write.acquired) {
-                    self.coverage.note(Happening::LeaseTaken);
-                    if self.processes.len() > 1 {
-                        self.coverage.note(Happening::TookOver);
-                    }
-                }
-            }
-            Effect::Nothing | Effect::JournalDeleted | Effect::LeaseDeleted => {}
-        }
-        match answer {
-            Answer::ForeignSecret(_) => self.coverage.note(Happening::ForeignSecretRead),
-            Answer::Refused(refusal) => self.coverage.note(match refusal {
-                Refusal::LostRace => Happening::LostRace,
-                Refusal::RefusedByPolicy { .. } => Happening::RefusedByPolicy,
-                Refusal::NoRight { .. } => Happening::NoRight,
-                Refusal::Quota { .. } => Happening::Quota,
-                Refusal::Terminating => Happening::Terminating,
-                Refusal::Gone => Happening::Gone,
-                Refusal::Throttled { .. } => Happening::Throttled,
-                Refusal::Unknown { .. } => return,
-            }),
-            _ => {}
-        }
-    }
-
-    fn note_call(&mut self, answer: &acr_credentials::Answer) {
-        let happening = match &answer.outcome {
-            Ok(Reply::Login(_)) => Happening::LoginAnswered,
-            Ok(_) => return,
-            Err(failure) => match failure.kind {
-                FailureKind::Unreachable => Happening::CloudUnreachable,
-                FailureKind::NoAnswer => Happening::CloudSilent,
-                FailureKind::Throttled { .. } => Happening::CloudThrottled,
-                FailureKind::CredentialsRefused => Happening::CloudRefusedCredentials,
-                FailureKind::ClockSkew => Happening::CloudClockSkew,
-                FailureKind::Denied => Happening::CloudDenied,
-                FailureKind::NotFound => Happening::CloudNotFound,
-                FailureKind::InvalidRequest | FailureKind::Server => Happening::CloudFailed,
-                FailureKind::Malformed => Happening::CloudMalformed,
-            },
-        };
-        self.coverage.note(happening);
-    }
-}
-
-fn is_write(operation: &Operation) -> bool {
-    matches!(
-        operation,
-        Operation::PatchList { .. } | Operation::ApplyPullSecret { .. } | Operation::DeletePullSecret { .. }
-    )
 }
 
 /// What a process is told of an operation of which nothing is known.

@@ -116,21 +116,41 @@ impl Lines {
         let settings = surroundings.settings;
         let given = entry.region.as_deref().or(settings.region.as_deref()).or(surroundings.local_region);
         let Some(region) = given else {
+            // Nothing is asked for them yet, but what an earlier configuration published for their slots is carried on.
             let region = self.want(Question::Region { endpoints: metadata(configuration, entry) });
-            self.draw_without_region(place, entry, ids, region);
+            self.draw_lines(place, entry, ids, "", &[], &KeySource::Fact(region));
             return;
         };
         let source = self.source(configuration, settings, entry, region);
         let Some(source) = source else { return };
         let registry = endpoints(Product::Cr, region, entry.endpoint, &configuration.endpoints);
+        for (login, domains) in self.draw_lines(place, entry, ids, region, &registry, &source) {
+            let companion = Some(self.want(login));
+            // With several instances they decide which of them is given a domain.
+            let only_compared = entry.domains.is_some() && ids.len() == 1;
+            self.wanted.push(Wanted { question: domains, companion, only_compared });
+        }
+    }
+
+    /// Draws a line for each instance of an entry, and says its two questions: login and domains.
+    fn draw_lines(
+        &mut self,
+        place: usize,
+        entry: &Entry,
+        ids: &[String],
+        region: &str,
+        registry: &[String],
+        source: &KeySource,
+    ) -> Vec<(Question, Question)> {
+        let mut questions = Vec::new();
         for (nth, instance) in ids.iter().enumerate() {
             let login = Question::Login {
-                endpoints: registry.clone(),
+                endpoints: registry.to_vec(),
                 instance: instance.clone(),
                 key: source.clone(),
             };
             let domains = Question::Endpoints {
-                endpoints: registry.clone(),
+                endpoints: registry.to_vec(),
                 instance: instance.clone(),
                 key: source.clone(),
             };
@@ -144,32 +164,9 @@ impl Lines {
                 login: login.key(),
                 endpoints: domains.key(),
             });
-            let companion = Some(login.key());
-            self.want(login);
-            // With several instances they decide which of them is given a domain.
-            let only_compared = entry.domains.is_some() && ids.len() == 1;
-            self.wanted.push(Wanted { question: domains, companion, only_compared });
+            questions.push((login, domains));
         }
-    }
-
-    /// Lines of an entry whose region is not known yet: nothing is asked for them, but what an earlier configuration
-    /// published for their slots is carried on.
-    fn draw_without_region(&mut self, place: usize, entry: &Entry, ids: &[String], region: FactKey) {
-        for (nth, instance) in ids.iter().enumerate() {
-            let (instance, key) = (instance.clone(), KeySource::Fact(region));
-            let login = Question::Login { endpoints: vec![], instance: instance.clone(), key: key.clone() };
-            let domains = Question::Endpoints { endpoints: vec![], instance: instance.clone(), key };
-            let ordinal = self.ordinal("", &instance);
-            self.drawn.push(Line {
-                key: LineKey { region: String::new(), instance, ordinal },
-                place,
-                index: entry.index,
-                domains: entry.domains.clone(),
-                first: nth == 0,
-                login: login.key(),
-                endpoints: domains.key(),
-            });
-        }
+        questions
     }
 
     fn ordinal(&self, region: &str, instance: &str) -> usize {

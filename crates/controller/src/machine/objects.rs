@@ -28,6 +28,14 @@ pub(super) enum Need {
     Detach,
 }
 
+/// How a ServiceAccount stands, and its namespace, and what follows.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    need: Need,
+    standing: Standing,
+    home: Standing,
+}
+
 /// The group of findings of a ServiceAccount.
 fn account_group(namespace: &str, name: &str) -> String {
     format!("namespace/{namespace}/account/{name}")
@@ -110,26 +118,29 @@ impl Machine {
         })
     }
 
-    fn account_need(&self, namespace: &str, name: &str) -> (Need, Standing) {
-        let Some(home) = self.world.namespace(namespace) else { return (Need::Nothing, Standing::Foreign) };
-        let Some(account) = home.account(name) else { return (Need::Nothing, Standing::Foreign) };
-        let standing = self.policy.account(self.policy.namespace(namespace, home), namespace, home, account);
+    /// How a ServiceAccount stands; nothing is to be done for one that is not known.
+    fn look(&self, namespace: &str, name: &str) -> Look {
+        let nothing = Look { need: Need::Nothing, standing: Standing::Foreign, home: Standing::Foreign };
+        let Some(home) = self.world.namespace(namespace) else { return nothing };
+        let Some(account) = home.account(name) else { return nothing };
+        let stands = self.policy.namespace(namespace, home);
+        let standing = self.policy.account(stands, namespace, home, account);
         let need = match standing {
             Standing::Served if !account.attached => Need::Attach,
             Standing::Retiring if account.attached && self.world.listed() => Need::Detach,
             Standing::Served | Standing::Retiring | Standing::Foreign => Need::Nothing,
         };
-        (need, standing)
+        Look { need, standing, home: stands }
     }
 
     /// A watch showed a ServiceAccount; `removed` says that our name was in its list before and is not any more.
     pub(super) fn account_seen(&mut self, now: Now, namespace: &Arc<str>, name: &str, removed: bool) {
-        if removed && self.account_need(namespace, name).0 == Need::Attach {
+        let look = self.look(namespace, name);
+        if removed && look.need == Need::Attach {
             self.entry_removed(now, namespace, name);
         }
-        self.touch_account(now, namespace, name);
-        let home = self.world.namespace(namespace);
-        if removed || home.is_some_and(|home| self.policy.namespace(namespace, home) == Standing::Retiring) {
+        self.see_to_account(now, namespace, name, look);
+        if removed || look.home == Standing::Retiring {
             // The last one to be detached frees the pull secret to go.
             self.touch_secret(now, namespace);
         }
@@ -162,35 +173,33 @@ impl Machine {
         }
     }
 
-    /// Looks at a ServiceAccount: queues it, has it come back later, or frees what was kept for it.
+    /// Looks at a ServiceAccount, and sees to it.
     pub(super) fn touch_account(&mut self, now: Now, namespace: &Arc<str>, name: &str) {
+        self.see_to_account(now, namespace, name, self.look(namespace, name));
+    }
+
+    /// Queues a ServiceAccount, has it come back later, or frees what was kept for it.
+    fn see_to_account(&mut self, now: Now, namespace: &Arc<str>, name: &str, look: Look) {
         if self.recorder.durable().is_none() {
             return;
         }
-        let (mut need, standing) = self.account_need(namespace, name);
-        let home_foreign = self
-            .world
-            .namespace(namespace)
-            .is_none_or(|home| self.policy.namespace(namespace, home) == Standing::Foreign);
+        let listed = self.world.listed();
         let Some(account) = self.world.namespace_mut(namespace).and_then(|home| home.account_mut(name))
         else {
             return;
         };
-        if standing == Standing::Foreign && account.was_ours && account.ignored && !home_foreign {
+        let Look { mut need, standing, home } = look;
+        let foreign = standing == Standing::Foreign;
+        if foreign && account.was_ours && account.ignored && home != Standing::Foreign {
             account.left = true;
         }
-        let served = standing == Standing::Served;
-        account.was_ours = standing != Standing::Foreign;
+        account.was_ours = !foreign;
         // What we wrote before the opt-out was seen may only show later.
         let pending = account.work.as_ref().is_some_and(|work| work.pending(now.mono));
-        account.left &= (account.attached || pending) && !served;
-        if account.left && account.attached && need == Need::Nothing && self.world.listed() {
+        account.left &= (account.attached || pending) && standing != Standing::Served;
+        if account.left && account.attached && need == Need::Nothing && listed {
             need = Need::Detach;
         }
-        let Some(account) = self.world.namespace_mut(namespace).and_then(|home| home.account_mut(name))
-        else {
-            return;
-        };
         if need == Need::Nothing {
             if let Some(work) = &mut account.work {
                 work.list = None;
@@ -241,7 +250,7 @@ impl Machine {
         namespace: &Arc<str>,
         name: Box<str>,
     ) -> Option<(Flight, Operation)> {
-        let need = self.account_need(namespace, &name).0;
+        let need = self.look(namespace, &name).need;
         let account = self.world.namespace_mut(namespace)?.account_mut(&name)?;
         account.queued = false;
         let free = account.work.as_ref().is_none_or(|work| work.free(now.mono));
