@@ -9,6 +9,8 @@ use serde::Deserialize;
 const ON_THE_TEST_BED: [&str; 3] = ["acr-testbed", "acr-end-to-end", "xtask"];
 /// Tests of other packages that do so too: package and target.
 const MORE_ON_THE_TEST_BED: [(&str, &str); 1] = [("acr-histories", "model_agrees")];
+/// The tests that run the official SDKs, which are written in Python: package and target.
+const WITH_PYTHON: (&str, &str) = ("acr-simulator", "official_sdks");
 
 /// What a test binary needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub(super) enum Kind {
     Alone,
     /// The servers of the test bed.
     OnTheTestBed,
+    /// Python, and the official SDKs of Alibaba Cloud from its package index.
+    WithPython,
 }
 
 /// An executable.
@@ -36,7 +40,11 @@ impl Binary {
         let package = self.package.as_str();
         let on_the_test_bed = ON_THE_TEST_BED.contains(&package)
             || MORE_ON_THE_TEST_BED.contains(&(package, self.target.as_str()));
-        if on_the_test_bed { Kind::OnTheTestBed } else { Kind::Alone }
+        match (package, self.target.as_str()) {
+            WITH_PYTHON => Kind::WithPython,
+            _ if on_the_test_bed => Kind::OnTheTestBed,
+            _ => Kind::Alone,
+        }
     }
 
     /// Package and target, as people know them.
@@ -171,6 +179,9 @@ mod tests {
         let titles = |kind| built.tests(kind).iter().map(|binary| binary.title()).collect::<Vec<_>>();
         assert_eq!(titles(Kind::Alone), ["acr-a", "acr-histories (seeds)"]);
         assert_eq!(titles(Kind::OnTheTestBed), ["acr-histories (model_agrees)", "xtask (program xtask)"]);
+        assert_eq!(titles(Kind::WithPython), Vec::<String>::new());
+        built.learn(&TEST_OF_HISTORIES.replace("TARGET", "official_sdks").replace("histories", "simulator"));
+        assert_eq!(built.tests(Kind::WithPython).len(), 1);
         assert_eq!(built.program("xtask"), Some(Path::new("/w/target/debug/xtask")));
         assert_eq!(built.program("acr_a"), None);
     }
