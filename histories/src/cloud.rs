@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 pub use trouble::{Trouble, effects};
 
-use crate::estate::{self, Fact, Identity, Instance, KeyPair};
+use crate::estate::{self, Fact, Identity, Instance, KeyPair, PERSONAL};
 use crate::random::Random;
 
 /// A login that the cloud handed out.
@@ -182,11 +182,13 @@ impl CloudSide {
             | Call::GetAuthorizationToken { instance, key, .. } => {
                 Some(Fact { instance: Instance::of(instance)?.id, identity: self.identity(key)? })
             }
+            Call::PersonalAuthorizationToken { key, .. } => {
+                Some(Fact { instance: PERSONAL.id, identity: self.identity(key)? })
+            }
             Call::Region { .. }
             | Call::WorkerRole { .. }
             | Call::AssumeRoleWithOidc { .. }
-            | Call::AssumeRole { .. }
-            | Call::PersonalAuthorizationToken { .. } => None,
+            | Call::AssumeRole { .. } => None,
         }
     }
 
@@ -206,7 +208,15 @@ impl CloudSide {
             (Call::AssumeRoleWithOidc { .. }, Ok(Reply::Credentials { key, .. })) => {
                 self.sessions.insert(key.id.expose_secret().to_owned(), Identity::Rrsa);
             }
-            (Call::GetAuthorizationToken { .. }, Ok(Reply::Login(login))) => {
+            (Call::AssumeRole { key: asker, .. }, Ok(Reply::Credentials { key, .. })) => {
+                if let Some(identity) = self.identity(asker).and_then(Identity::hop) {
+                    self.sessions.insert(key.id.expose_secret().to_owned(), identity);
+                }
+            }
+            (
+                Call::GetAuthorizationToken { .. } | Call::PersonalAuthorizationToken { .. },
+                Ok(Reply::Login(login)),
+            ) => {
                 if let Some(fact) = self.fact(call) {
                     let record = LoginRecord { fact, serial: self.serial, expires: login.expires };
                     self.logins.insert(login.password.expose_secret().to_owned(), record);

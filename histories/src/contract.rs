@@ -90,7 +90,11 @@ impl Object {
             Operation::ReadLease | Operation::WriteLease(_) | Operation::DeleteLease { .. } => Self::Lease,
             Operation::ReadTokenFile => Self::TokenFile,
             Operation::RequestToken { .. } => Self::Token,
-            Operation::Ask { .. } | Operation::Report(_) => return None,
+            // Several facts may look for keys that the cluster hands over at once.
+            Operation::ReadRegisteredKey
+            | Operation::ReadAddOnToken
+            | Operation::Ask { .. }
+            | Operation::Report(_) => return None,
         })
     }
 }

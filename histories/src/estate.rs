@@ -10,6 +10,8 @@ pub const ACCOUNT: &str = "1234567890123456";
 pub const HOME_REGION: &str = "cn-hangzhou";
 /// The role that RRSA assumes.
 pub const RRSA_ROLE: &str = "acs:ram::1234567890123456:role/rrsa-puller";
+/// The role that some identities assume after their own.
+pub const HOP_ROLE: &str = "acs:ram::1234567890123456:role/hop-puller";
 /// A role that does not exist.
 pub const MISSING_ROLE: &str = "acs:ram::1234567890123456:role/no-such-role";
 /// The OIDC provider of the cluster.
@@ -52,22 +54,41 @@ pub const INSTANCES: [Instance; 4] = [
     Instance { id: "cri-lostinstance04", name: "lost", region: HOME_REGION, custom: &[], exists: false },
 ];
 
+/// The Personal Edition of the home region.
+pub const PERSONAL: Instance =
+    Instance { id: "personal/cn-hangzhou", name: "personal", region: HOME_REGION, custom: &[], exists: true };
+
 impl Instance {
     /// Its domain on the internet.
     pub fn public_host(&self) -> String {
+        if *self == PERSONAL {
+            return format!("registry.{}.aliyuncs.com", self.region);
+        }
         format!("{}-registry.{}.cr.aliyuncs.com", self.name, self.region)
     }
 
     /// Its domain inside VPCs.
     pub fn vpc_host(&self) -> String {
+        if *self == PERSONAL {
+            return format!("registry-vpc.{}.aliyuncs.com", self.region);
+        }
         format!("{}-registry-vpc.{}.cr.aliyuncs.com", self.name, self.region)
+    }
+
+    /// All its domains, where they follow from the region.
+    pub fn known_hosts(&self) -> Option<[String; 5]> {
+        let kinds = ["", "-vpc", "-internal", "-intl", "-intl-vpc"];
+        (*self == PERSONAL).then(|| kinds.map(|kind| format!("registry{kind}.{}.aliyuncs.com", self.region)))
     }
 
     /// The instance of an id.
     pub fn of(id: &str) -> Option<Self> {
-        INSTANCES.into_iter().find(|instance| instance.id == id)
+        INSTANCES.into_iter().chain([PERSONAL]).find(|instance| instance.id == id)
     }
 }
+
+/// The Secret in `kube-system` that holds [`KeyPair::Referenced`].
+pub const KEY_SECRET: &str = "registry-keys";
 
 /// An access key pair as configurations hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,6 +105,8 @@ pub enum KeyPair {
     WrongSecret,
     /// A key that does not exist.
     Unknown,
+    /// The key of a user that may do everything needed, in the Secret [`KEY_SECRET`].
+    Referenced,
 }
 
 impl KeyPair {
@@ -95,6 +118,7 @@ impl KeyPair {
             Self::LoginOnly => "LTAI5tHistoryLoginOn",
             Self::Nobody => "LTAI5tHistoryNobodyN",
             Self::Unknown => "LTAI5tHistoryUnknown",
+            Self::Referenced => "LTAI5tHistoryInSecre",
         }
     }
 
@@ -107,12 +131,14 @@ impl KeyPair {
             Self::Nobody => "secretOfNobodysecretOfNobodyse",
             Self::WrongSecret => "notTheSecretnotTheSecretnotThe",
             Self::Unknown => "secretOfUnknownsecretOfUnknown",
+            Self::Referenced => "secretOfReferencedsecretOfRefe",
         }
     }
 
     /// The pair with this id and secret.
     pub fn of(id: &str, secret: &str) -> Option<Self> {
-        [Self::PullerA, Self::PullerB, Self::LoginOnly, Self::Nobody, Self::WrongSecret, Self::Unknown]
+        use KeyPair::{LoginOnly, Nobody, PullerA, PullerB, Referenced, Unknown, WrongSecret};
+        [PullerA, PullerB, LoginOnly, Nobody, WrongSecret, Unknown, Referenced]
             .into_iter()
             .find(|pair| pair.id() == id && pair.secret() == secret)
     }
@@ -129,6 +155,39 @@ pub enum Identity {
     RrsaMissingRole,
     /// The role of the node.
     Worker,
+    /// A key pair that assumes another role.
+    KeysHop(KeyPair),
+    /// The role of RRSA, which assumes another one.
+    RrsaHop,
+    /// The role of the node, which assumes another one.
+    WorkerHop,
+}
+
+impl Identity {
+    /// Who asks after the hop to [`HOP_ROLE`].
+    pub fn hop(self) -> Option<Self> {
+        match self {
+            Self::Keys(pair) => Some(Self::KeysHop(pair)),
+            Self::Rrsa => Some(Self::RrsaHop),
+            Self::Worker => Some(Self::WorkerHop),
+            Self::RrsaMissingRole | Self::KeysHop(_) | Self::RrsaHop | Self::WorkerHop => None,
+        }
+    }
+
+    /// Who asks for the hop.
+    pub fn before_hop(self) -> Option<Self> {
+        match self {
+            Self::KeysHop(pair) => Some(Self::Keys(pair)),
+            Self::RrsaHop => Some(Self::Rrsa),
+            Self::WorkerHop => Some(Self::Worker),
+            Self::Keys(_) | Self::Rrsa | Self::RrsaMissingRole | Self::Worker => None,
+        }
+    }
+
+    /// Whether it begins with RRSA.
+    pub fn is_rrsa(self) -> bool {
+        matches!(self, Self::Rrsa | Self::RrsaMissingRole | Self::RrsaHop)
+    }
 }
 
 /// What is asked for: a login of an instance by an identity.
@@ -144,10 +203,16 @@ impl Fact {
     /// Whether the cloud hands out the login when it is well and keys are active.
     pub fn may_login(self) -> bool {
         let identity = match self.identity {
-            Identity::Keys(KeyPair::PullerA | KeyPair::PullerB | KeyPair::LoginOnly)
+            Identity::Keys(
+                KeyPair::PullerA | KeyPair::PullerB | KeyPair::LoginOnly | KeyPair::Referenced,
+            )
+            | Identity::KeysHop(KeyPair::PullerA)
             | Identity::Rrsa
-            | Identity::Worker => true,
+            | Identity::RrsaHop
+            | Identity::Worker
+            | Identity::WorkerHop => true,
             Identity::Keys(KeyPair::Nobody | KeyPair::WrongSecret | KeyPair::Unknown)
+            | Identity::KeysHop(_)
             | Identity::RrsaMissingRole => false,
         };
         identity && Instance::of(self.instance).is_some_and(|instance| instance.exists)
@@ -170,13 +235,16 @@ accounts:
     users:
       - name: puller-a
         accessKeys: [{id: LTAI5tHistoryPullerA, secret: secretOfPullerAsecretOfPullerA}]
-        policies: [{Version: "1", Statement: [{Effect: Allow, Action: "cr:*", Resource: "*"}]}]
+        policies: [{Version: "1", Statement: [{Effect: Allow, Action: ["cr:*", "sts:AssumeRole"], Resource: "*"}]}]
       - name: puller-b
         accessKeys: [{id: LTAI5tHistoryPullerB, secret: secretOfPullerBsecretOfPullerB}]
         policies: [{Version: "1", Statement: [{Effect: Allow, Action: "cr:*", Resource: "*"}]}]
       - name: login-only
         accessKeys: [{id: LTAI5tHistoryLoginOn, secret: secretOfLoginOnlysecretOfLogin}]
         policies: [{Version: "1", Statement: [{Effect: Allow, Action: "cr:GetAuthorizationToken", Resource: "*"}]}]
+      - name: puller-c
+        accessKeys: [{id: LTAI5tHistoryInSecre, secret: secretOfReferencedsecretOfRefe}]
+        policies: [{Version: "1", Statement: [{Effect: Allow, Action: "cr:*", Resource: "*"}]}]
       - name: nobody
         accessKeys: [{id: LTAI5tHistoryNobodyN, secret: secretOfNobodysecretOfNobodyse}]
     roles:
@@ -184,6 +252,12 @@ accounts:
         trustPolicy:
           Version: "1"
           Statement: [{Effect: Allow, Action: "sts:AssumeRole", Principal: {Service: [ecs.aliyuncs.com]}}]
+        policies: [{Version: "1", Statement: [{Effect: Allow, Action: ["cr:*", "sts:AssumeRole"], Resource: "*"}]}]
+      - name: hop-puller
+        trustPolicy:
+          Version: "1"
+          Statement:
+            - {Effect: Allow, Action: "sts:AssumeRole", Principal: {RAM: ["acs:ram::1234567890123456:root"]}}
         policies: [{Version: "1", Statement: [{Effect: Allow, Action: "cr:*", Resource: "*"}]}]
       - name: rrsa-puller
         trustPolicy:
@@ -196,7 +270,7 @@ accounts:
                 StringEquals:
                   "oidc:aud": sts.aliyuncs.com
                   "oidc:sub": "system:serviceaccount:kube-system:aliyun-acr-credential-helper"
-        policies: [{Version: "1", Statement: [{Effect: Allow, Action: "cr:*", Resource: "*"}]}]
+        policies: [{Version: "1", Statement: [{Effect: Allow, Action: ["cr:*", "sts:AssumeRole"], Resource: "*"}]}]
     oidcProviders:
       - name: ack-rrsa-histories
         issuer: https://kubernetes.default.svc
@@ -210,6 +284,8 @@ instances:
   - {id: cri-acmehangzhou01, name: acme, region: cn-hangzhou, account: "1234567890123456", customDomains: [{domain: images.acme.example}]}
   - {id: cri-acmeshanghai02, name: acme-sh, region: cn-shanghai, account: "1234567890123456"}
   - {id: cri-toolhangzhou03, name: tools, region: cn-hangzhou, account: "1234567890123456"}
+personal:
+  - {account: "1234567890123456", region: cn-hangzhou}
 "#;
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ mod watches;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use acr_configuration::SecretRef;
 use acr_controller::observation::{Answer, Watch};
 use acr_controller::operation::{Class, Operation, OperationId};
 use acr_controller::settings::Purpose;
@@ -93,6 +94,7 @@ pub struct SetupFailure(#[from] CloudSetupFailure);
 enum Event {
     Act(usize),
     Deliver(ProcessId, Watch),
+    ShowSecret(ProcessId, SecretRef),
     Arrive(u64),
     Reply(u64, Box<Answer>),
     Start(Purpose),
@@ -304,6 +306,7 @@ impl<'a> History<'a> {
                 Ok(())
             }
             Event::Deliver(process, watch) => self.deliver(process, watch),
+            Event::ShowSecret(process, reference) => self.show_secret(process, reference),
             Event::Arrive(ticket) => self.arrive(ticket),
             Event::Reply(ticket, answer) => self.reply(ticket, *answer),
             Event::Start(purpose) => self.start(purpose),

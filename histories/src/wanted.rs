@@ -113,12 +113,6 @@ impl WantedDomain {
 /// Why an entry without an error is not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unserved {
-    /// `instanceId: ""`.
-    Personal,
-    /// `assumeRoleARN`.
-    AssumeRole,
-    /// `customAccessKeySecretRef`.
-    KeyReference,
     /// `crpi-…`.
     NewPersonal,
 }
@@ -256,6 +250,9 @@ impl Wanted {
                 }
             } else {
                 for instance in &entry.instances {
+                    for host in instance.known_hosts().into_iter().flatten() {
+                        put(host, instance.id, true);
+                    }
                     for host in hosts(instance.id).into_iter().flatten() {
                         put(host.clone(), instance.id, false);
                     }

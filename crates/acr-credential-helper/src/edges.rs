@@ -1,15 +1,18 @@
-//! Which edge carries an operation out: the cluster, the cloud, or the token file.
+//! Which edge carries an operation out: the cluster, the cloud, or a file.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use acr_alibaba::Client;
+use acr_alibaba::{ADD_ON_TOKEN_MEMBER, Client, decode_add_on_token};
 use acr_cluster::Cluster;
 use acr_controller::observation::{Answer, Refusal};
 use acr_controller::operation::Operation;
 use acr_controller::{LEASE_DEADLINE, LEASE_DURATION};
+use acr_credentials::secret_data::ACCESS_KEY_MEMBERS;
+use acr_credentials::{CallFailure, FailureKind, Reply, SecretData};
 use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
 
 /// How long a call to the cloud may take, so that it ends before somebody else can take the Lease.
 const CLOUD_DEADLINE: Duration = LEASE_DURATION.saturating_sub(LEASE_DEADLINE);
@@ -19,6 +22,20 @@ pub(crate) struct Edges {
     pub(crate) cluster: Cluster,
     pub(crate) cloud: Client,
     pub(crate) token_file: PathBuf,
+    pub(crate) handed_over: HandedOver,
+}
+
+/// Where the cluster hands over keys: a mounted file, else a Secret in our own namespace where one is given.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HandedOver {
+    /// The mounted folder with the keys of a registered cluster.
+    pub(crate) registered_folder: PathBuf,
+    /// The Secret with them.
+    pub(crate) registered_secret: Option<String>,
+    /// The mounted file with the token of the managed role.
+    pub(crate) add_on_file: PathBuf,
+    /// The Secret with it.
+    pub(crate) add_on_secret: Option<String>,
 }
 
 impl Edges {
@@ -29,8 +46,102 @@ impl Edges {
                 Answer::Cloud(self.cloud.carry_out(call, signing_offset_millis, CLOUD_DEADLINE).await)
             }
             Operation::ReadTokenFile => read_token(&self.token_file).await,
+            Operation::ReadRegisteredKey => self.registered_key().await,
+            Operation::ReadAddOnToken => self.add_on_token().await,
             operation => self.cluster.carry_out(operation).await,
         }
+    }
+
+    async fn registered_key(&self) -> Answer {
+        let HandedOver { registered_folder, registered_secret, .. } = &self.handed_over;
+        let data = match mounted(registered_folder, &ACCESS_KEY_MEMBERS).await {
+            Ok(None) => self.secret(registered_secret.as_deref()).await,
+            mounted => mounted,
+        };
+        match data.map(|data| data.unwrap_or_default().access_key()) {
+            Ok(Ok(key)) => Answer::Key(key),
+            Ok(Err(failure)) => heard(Err(CallFailure {
+                operation: "RegisteredKey",
+                kind: FailureKind::Malformed,
+                code: None,
+                message: format!("the keys of the registered cluster cannot be used: {failure}"),
+                request_id: None,
+            })),
+            Err(refusal) => Answer::Refused(refusal),
+        }
+    }
+
+    async fn add_on_token(&self) -> Answer {
+        let HandedOver { add_on_file, add_on_secret, .. } = &self.handed_over;
+        let document = match read_if_there(add_on_file).await {
+            Ok(None) => {
+                let data = self.secret(add_on_secret.as_deref()).await;
+                let member = |data: &SecretData| data.member(ADD_ON_TOKEN_MEMBER).map(<[u8]>::to_vec);
+                data.map(|data| data.as_ref().and_then(member).map(Zeroizing::new))
+            }
+            document => document,
+        };
+        match document {
+            Ok(Some(document)) => {
+                let token = decode_add_on_token(&document).map_err(CallFailure::from);
+                heard(token.map(|token| Reply::Credentials {
+                    key: token.key,
+                    expires: token.expires,
+                    principal: String::new(),
+                }))
+            }
+            Ok(None) => heard(Err(no_add_on_token(add_on_file, add_on_secret.as_deref()))),
+            Err(refusal) => Answer::Refused(refusal),
+        }
+    }
+
+    /// A Secret in our own namespace, where one is given.
+    async fn secret(&self, name: Option<&str>) -> Result<Option<SecretData>, Refusal> {
+        match name {
+            Some(name) => self.cluster.read_secret(name).await,
+            None => Ok(None),
+        }
+    }
+}
+
+/// As if the cloud had said it, without a clock.
+fn heard(outcome: Result<Reply, CallFailure>) -> Answer {
+    Answer::Cloud(acr_credentials::Answer { cloud_time: None, outcome })
+}
+
+fn no_add_on_token(file: &Path, secret: Option<&str>) -> CallFailure {
+    let file = file.display();
+    let message = match secret {
+        Some(secret) => {
+            format!("there is no file {file}, and no {ADD_ON_TOKEN_MEMBER} in a Secret {secret}")
+        }
+        None => format!("there is no file {file}, and no --add-on-token-secret is given"),
+    };
+    CallFailure {
+        operation: "AddOnToken",
+        kind: FailureKind::NotFound,
+        code: None,
+        message,
+        request_id: None,
+    }
+}
+
+/// The members of a Secret that is mounted as a folder; `None` where the folder has none of them.
+async fn mounted(folder: &Path, members: &[&str]) -> Result<Option<SecretData>, Refusal> {
+    let mut found = Vec::new();
+    for member in members {
+        if let Some(bytes) = read_if_there(&folder.join(member)).await? {
+            found.push(((*member).to_owned(), bytes));
+        }
+    }
+    Ok((!found.is_empty()).then(|| found.into_iter().collect()))
+}
+
+async fn read_if_there(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Refusal> {
+    match tokio::fs::read(path).await {
+        Ok(bytes) => Ok(Some(Zeroizing::new(bytes))),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(Refusal::Unknown { message: format!("the file {}: {error}", path.display()) }),
     }
 }
 

@@ -31,6 +31,8 @@ impl Described {
             Operation::ReadJournal
             | Operation::ReadLease
             | Operation::ReadTokenFile
+            | Operation::ReadRegisteredKey
+            | Operation::ReadAddOnToken
             | Operation::Ask { .. } => (false, None, None),
             Operation::WriteJournal { .. }
             | Operation::DeleteJournal

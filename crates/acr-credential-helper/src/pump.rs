@@ -3,10 +3,12 @@
 //! Order of a turn: everything that has come is observed, every free slot is offered, then it waits for the
 //! next answer, observation, question or the machine's own alarm. It decides nothing.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
+use acr_configuration::SecretRef;
 use acr_controller::observation::{Answer, Observation};
 use acr_controller::operation::{Class, Operation, OperationId};
 use acr_controller::status::{Outcome, Status};
@@ -49,11 +51,13 @@ impl Clock {
 }
 
 /// Where the pump takes from.
-pub(crate) struct Sources<S> {
+pub(crate) struct Sources<S, R> {
     /// What the watches see.
     pub(crate) observations: mpsc::Receiver<Observation>,
     /// Who wants to see the status.
     pub(crate) status: StatusRequests,
+    /// Is told which Secrets of the configuration the machine wants to see.
+    pub(crate) follow: R,
     /// Completes when the process shall end.
     pub(crate) stop: S,
 }
@@ -64,14 +68,14 @@ pub(crate) struct Sources<S> {
 pub(crate) async fn turn<F>(
     machine: Machine,
     carry_out: impl Fn(Operation) -> F,
-    sources: Sources<impl Future<Output = ()>>,
+    sources: Sources<impl Future<Output = ()>, impl FnMut(&BTreeSet<SecretRef>)>,
     notes: Notes,
     look: impl FnMut(&Status),
 ) -> Option<Outcome>
 where
     F: Future<Output = Answer>,
 {
-    let Sources { mut observations, mut status, stop } = sources;
+    let Sources { mut observations, mut status, mut follow, stop } = sources;
     let mut stop = pin!(stop.fuse());
     let mut pump =
         Pump { machine, clock: Clock { started: Instant::now() }, notes, look, look_at: None, give_up: None };
@@ -79,6 +83,7 @@ where
     let mut slots = Class::ALL.map(|class| Slots { class, taken: 0 });
     let mut batch = Vec::with_capacity(BATCH);
     loop {
+        follow(pump.machine.references());
         for slots in &mut slots {
             while slots.taken < slots.class.slots() {
                 let Some((id, operation)) = pump.machine.next(pump.clock.now(), slots.class) else { break };

@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 
 use crate::chronicle::Chronicle;
 use crate::config_check::token_mode;
-use crate::edges::Edges;
+use crate::edges::{Edges, HandedOver};
 use crate::exit::Exit;
 use crate::logging::Logs;
 use crate::operations::Notes;
@@ -75,9 +75,41 @@ struct Cloud {
     /// Where it does not, a token is asked of the API server (TokenRequest).
     #[arg(long, value_name = "FILE", env = "ALIBABA_CLOUD_OIDC_TOKEN_FILE", default_value = TOKEN_FILE)]
     token_file: PathBuf,
+    /// The folder in which the Secret alibaba-addon-secret of a registered cluster is mounted, if there is one
+    ///
+    /// Its keys come before the token mode. Blank values mean "not set".
+    #[arg(long, value_name = "FOLDER", default_value = "/var/alibaba-addon-secret")]
+    registered_key_folder: PathBuf,
+    /// Where it is not mounted: read this Secret of the component's namespace, which needs the right to get it
+    #[arg(long, value_name = "NAME")]
+    registered_key_secret: Option<String>,
+    /// The file in which ACK hands over the token of the managed role (tokenMode managedRole)
+    ///
+    /// Whether ACK hands a token to an add-on that is not its own has not been verified.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "ALIBABA_CLOUD_ACK_ADDON_TOKEN_PATH",
+        default_value = "/var/addon/token-config"
+    )]
+    add_on_token_file: PathBuf,
+    /// Where it is not mounted: read this Secret of the component's namespace, which needs the right to get it
+    ///
+    /// By the names that ACK gives to those of other roles: addon.aliyuncsmanagedacrrole.token.
+    #[arg(long, value_name = "NAME")]
+    add_on_token_secret: Option<String>,
 }
 
 impl Cloud {
+    fn handed_over(&self) -> HandedOver {
+        HandedOver {
+            registered_folder: self.registered_key_folder.clone(),
+            registered_secret: self.registered_key_secret.clone(),
+            add_on_file: self.add_on_token_file.clone(),
+            add_on_secret: self.add_on_token_secret.clone(),
+        }
+    }
+
     fn region(&self) -> Option<String> {
         let named = |name: &str| std::env::var(name).ok();
         self.region
@@ -135,7 +167,13 @@ async fn serve(arguments: &Arguments) -> Exit {
     }));
     // Held until the end: dropping them ends the watches.
     let watches = cluster.watch(&observe);
-    let edges = Arc::new(Edges { cluster, cloud, token_file: arguments.cloud.token_file.clone() });
+    let mut references = cluster.references(&observe);
+    let edges = Arc::new(Edges {
+        cluster,
+        cloud,
+        token_file: arguments.cloud.token_file.clone(),
+        handed_over: arguments.cloud.handed_over(),
+    });
     let mut chronicle = Chronicle::default();
     let stop = async {
         match process::asked_to_end().await {
@@ -153,7 +191,7 @@ async fn serve(arguments: &Arguments) -> Exit {
             let edges = edges.clone();
             async move { edges.carry_out(operation).await }
         },
-        Sources { observations, status, stop },
+        Sources { observations, status, follow: |wanted: &_| references.follow(wanted), stop },
         Notes::new(counters),
         |status| chronicle.tell(status),
     )

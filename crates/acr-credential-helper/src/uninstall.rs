@@ -12,7 +12,7 @@ use acr_server::{Counters, snapshots};
 use clap::Args;
 use tokio::sync::mpsc;
 
-use crate::edges::Edges;
+use crate::edges::{Edges, HandedOver};
 use crate::exit::Exit;
 use crate::logging::Logs;
 use crate::operations::Notes;
@@ -68,7 +68,12 @@ async fn take_back(arguments: &Arguments) -> Exit {
     let (_snapshots, status) = snapshots();
     let (observe, observations) = mpsc::channel(WAITING);
     let watches = cluster.watch(&observe);
-    let edges = Arc::new(Edges { cluster, cloud, token_file: PathBuf::from(TOKEN_FILE) });
+    let edges = Arc::new(Edges {
+        cluster,
+        cloud,
+        token_file: PathBuf::from(TOKEN_FILE),
+        handed_over: HandedOver::default(),
+    });
     let mut progress = Progress::default();
     let patience = Duration::from_secs(arguments.timeout);
     let stop = async {
@@ -83,7 +88,8 @@ async fn take_back(arguments: &Arguments) -> Exit {
             let edges = edges.clone();
             async move { edges.carry_out(operation).await }
         },
-        Sources { observations, status, stop },
+        // An uninstall serves nothing, so no Secret is of interest.
+        Sources { observations, status, follow: |_: &_| {}, stop },
         Notes::new(Counters::default()),
         |status| progress.tell(status),
     )

@@ -52,7 +52,7 @@ fn the_exit_code_of_every_sample_is_its_worst_finding() {
         ("keys-slash-comment.yaml", 2, 2),
         ("managed.json", 0, 1),
         ("personal-broken-indent.yaml", 2, 2),
-        ("personal-configmap.yaml", 0, 1),
+        ("personal-configmap.yaml", 0, 0),
         ("rrsa-fragment.yaml", 0, 1),
         ("shell-configmap.yaml", 2, 2),
         ("two-regions-list.yaml", 0, 1),
@@ -167,16 +167,6 @@ fn json_has_exactly_the_documented_shape() {
           "file_line": 6,
           "message": "expireDuration has no effect without assumeRoleARN",
           "remedy": "remove expireDuration, or add assumeRoleARN"
-        },
-        {
-          "severity": "warning",
-          "code": "NotSupportedYet",
-          "key": "acr-registry-info",
-          "line": 4,
-          "column": 3,
-          "file_line": 7,
-          "message": "the Personal Edition is not supported yet: the entry is not served",
-          "remedy": "the other entries are served; leave it as it is, or remove the entry"
         }
       ],
       "entries": [
@@ -235,11 +225,10 @@ fn region_and_token_mode_fill_what_a_cluster_would_say() {
     let codes = |report: &serde_json::Value| {
         report["findings"].as_array().unwrap().iter().map(|f| f["code"].to_string()).collect::<Vec<_>>()
     };
-    assert_eq!(codes(&report), ["\"NotSupportedYet\""], "the Personal Edition");
+    assert_eq!(codes(&report), Vec::<String>::new());
     let (_, managed, report) = chain(&["--region", "mars", "--token-mode", "managedRole"]);
     assert!(!managed[0].as_str().unwrap().contains("worker role"));
     assert_eq!(codes(&report).iter().filter(|code| *code == "\"UnknownRegion\"").count(), 1);
-    assert_eq!(codes(&report).iter().filter(|code| *code == "\"NotSupportedYet\"").count(), 3);
 }
 
 #[test]

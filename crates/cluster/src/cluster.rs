@@ -4,15 +4,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use acr_controller::observation::{Answer, Observation, Refusal};
 use acr_controller::operation::Operation;
+use acr_credentials::SecretData;
+use http::Request;
+use http::header::ACCEPT;
 use jiff::Timestamp;
 use kube::Client;
 use tokio::sync::mpsc;
 
 use crate::call::{OPERATION_DEADLINE, Unanswered, exchange};
 use crate::event::{Events, Scene};
-use crate::reply::reply;
-use crate::request::{Times, prepare};
-use crate::watch::{self, Watches};
+use crate::reply::{reply, secret_data};
+use crate::request::{JSON, Times, prepare};
+use crate::watch::{self, References, Watches};
 
 /// Who this process is in the cluster.
 #[derive(Clone, Debug)]
@@ -60,10 +63,15 @@ impl Cluster {
         watch::start(&inner.client, &inner.ourselves.namespace, &inner.config_map_uid, observations)
     }
 
+    /// Follows Secrets that the configuration names, and sends what it sees to `observations`.
+    pub fn references(&self, observations: &mpsc::Sender<Observation>) -> References {
+        References::new(&self.inner.client, &self.inner.config_map_uid, observations)
+    }
+
     /// Carries `operation` out: one request, or two for an Event that was there. Ends within the time that the
     /// Lease leaves (5 s).
     ///
-    /// `Ask` and `ReadTokenFile` are not for the API server and are answered by `Refused`.
+    /// What is asked of the cloud or read from files is not for the API server and is answered by `Refused`.
     pub async fn carry_out(&self, operation: Operation) -> Answer {
         let inner = &*self.inner;
         let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string();
@@ -93,6 +101,19 @@ impl Cluster {
         match exchange(&inner.client, prepared.request, OPERATION_DEADLINE).await {
             Ok(received) => reply(prepared.shape, prepared.asked, &received),
             Err(Unanswered(message)) => unknown(message),
+        }
+    }
+
+    /// The data of a Secret in our own namespace; `None` where there is none. Ends within the time that the Lease leaves.
+    pub async fn read_secret(&self, name: &str) -> Result<Option<SecretData>, Refusal> {
+        let inner = &*self.inner;
+        let uri = format!("/api/v1/namespaces/{}/secrets/{name}", inner.ourselves.namespace);
+        let request = Request::get(uri).header(ACCEPT, JSON).body(Vec::new());
+        let unknown = |message: String| Refusal::Unknown { message };
+        let request = request.map_err(|error| unknown(error.to_string()))?;
+        match exchange(&inner.client, request, OPERATION_DEADLINE).await {
+            Ok(received) => secret_data(&received),
+            Err(Unanswered(message)) => Err(unknown(message)),
         }
     }
 }

@@ -21,4 +21,4 @@ mod watch;
 
 pub use cluster::{Cluster, Ourselves};
 pub use connect::{Access, ConnectError, connect};
-pub use watch::Watches;
+pub use watch::{References, Watches};

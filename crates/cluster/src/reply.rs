@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use acr_controller::names::{JOURNAL_KEY, PULL_SECRET_KEY};
 use acr_controller::observation::{Answer, ForeignSecret, JournalSeen, LeaseSeen, Refusal};
+use acr_credentials::SecretData;
 use acr_credentials::docker_config::hosts_of;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -93,6 +94,25 @@ fn parsed(shape: Shape, body: &[u8]) -> Result<Answer, String> {
             Answer::Token(Some(SecretString::from(answer.status.token)))
         }
     })
+}
+
+/// The data of a Secret that was read; `None` where there is none.
+pub(crate) fn secret_data(received: &Received) -> Result<Option<SecretData>, Refusal> {
+    if received.status == StatusCode::NOT_FOUND {
+        return Ok(None);
+    }
+    if !received.status.is_success() {
+        return Err(refusal(Asked::Other, received));
+    }
+    let unknown = |message: String| Refusal::Unknown { message };
+    let secret: SecretObject<'_> = from_json(&received.body).map_err(unknown)?;
+    Ok(Some(data_of(secret.data)))
+}
+
+/// A member that is not base64 cannot come from an API server; it is left out.
+pub(crate) fn data_of(data: Option<BTreeMap<String, &str>>) -> SecretData {
+    let members = data.unwrap_or_default().into_iter();
+    members.filter_map(|(name, text)| Some((name, decoded(text)?))).collect()
 }
 
 fn from_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {

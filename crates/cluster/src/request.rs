@@ -91,7 +91,11 @@ pub(crate) fn prepare(
             Call { shape: Shape::Token, ..Call::new(Method::POST, path) }
                 .with(body::token_request(audience, *expiration_seconds))
         }
-        Operation::ReadTokenFile | Operation::Ask { .. } | Operation::Report(_) => return None,
+        Operation::ReadTokenFile
+        | Operation::ReadRegisteredKey
+        | Operation::ReadAddOnToken
+        | Operation::Ask { .. }
+        | Operation::Report(_) => return None,
     })
 }
 

@@ -5,12 +5,16 @@
 
 use std::collections::BTreeMap;
 
+use acr_configuration::SecretRef;
 use acr_controller::names::IGNORE_LABEL;
 use acr_controller::observation::{AccountSeen, ConfigMapSeen, NamespaceSeen, Observation, PullSecretSeen};
 use acr_credentials::UnixMillis;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::reply::data_of;
 
 /// A kind of object that is watched.
 pub(crate) trait Watched: DeserializeOwned + Clone + Send + 'static {
@@ -244,6 +248,39 @@ impl Watched for PullSecretObject {
     }
 }
 
+/// A Secret that the configuration names.
+#[derive(Clone, Deserialize)]
+pub(crate) struct ReferenceObject {
+    metadata: Metadata,
+    data: Option<BTreeMap<String, Zeroizing<String>>>,
+}
+
+impl ReferenceObject {
+    fn reference(&self) -> SecretRef {
+        let Metadata { namespace, name, .. } = &self.metadata;
+        SecretRef { namespace: namespace.clone(), name: name.clone() }
+    }
+}
+
+impl Watched for ReferenceObject {
+    fn shown(self) -> Observation {
+        let reference = self.reference();
+        let data = self
+            .data
+            .as_ref()
+            .map(|data| data.iter().map(|(name, text)| (name.clone(), text.as_str())).collect());
+        Observation::Referenced { reference, seen: Ok(Some(data_of(data))) }
+    }
+
+    fn gone(self) -> Observation {
+        Observation::Referenced { reference: self.reference(), seen: Ok(None) }
+    }
+
+    fn version(&self) -> u64 {
+        self.metadata.resource_version
+    }
+}
+
 // The name in `AccountLabels` must be a literal.
 const _: () = assert!(matches!(IGNORE_LABEL.as_bytes(), b"acr-credential-helper/ignore"));
 
@@ -328,6 +365,18 @@ mod tests {
             r#"{"metadata":{"name":"n","uid":"u","resourceVersion":"3","creationTimestamp":"2026-11-21T22:16:00Z","deletionTimestamp":"2026-11-21T22:17:00Z"}}"#,
         );
         assert!(text.contains("terminating: true") && text.contains("1795299360000"), "{text}");
+    }
+
+    #[test]
+    fn a_secret_that_the_configuration_names_is_shown_by_the_names_of_its_members() {
+        let text = shown::<ReferenceObject>(
+            r#"{"metadata":{"name":"s","namespace":"n","uid":"u","resourceVersion":"3"},"data":{"password":"TUFSS0VS","damaged":"?"}}"#,
+        );
+        assert!(
+            text.contains("\"password\"") && !text.contains("MARKER") && !text.contains("TUFSS0VS"),
+            "{text}"
+        );
+        assert!(!text.contains("damaged"), "{text}");
     }
 
     #[test]

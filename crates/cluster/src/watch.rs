@@ -1,4 +1,4 @@
-//! The four watches: each lists, follows, and lists again when it must, for as long as somebody listens.
+//! The watches, four and one per Secret that the configuration names: each lists, follows, and lists again when it must, for as long as somebody listens.
 //!
 //! Order of events per watch: `ListStarted`, the objects, `ListCompleted`, then changes. A connection that
 //! ends is taken up again at the last version seen, without a list. A version that the server no longer knows
@@ -7,13 +7,16 @@
 mod follower;
 mod source;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use acr_configuration::SecretRef;
 use acr_controller::observation::Observation;
 use kube::Client;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::cluster::ConfigMapUid;
-use crate::seen::{AccountObject, ConfigMapObject, NamespaceObject, PullSecretObject};
+use crate::seen::{AccountObject, ConfigMapObject, NamespaceObject, PullSecretObject, ReferenceObject};
 use follower::{Follower, Outlet};
 use source::Source;
 
@@ -37,6 +40,47 @@ pub(crate) fn start(
     tasks.spawn(Follower::<AccountObject>::new(client.clone(), Source::accounts(), outlet()).run());
     tasks.spawn(Follower::<PullSecretObject>::new(client.clone(), Source::pull_secrets(), outlet()).run());
     Watches { _tasks: tasks }
+}
+
+/// The Secrets that the configuration names, each followed by a watch of its own. Dropping it ends them.
+pub struct References {
+    client: Client,
+    config_map_uid: ConfigMapUid,
+    observations: mpsc::Sender<Observation>,
+    followed: BTreeMap<SecretRef, JoinSet<()>>,
+}
+
+impl References {
+    pub(crate) fn new(
+        client: &Client,
+        config_map_uid: &ConfigMapUid,
+        observations: &mpsc::Sender<Observation>,
+    ) -> Self {
+        Self {
+            client: client.clone(),
+            config_map_uid: config_map_uid.clone(),
+            observations: observations.clone(),
+            followed: BTreeMap::new(),
+        }
+    }
+
+    /// Follows these Secrets from now on, and no others.
+    pub fn follow(&mut self, wanted: &BTreeSet<SecretRef>) {
+        self.followed.retain(|reference, _| wanted.contains(reference));
+        for reference in wanted {
+            if self.followed.contains_key(reference) {
+                continue;
+            }
+            let outlet = Outlet {
+                observations: self.observations.clone(),
+                config_map_uid: self.config_map_uid.clone(),
+            };
+            let source = Source::reference(reference.clone());
+            let mut task = JoinSet::new();
+            task.spawn(Follower::<ReferenceObject>::new(self.client.clone(), source, outlet).run());
+            self.followed.insert(reference.clone(), task);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -323,16 +323,6 @@ pub enum WebhookMode {
 /// Why an entry without an error is not served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unsupported {
-    /// The old Personal Edition: not supported yet.
-    PersonalEdition,
-    /// `assumeRoleARN`: not supported yet.
-    AssumeRole,
-    /// `staticSecretRef`: not supported yet.
-    StaticSecretRef,
-    /// `customAccessKeySecretRef`: not supported yet.
-    AccessKeySecretRef,
-    /// `tokenMode: managedRole`: not supported yet.
-    ManagedRole,
     /// `crpi-…`: ACR hands out no temporary login for the new Personal Edition.
     NewPersonalEdition,
     /// `regionId` cannot be a part of a host name.
@@ -347,11 +337,6 @@ pub enum Unsupported {
 impl fmt::Display for Unsupported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::PersonalEdition => f.write_str("the Personal Edition is not supported yet"),
-            Self::AssumeRole => f.write_str("assumeRoleARN is not supported yet"),
-            Self::StaticSecretRef => f.write_str("staticSecretRef is not supported yet"),
-            Self::AccessKeySecretRef => f.write_str("customAccessKeySecretRef is not supported yet"),
-            Self::ManagedRole => f.write_str("tokenMode managedRole is not supported yet"),
             Self::NewPersonalEdition => {
                 f.write_str("ACR hands out no temporary login for the new Personal Edition (crpi-…)")
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::code;
 use crate::configuration::{
-    AssumeRole, DEFAULT_DURATION_SECONDS, Domain, Edition, EndpointChoice, Entry, TokenMode, Unsupported,
+    AssumeRole, DEFAULT_DURATION_SECONDS, Domain, Edition, EndpointChoice, Entry, Unsupported,
 };
 use crate::domain;
 use crate::glob::Glob;
@@ -18,7 +18,6 @@ use crate::yaml::{Node, Span, Value};
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Setting {
     pub(crate) rrsa_enabled: bool,
-    pub(crate) token_mode: Option<TokenMode>,
 }
 
 /// An entry with the places that later checks need.
@@ -98,8 +97,8 @@ impl Sheet<'_> {
         let edition = self.edition(&fields, &mut reasons);
         let region = self.region_of(&fields, &mut reasons);
         let domains = self.domains(&fields, edition.as_ref(), &mut reasons);
-        let identity = self.identity(&fields, setting, &mut reasons);
-        let assume_role = self.assume_role(&fields, &mut reasons);
+        let identity = self.identity(&fields, setting);
+        let assume_role = self.assume_role(&fields);
         let namespaces = self.names_of(&fields, "namespaces");
         let service_accounts = self.names_of(&fields, "serviceAccounts");
         let endpoints = [
@@ -172,8 +171,6 @@ impl Sheet<'_> {
                     "for an Enterprise instance write its id, `instanceId: \"cri-…\"`".to_owned(),
                 );
             }
-            self.entry_not_supported_yet(fields, "instanceId", "the Personal Edition");
-            reasons.push(Unsupported::PersonalEdition);
             return Some(Edition::Personal);
         };
         let mut good = Vec::new();
@@ -299,7 +296,7 @@ impl Sheet<'_> {
         Some(domains)
     }
 
-    fn assume_role(&mut self, fields: &Fields<'_>, reasons: &mut Vec<Unsupported>) -> Option<AssumeRole> {
+    fn assume_role(&mut self, fields: &Fields<'_>) -> Option<AssumeRole> {
         let role = self.role_of(fields, "assumeRoleARN");
         let duration = self.number_of(fields, "expireDuration", 900..=43_200);
         let external_id = self.external_id(fields);
@@ -314,8 +311,6 @@ impl Sheet<'_> {
             }
             return None;
         }
-        self.entry_not_supported_yet(fields, "assumeRoleARN", "assumeRoleARN");
-        reasons.push(Unsupported::AssumeRole);
         Some(AssumeRole {
             role_arn: role?,
             duration_seconds: duration.unwrap_or(DEFAULT_DURATION_SECONDS),
@@ -373,15 +368,5 @@ impl Sheet<'_> {
             }
         }
         any.then_some(globs)
-    }
-
-    /// The feature of a field comes later: the entry is not served.
-    pub(crate) fn entry_not_supported_yet(&mut self, fields: &Fields<'_>, field: &'static str, what: &str) {
-        self.warn(
-            code::NOT_SUPPORTED_YET,
-            fields.name_span(field),
-            format!("{what} is not supported yet: the entry is not served"),
-            "the other entries are served; leave it as it is, or remove the entry".to_owned(),
-        );
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::arn::{self, Arn, Kind};
 use crate::code;
-use crate::configuration::{Identity, SecretRef, TokenMode, Unsupported};
+use crate::configuration::{Identity, SecretRef};
 use crate::entries::Setting;
 use crate::names;
 use crate::reader::Fields;
@@ -12,25 +12,16 @@ use crate::sheet::Sheet;
 
 impl Sheet<'_> {
     /// What the fields select, in the order of the specification. `None` after an error.
-    pub(crate) fn identity(
-        &mut self,
-        fields: &Fields<'_>,
-        setting: Setting,
-        reasons: &mut Vec<Unsupported>,
-    ) -> Option<Identity> {
+    pub(crate) fn identity(&mut self, fields: &Fields<'_>, setting: Setting) -> Option<Identity> {
         let static_ref = self.secret_ref(fields, "staticSecretRef");
         let key_ref = self.secret_ref(fields, "customAccessKeySecretRef");
         let key = self.access_key(fields);
         let rrsa = self.rrsa_pair(fields, setting);
         self.warn_about_several(fields, setting);
         if fields.is_set("staticSecretRef") {
-            self.entry_not_supported_yet(fields, "staticSecretRef", "staticSecretRef");
-            reasons.push(Unsupported::StaticSecretRef);
             return static_ref.map(Identity::StaticSecretRef);
         }
         if fields.is_set("customAccessKeySecretRef") {
-            self.entry_not_supported_yet(fields, "customAccessKeySecretRef", "customAccessKeySecretRef");
-            reasons.push(Unsupported::AccessKeySecretRef);
             return key_ref.map(Identity::AccessKeySecretRef);
         }
         if fields.is_set("customAccessKey") || fields.is_set("customAccessKeySecret") {
@@ -47,9 +38,6 @@ impl Sheet<'_> {
                 "RRSA is enabled, but the entry has no rrsaRoleARN and rrsaOIDCProviderRoleARN".to_owned(),
                 "add both ARNs; without them the entry uses the identity of tokenMode".to_owned(),
             );
-        }
-        if setting.token_mode == Some(TokenMode::ManagedRole) {
-            reasons.push(Unsupported::ManagedRole);
         }
         Some(Identity::TokenMode)
     }

@@ -43,6 +43,7 @@ pub use document::{Document, MAX_DOCUMENT_BYTES, load_document};
 pub use finding::{Finding, Severity, Snippet};
 pub use glob::Glob;
 pub use load::{Loaded, load};
+pub use region::personal_hosts;
 pub use scope::{NamespaceSet, OPT_OUT_LABEL, SYSTEM_NAMESPACES, Scope, is_opted_out};
 pub use secret::SecretText;
 pub use selector::{LabelSelector, Operator, Requirement, SelectorError};

@@ -251,7 +251,7 @@ impl<'s> Loader<'s> {
         self.configuration.notify_email =
             self.key("notify-email", |sheet, scalar| sheet.notify_email("notify-email", scalar));
         self.configuration.rrsa_enabled = self.block("rrsa", &names::RRSA, Sheet::rrsa).unwrap_or(false);
-        let setting = Setting { rrsa_enabled: self.configuration.rrsa_enabled, token_mode: None };
+        let setting = Setting { rrsa_enabled: self.configuration.rrsa_enabled };
         self.registry_info(setting)
     }
 

@@ -1,7 +1,5 @@
 //! The add-on parameters: the JSON of the managed edition, read with the same checks as the ConfigMap.
 
-use crate::code;
-use crate::configuration::TokenMode;
 use crate::entries::{ReadEntry, Setting};
 use crate::load::Loader;
 use crate::names;
@@ -48,23 +46,11 @@ impl Loader<'_> {
         self.configuration.rrsa_enabled = sheet.boolean_of(&fields, "enableRRSA").unwrap_or(false);
         if let Some(scalar) = sheet.text_of(&fields, "tokenMode") {
             self.configuration.token_mode = sheet.token_mode(scalar);
-            if self.configuration.token_mode == Some(TokenMode::ManagedRole) {
-                sheet.warn(
-                    code::NOT_SUPPORTED_YET,
-                    Some(scalar.span),
-                    "tokenMode managedRole is not supported yet: entries that need it are not served"
-                        .to_owned(),
-                    "give the entries RRSA or keys of their own, or use workerRole".to_owned(),
-                );
-            }
         }
         if !fields.complete && fields.written("AcrInstanceInfo").is_none() {
             return None;
         }
-        let setting = Setting {
-            rrsa_enabled: self.configuration.rrsa_enabled,
-            token_mode: self.configuration.token_mode,
-        };
+        let setting = Setting { rrsa_enabled: self.configuration.rrsa_enabled };
         // After a syntax error the entries are read for their findings only.
         sheet
             .entries(fields.written("AcrInstanceInfo"), "AcrInstanceInfo", setting)

@@ -52,7 +52,7 @@ pub(crate) fn check(region: &str) -> Result<(), Option<&'static str>> {
 }
 
 /// The hosts of the old Personal Edition in a region: public, VPC, internal, and the international two.
-pub(crate) fn personal_hosts(region: &str) -> Vec<String> {
+pub fn personal_hosts(region: &str) -> Vec<String> {
     ["registry", "registry-vpc", "registry-internal", "registry-intl", "registry-intl-vpc"]
         .iter()
         .map(|name| format!("{name}.{region}.aliyuncs.com"))

@@ -53,7 +53,7 @@ impl Document {
             let assumed = assumptions.region.as_ref().filter(|_| !has_bad_region(entry));
             let region = entry.region.as_ref().or(assumed).cloned();
             self.check_region(entry, region.as_deref());
-            self.check_mode(entry, given, configuration.token_mode);
+            self.check_mode(entry, given);
             summaries.push(EntrySummary {
                 index: entry.index,
                 edition: entry.edition.as_str(),
@@ -78,8 +78,8 @@ impl Document {
         }
     }
 
-    /// The managed role can do less than the others, and nothing yet.
-    fn check_mode(&mut self, entry: &Entry, given: Option<TokenMode>, written: Option<TokenMode>) {
+    /// The managed role can do less than the others.
+    fn check_mode(&mut self, entry: &Entry, given: Option<TokenMode>) {
         if entry.identity != Identity::TokenMode || given != Some(TokenMode::ManagedRole) {
             return;
         }
@@ -90,14 +90,6 @@ impl Document {
                 "the managed role cannot assume the role of assumeRoleARN".to_owned(),
                 "use tokenMode workerRole, or RRSA, with the policy AliyunSTSAssumeRoleAccess on that role"
                     .to_owned(),
-            );
-        }
-        if written != given {
-            self.warn_entry(
-                entry,
-                code::NOT_SUPPORTED_YET,
-                "tokenMode managedRole is not supported yet: the entry is not served".to_owned(),
-                "give the entry RRSA or keys of its own, or use workerRole".to_owned(),
             );
         }
     }

@@ -113,7 +113,7 @@ fn every_field_is_read() {
     );
     assert!(entry.admits_service_account("app-1") && !entry.admits_service_account("builder"));
     assert_eq!(entry.endpoint, EndpointChoice::Vpc);
-    assert_eq!(entry.unsupported, Some(Unsupported::AssumeRole));
+    assert_eq!(entry.unsupported, None);
 }
 
 #[test]
@@ -132,14 +132,11 @@ fn the_identity_follows_the_order_of_the_fields() {
         match first {
             0 => {
                 assert_eq!(*identity, Identity::StaticSecretRef(reference("static")));
-                assert_eq!(
-                    (&entry.edition, unsupported),
-                    (&Edition::Static, &Some(Unsupported::StaticSecretRef))
-                );
+                assert_eq!((&entry.edition, unsupported), (&Edition::Static, &None));
             }
             1 => {
                 assert_eq!(*identity, Identity::AccessKeySecretRef(reference("keys")));
-                assert_eq!(*unsupported, Some(Unsupported::AccessKeySecretRef));
+                assert_eq!(*unsupported, None);
             }
             2 => {
                 let Identity::AccessKey { id, secret } = identity else { panic!("{identity:?}") };

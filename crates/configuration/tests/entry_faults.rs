@@ -17,8 +17,8 @@ const FAULTS: &[Fault] = &[
     ("name for id", "- instanceId: acme", &["warning UnusualInstanceId 1:15"]),
     ("new Personal", "- instanceId: crpi-abc", &["warning NewPersonalEdition 1:15"]),
     ("one new Personal of two", "- instanceId: cri-1,crpi-abc", &["warning NewPersonalEdition 1:21"]),
-    ("Personal", "- instanceId: ''", &["warning NotSupportedYet 1:3"]),
-    ("Personal by null", "- instanceId:", &["warning NotSupportedYet 1:3"]),
+    ("Personal", "- instanceId: ''", &[]),
+    ("Personal by null", "- instanceId:", &[]),
     ("an entry that is null", "-", &["error WrongType 1:2"]),
     ("an entry that is text", "- cri-1", &["error WrongType 1:3"]),
     ("an entry that is a list", "- - cri-1", &["error WrongType 1:3"]),
@@ -49,17 +49,17 @@ const FAULTS: &[Fault] = &[
     (
         "hop",
         "- {instanceId: cri-1, assumeRoleARN: 'acs:ram::1:user/x', expireDuration: 899}",
-        &["warning NotSupportedYet 1:23", "error InvalidArn 1:38", "error OutOfRange 1:75"],
+        &["error InvalidArn 1:38", "error OutOfRange 1:75"],
     ),
     (
         "hop too long",
         "- {instanceId: cri-1, assumeRoleARN: 'acs:ram::1:role/x', expireDuration: '43201'}",
-        &["warning NotSupportedYet 1:23", "error OutOfRange 1:75"],
+        &["error OutOfRange 1:75"],
     ),
     (
         "hop with a unit",
         "- {instanceId: cri-1, assumeRoleARN: 'acs:ram::1:role/x', expireDuration: 3600s}",
-        &["warning NotSupportedYet 1:23", "error WrongType 1:75"],
+        &["error WrongType 1:75"],
     ),
     (
         "negative and fractional durations",
@@ -74,7 +74,7 @@ const FAULTS: &[Fault] = &[
     (
         "external id",
         "- {instanceId: cri-1, assumeRoleARN: 'acs:ram::1:role/x', externalId: 'a b'}",
-        &["warning NotSupportedYet 1:23", "error InvalidValue 1:71"],
+        &["error InvalidValue 1:71"],
     ),
     (
         "half a key",
@@ -104,7 +104,7 @@ const FAULTS: &[Fault] = &[
     (
         "empty id with keys",
         "- {instanceId: '', customAccessKey: a, customAccessKeySecret: b}",
-        &["warning NotSupportedYet 1:4", "warning EmptyInstanceId 1:16", "warning InlineAccessKey 1:20"],
+        &["warning EmptyInstanceId 1:16", "warning InlineAccessKey 1:20"],
     ),
     (
         "half of RRSA, and RRSA off",
@@ -124,27 +124,22 @@ const FAULTS: &[Fault] = &[
     (
         "reference without a name",
         "- {instanceId: cri-1, customAccessKeySecretRef: {namespace: a}}",
-        &["warning NotSupportedYet 1:23", "error IncompletePair 1:49"],
+        &["error IncompletePair 1:49"],
     ),
     (
         "reference as a text",
         "- {instanceId: cri-1, customAccessKeySecretRef: a/b}",
-        &["warning NotSupportedYet 1:23", "error WrongType 1:49"],
+        &["error WrongType 1:49"],
     ),
     (
         "impossible reference, misspelled field in it",
         "- {instanceId: cri-1, staticSecretRef: {namespace: A, names: b}}",
-        &[
-            "warning NotSupportedYet 1:23",
-            "error IncompletePair 1:40",
-            "error InvalidValue 1:52",
-            "error MisspelledField 1:55",
-        ],
+        &["error IncompletePair 1:40", "error InvalidValue 1:52", "error MisspelledField 1:55"],
     ),
     (
         "several identities",
         "- instanceId: cri-1\n  customAccessKey: a\n  customAccessKeySecret: b\n  customAccessKeySecretRef: {namespace: a, name: b}",
-        &["warning InlineAccessKey 2:3", "warning SeveralIdentities 2:3", "warning NotSupportedYet 4:3"],
+        &["warning InlineAccessKey 2:3", "warning SeveralIdentities 2:3"],
     ),
     ("endpoint", "- {instanceId: cri-1, endpoint: vcp}", &["error InvalidValue 1:33"]),
     (

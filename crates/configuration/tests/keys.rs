@@ -7,8 +7,7 @@ mod support;
 use std::time::Duration;
 
 use acr_configuration::{
-    FailurePolicy, Glob, NamespaceSet, PodHelp, Product, Scope, Source, TokenMode, Unsupported, WebhookMode,
-    load,
+    FailurePolicy, Glob, NamespaceSet, PodHelp, Product, Scope, Source, TokenMode, WebhookMode, load,
 };
 use support::{NOTHING, good, loaded, seen, source, told};
 
@@ -303,12 +302,11 @@ fn faults_of_add_on_parameters_are_told_at_their_key() {
 }
 
 #[test]
-fn the_managed_role_is_not_served_yet_but_entries_with_keys_of_their_own_are() {
-    let json = r#"{"tokenMode":"managedRole","AcrInstanceInfo":[{"instanceId":"cri-1"},
-        {"instanceId":"cri-2","customAccessKey":"a","customAccessKeySecret":"b"}]}"#;
+fn the_managed_role_is_a_token_mode_like_the_others() {
+    let json = r#"{"tokenMode":"managedRole","AcrInstanceInfo":[{"instanceId":"cri-1"}]}"#;
     let loaded = loaded(&[("add-on-parameters", json)]);
-    assert!(told(&loaded.findings).contains(&"warning NotSupportedYet add-on-parameters 1:14".to_owned()));
-    let entries = loaded.configuration.unwrap().entries;
-    assert_eq!(entries[0].unsupported, Some(Unsupported::ManagedRole));
-    assert_eq!(entries[1].unsupported, None);
+    assert_eq!(told(&loaded.findings), Vec::<String>::new());
+    let configuration = loaded.configuration.unwrap();
+    assert_eq!(configuration.token_mode, Some(TokenMode::ManagedRole));
+    assert_eq!(configuration.entries[0].unsupported, None);
 }

@@ -76,25 +76,15 @@ fn entries_of_two_regions() {
 #[test]
 fn a_personal_config_map() {
     insta::assert_snapshot!(report(include_str!("../fixtures/personal-configmap.yaml")), @r#"
-    warning NotSupportedYet acr-registry-info 1:3 @9
-      the Personal Edition is not supported yet: the entry is not served
-      the other entries are served; leave it as it is, or remove the entry
-        - instanceId: ""
-          ^^^^^^^^^^
     entry 0 personal Some("cn-hangzhou") ["registry.cn-hangzhou.aliyuncs.com", "registry-vpc.cn-hangzhou.aliyuncs.com", "registry-internal.cn-hangzhou.aliyuncs.com", "registry-intl.cn-hangzhou.aliyuncs.com", "registry-intl-vpc.cn-hangzhou.aliyuncs.com"]
       worker role of the node by the metadata service if the cluster is older than 2023-04-03, else managed role AliyunCSManagedAcrRole by the add-on token
-      the Personal Edition is not supported yet
+      served
     "#);
 }
 
 #[test]
 fn a_broken_indentation() {
     insta::assert_snapshot!(report(include_str!("../fixtures/personal-broken-indent.yaml")), @r#"
-    warning NotSupportedYet acr-registry-info 1:3 @8
-      the Personal Edition is not supported yet: the entry is not served
-      the other entries are served; leave it as it is, or remove the entry
-        - instanceId: ""
-          ^
     error SyntaxError acr-registry-info 2:5 @9
       not YAML: regionId starts in column 5, the field above it in column 3
       write the line as `  regionId: "***"`
@@ -153,11 +143,6 @@ fn rrsa_across_accounts() {
       write your own value for rrsaOIDCProviderRoleARN
           rrsaOIDCProviderRoleARN: "<ARN of the cluster's OIDC provider in account A>"
                                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-    warning NotSupportedYet acr-registry-info 6:3 @12
-      assumeRoleARN is not supported yet: the entry is not served
-      the other entries are served; leave it as it is, or remove the entry
-          assumeRoleARN: "<ARN of the role in account B>"
-          ^^^^^^^^^^^^^
     warning PlaceholderNotReplaced acr-registry-info 6:18 @12
       the placeholder `<ARN of the role in account B>` of assumeRoleARN was not replaced
       write your own value for assumeRoleARN
@@ -187,11 +172,6 @@ fn worker_role_across_accounts() {
       write your own value for domains
           domains: "xxxxx-registry.cn-hangzhou.cr.aliyuncs.com"
                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-    warning NotSupportedYet acr-registry-info 4:3 @10
-      assumeRoleARN is not supported yet: the entry is not served
-      the other entries are served; leave it as it is, or remove the entry
-          assumeRoleARN: "<ARN of the role in account B>"
-          ^^^^^^^^^^^^^
     warning PlaceholderNotReplaced acr-registry-info 4:18 @10
       the placeholder `<ARN of the role in account B>` of assumeRoleARN was not replaced
       write your own value for assumeRoleARN
@@ -211,11 +191,6 @@ fn access_key_across_accounts() {
       exclude them with `exclude-namespace: "kube-system,kube-public,kube-node-lease"`, unless their pods need private images
         all
         ^^^
-    warning NotSupportedYet acr-registry-info 1:3 @7
-      the Personal Edition is not supported yet: the entry is not served
-      the other entries are served; leave it as it is, or remove the entry
-        - instanceId: "" # …
-          ^^^^^^^^^^
     warning EmptyInstanceId acr-registry-info 1:15 @7
       an empty instanceId means the Personal Edition, also with keys
       for an Enterprise instance write its id, `instanceId: "cri-…"`
@@ -238,7 +213,7 @@ fn access_key_across_accounts() {
                                  ^^^^^
     entry 0 personal Some("cn-hangzhou") ["registry.cn-hangzhou.aliyuncs.com", "registry-vpc.cn-hangzhou.aliyuncs.com", "registry-internal.cn-hangzhou.aliyuncs.com", "registry-intl.cn-hangzhou.aliyuncs.com", "registry-intl-vpc.cn-hangzhou.aliyuncs.com"]
       AccessKey in the entry
-      the Personal Edition is not supported yet
+      served
     "#);
 }
 

@@ -4,12 +4,15 @@ mod cloud;
 mod configuration;
 mod objects;
 mod queues;
+mod references;
 mod removal;
 mod secrets;
 mod snapshot;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use acr_configuration::SecretRef;
 
 use crate::cloud_clock::CloudClock;
 use crate::facts::{Book, FactKey, Lines};
@@ -37,6 +40,8 @@ pub struct Machine {
     clock: CloudClock,
     world: World,
     config_map: Option<ConfigMapSeen>,
+    /// What is seen of the Secrets that the configuration names.
+    seen_references: BTreeMap<SecretRef, references::Seen>,
     policy: Policy,
     lines: Lines,
     book: Book,
@@ -98,6 +103,7 @@ impl Machine {
             clock: CloudClock::default(),
             world: World::default(),
             config_map: None,
+            seen_references: BTreeMap::new(),
             policy: Policy::default(),
             lines: Lines::default(),
             book: Book::default(),
@@ -178,6 +184,7 @@ impl Machine {
                 }
             }
             Observation::Answered { operation, answer } => self.answered(now, operation, answer),
+            Observation::Referenced { reference, seen } => self.referenced(now, reference, seen),
             Observation::Stopping => self.stopping = true,
         }
         self.settle(now);

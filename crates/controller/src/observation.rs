@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use acr_credentials::UnixMillis;
+use acr_configuration::SecretRef;
+use acr_credentials::{AccessKey, SecretData, UnixMillis};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
@@ -48,6 +49,14 @@ pub enum Observation {
     PullSecretGone {
         /// Its namespace.
         namespace: String,
+    },
+    /// A Secret that the configuration names ([`crate::Machine::references`]) as it is now: its data, `None` where it
+    /// does not exist, or why it cannot be followed.
+    Referenced {
+        /// The Secret.
+        reference: SecretRef,
+        /// What is known of it.
+        seen: Result<Option<SecretData>, Refusal>,
     },
     /// An operation that was handed out has ended.
     Answered {
@@ -168,6 +177,8 @@ pub enum Answer {
     Lease(Option<LeaseSeen>),
     /// A ServiceAccount token was read or minted; `None` where the projected file does not exist.
     Token(Option<SecretString>),
+    /// The keys of a registered cluster were read; `None` where it has none.
+    Key(Option<AccessKey>),
     /// The cloud was asked.
     Cloud(acr_credentials::Answer),
     /// The operation failed.

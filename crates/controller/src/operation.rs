@@ -22,7 +22,8 @@ pub enum Class {
     Sts,
     /// Calls to Container Registry.
     ContainerRegistry,
-    /// Calls to the ECS metadata service, and ServiceAccount tokens from their file or by TokenRequest.
+    /// Calls to the ECS metadata service, and what this cluster hands over: ServiceAccount tokens, the add-on token, the
+    /// keys of a registered cluster.
     Metadata,
     /// Events.
     Report,
@@ -134,6 +135,10 @@ pub enum Operation {
         /// Life of the token in seconds.
         expiration_seconds: i64,
     },
+    /// Read the keys that a registered cluster is given: answered by `Key`, or refused.
+    ReadRegisteredKey,
+    /// Read the token of the managed role: answered by `Cloud`, or refused.
+    ReadAddOnToken,
     /// Ask the cloud: answered by `Cloud`.
     Ask {
         /// The call.
@@ -163,6 +168,8 @@ impl Operation {
             Self::DeleteLease { .. } => "delete-lease",
             Self::ReadTokenFile => "read-token-file",
             Self::RequestToken { .. } => "request-token",
+            Self::ReadRegisteredKey => "read-registered-key",
+            Self::ReadAddOnToken => "read-add-on-token",
             Self::Ask { call, .. } => call.operation(),
             Self::Report(_) => "report",
         }

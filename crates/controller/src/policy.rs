@@ -6,10 +6,8 @@ use crate::world::{Account, Namespace};
 /// The areas in force.
 #[derive(Debug, Default)]
 pub struct Policy {
-    /// What is served: the entries that can be served now.
+    /// What is served.
     pub served: Option<Area>,
-    /// What the configuration asks for, entries that cannot be served now included: none of it is cleaned.
-    pub asked: Option<Area>,
     /// What earlier configurations served.
     pub retiring: Vec<Area>,
     /// The journal was lost: nobody knows which ServiceAccounts of a namespace with our pull secret were served.
@@ -38,9 +36,6 @@ impl Policy {
         }
         if self.serves(name, namespace) {
             return Standing::Served;
-        }
-        if self.asked.as_ref().is_some_and(|area| serves(area, name, namespace)) {
-            return Standing::Foreign;
         }
         let retiring = self.retires(name, namespace) || self.left_by_label(name, namespace);
         if retiring { Standing::Retiring } else { Standing::Foreign }
@@ -73,9 +68,7 @@ impl Policy {
             return Standing::Retiring;
         }
         // What opted out while nobody was looking is left alone, but an uninstall leaves nothing.
-        if account.ignored && !self.uninstalling
-            || home == Standing::Served && self.asked.as_ref().is_some_and(named)
-        {
+        if account.ignored && !self.uninstalling {
             return Standing::Foreign;
         }
         let retiring = match home {

@@ -6,12 +6,18 @@ use std::sync::Arc;
 use acr_configuration::Domain;
 use acr_credentials::{InstanceHost, KeySlot, UnixMillis};
 
+use crate::facts::chain::{SlotSource, slot};
 use crate::facts::{FactKey, Line};
 use crate::journal::{Carried, CarriedLogin, HeldLogin, Record};
 
 /// The domains of a line's entry that belong to its instance, else all of the instance's. `None` while they are not
 /// known.
 pub fn slots(lines: &[Line], record: &Record, line: &Line) -> Option<Vec<KeySlot>> {
+    match &line.slots {
+        SlotSource::Fixed(slots) => return Some(slots.clone()),
+        SlotSource::Unknown => return None,
+        SlotSource::Discovered(_) => {}
+    }
     let Some(domains) = &line.domains else {
         return Some(hosts(record, line)?.iter().map(|host| KeySlot::host(&host.host)).collect());
     };
@@ -53,13 +59,6 @@ fn hosts<'a>(record: &'a Record, line: &Line) -> Option<&'a [InstanceHost]> {
         let mut same = record.lines.iter().filter(|(key, _)| key.instance == line.key.instance);
         same.find_map(|(_, record)| record.hosts.as_deref())
     })
-}
-
-fn slot(domain: &Domain) -> KeySlot {
-    match &domain.path {
-        None => KeySlot::host(&domain.host),
-        Some(path) => KeySlot::host_and_path(&domain.host, path),
-    }
 }
 
 /// The slots of a line for which what is carried on is of use: while its login has not come, its own; while these are not

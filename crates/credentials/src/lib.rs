@@ -8,6 +8,7 @@ pub mod endpoint;
 pub mod host;
 pub mod image;
 pub mod safe_text;
+pub mod secret_data;
 pub mod slot;
 pub mod time;
 pub mod uri_encoding;
@@ -16,5 +17,6 @@ pub use call::{AccessKey, Answer, Call, CallFailure, FailureKind, InstanceHost, 
 pub use docker_config::DockerConfig;
 pub use endpoint::endpoints;
 pub use image::{Digest, ImageReference, ImageReferenceError};
+pub use secret_data::{SecretData, SecretDataFailure, StaticLogins};
 pub use slot::KeySlot;
 pub use time::UnixMillis;

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct UnixMillis(pub i64);
 
 impl UnixMillis {
+    /// Later than anything: the end of what does not end by time.
+    pub const NEVER: Self = Self(i64::MAX);
+
     /// The same point later by `duration`; stays at the largest representable time.
     pub fn plus(self, duration: Duration) -> Self {
         self.plus_millis(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
@@ -38,8 +41,11 @@ impl UnixMillis {
 }
 
 impl fmt::Display for UnixMillis {
-    /// RFC 3339 in UTC with whole seconds; a time outside of the calendar's range prints its number.
+    /// RFC 3339 in UTC with whole seconds, or `never`; another time outside of the calendar's range prints its number.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::NEVER {
+            return formatter.write_str("never");
+        }
         match jiff::Timestamp::from_millisecond(self.0) {
             Ok(timestamp) => write!(formatter, "{}", timestamp.strftime("%Y-%m-%dT%H:%M:%SZ")),
             Err(_) => write!(formatter, "{} ms", self.0),
@@ -61,5 +67,6 @@ mod tests {
     #[test]
     fn prints_as_rfc_3339() {
         assert_eq!(UnixMillis(1_767_323_045_999).to_string(), "2026-01-02T03:04:05Z");
+        assert_eq!(UnixMillis::NEVER.plus(Duration::MAX).to_string(), "never");
     }
 }

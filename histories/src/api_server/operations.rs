@@ -129,7 +129,11 @@ impl ApiServer {
                 Some(_) => Err(Refusal::LostRace),
             },
             Operation::Report(_) => Ok(done(0, Effect::Nothing)),
-            Operation::ReadTokenFile | Operation::RequestToken { .. } | Operation::Ask { .. } => return None,
+            Operation::ReadTokenFile
+            | Operation::RequestToken { .. }
+            | Operation::ReadRegisteredKey
+            | Operation::ReadAddOnToken
+            | Operation::Ask { .. } => return None,
         })
     }
 

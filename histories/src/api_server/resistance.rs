@@ -39,7 +39,10 @@ impl Right {
             }
             Operation::RequestToken { .. } => Some(Self::Tokens),
             Operation::Report(_) => Some(Self::Events),
-            Operation::ReadTokenFile | Operation::Ask { .. } => None,
+            Operation::ReadTokenFile
+            | Operation::ReadRegisteredKey
+            | Operation::ReadAddOnToken
+            | Operation::Ask { .. } => None,
         }
     }
 }

@@ -44,6 +44,7 @@ impl History<'_> {
                 break;
             }
         }
+        self.follow(id);
         let now = self.now;
         let Some(process) = self.process(id) else { return Ok(()) };
         let wake = process.machine.wake().map(|mono| process.moment(mono));
@@ -164,7 +165,10 @@ impl History<'_> {
     }
 
     fn fate(&mut self, operation: &Operation) -> Fate {
-        if self.calm || self.plan.smooth || matches!(operation, Operation::ReadTokenFile) {
+        if self.calm
+            || self.plan.smooth
+            || matches!(operation, Operation::ReadTokenFile | Operation::ReadRegisteredKey)
+        {
             return Fate::Whole;
         }
         match (self.delays.below(200), operation) {
@@ -226,6 +230,8 @@ impl History<'_> {
                 }
                 return Ok((Answer::Token(self.cloud.token(true).filter(|_| self.plan.token_file)), 0));
             }
+            // No history is about a registered cluster, or one that hands out add-on tokens.
+            Operation::ReadRegisteredKey => return Ok((Answer::Key(None), 0)),
             Operation::RequestToken { .. } if !self.server.resistance.missing.contains(&Right::Tokens) => {
                 self.coverage.note(Happening::TokenMinted);
                 return Ok((Answer::Token(self.cloud.token(false)), 0));

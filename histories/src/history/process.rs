@@ -1,8 +1,8 @@
 //! One process: a machine, its watches and its slots, as the pump has them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use acr_configuration::TokenMode;
+use acr_configuration::{SecretRef, TokenMode};
 use acr_controller::observation::Watch;
 use acr_controller::operation::Class;
 use acr_controller::settings::{Purpose, Settings};
@@ -20,6 +20,8 @@ pub(super) struct Process {
     pub(super) identity: String,
     pub(super) machine: Machine,
     pub(super) streams: [Stream; 4],
+    /// The Secrets of the configuration that are followed.
+    pub(super) followed: BTreeSet<SecretRef>,
     /// When the machine wants to be asked again.
     pub(super) wake: Option<Moment>,
     /// It does not run before.
@@ -46,6 +48,7 @@ impl Process {
             identity,
             machine: Machine::new(settings),
             streams: watches.map(Stream::new),
+            followed: BTreeSet::new(),
             wake: None,
             asleep_until: 0,
             started: now,

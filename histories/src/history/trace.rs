@@ -90,7 +90,10 @@ pub(super) fn answer(answer: &Answer) -> String {
         Answer::Lease(Some(lease)) => {
             format!("held by {:?}, version {}", lease.holder, lease.resource_version)
         }
-        Answer::Journal(None) | Answer::Lease(None) | Answer::Token(None) => "none".to_owned(),
+        Answer::Journal(None) | Answer::Lease(None) | Answer::Token(None) | Answer::Key(None) => {
+            "none".to_owned()
+        }
+        Answer::Key(Some(_)) => "keys".to_owned(),
         Answer::Token(Some(_)) => "a token".to_owned(),
         Answer::Cloud(answer) => match &answer.outcome {
             Ok(Reply::Region(region)) => region.clone(),

@@ -3,7 +3,7 @@
 use super::{
     ACCOUNTS, NAMESPACES, Pattern, Requirement, Unserved, Wanted, WantedDomain, WantedEntry, Watched,
 };
-use crate::estate::{HOME_REGION, INSTANCES, Identity, Instance, KeyPair};
+use crate::estate::{HOME_REGION, INSTANCES, Identity, Instance, KeyPair, PERSONAL};
 use crate::random::Random;
 
 impl Wanted {
@@ -18,7 +18,7 @@ impl Wanted {
                 entry.namespaces = None;
                 entry.accounts = None;
             }
-            let unserved = WantedEntry::unserved(random);
+            let unserved = WantedEntry::unserved();
             let place = random.index(entries.len() + 1);
             entries.insert(place, unserved);
         }
@@ -81,7 +81,7 @@ impl Wanted {
 }
 
 fn is_rrsa(entry: &WantedEntry) -> bool {
-    matches!(entry.identity, Identity::Rrsa | Identity::RrsaMissingRole)
+    entry.identity.is_rrsa()
 }
 
 fn watched(random: &mut Random) -> Watched {
@@ -151,7 +151,7 @@ impl WantedEntry {
         let instances = if random.chance(12) {
             vec![acme, tools]
         } else {
-            vec![random.weighted([(6, acme), (3, shanghai), (3, tools), (1, lost)])]
+            vec![random.weighted([(6, acme), (3, shanghai), (3, tools), (1, lost), (2, PERSONAL)])]
         };
         let identity = random.weighted([
             (6, Identity::Keys(KeyPair::PullerA)),
@@ -163,6 +163,11 @@ impl WantedEntry {
             (4, Identity::Rrsa),
             (1, Identity::RrsaMissingRole),
             (5, Identity::Worker),
+            (3, Identity::Keys(KeyPair::Referenced)),
+            (1, Identity::KeysHop(KeyPair::PullerA)),
+            (1, Identity::KeysHop(KeyPair::PullerB)),
+            (2, Identity::RrsaHop),
+            (2, Identity::WorkerHop),
         ]);
         let elsewhere = instances.iter().any(|instance| instance.region != HOME_REGION);
         let namespaces = random.weighted([
@@ -186,7 +191,7 @@ impl WantedEntry {
         }
     }
 
-    fn unserved(random: &mut Random) -> Self {
+    fn unserved() -> Self {
         let [acme, ..] = INSTANCES;
         Self {
             instances: vec![acme],
@@ -195,12 +200,7 @@ impl WantedEntry {
             identity: Identity::Worker,
             namespaces: None,
             accounts: None,
-            unserved: Some(random.one_of([
-                Unserved::Personal,
-                Unserved::AssumeRole,
-                Unserved::KeyReference,
-                Unserved::NewPersonal,
-            ])),
+            unserved: Some(Unserved::NewPersonal),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use super::{Pattern, Requirement, Unserved, Wanted, WantedEntry, Watched};
-use crate::estate::{Identity, MISSING_ROLE, PROVIDER, RRSA_ROLE};
+use crate::estate::{HOP_ROLE, Identity, KEY_SECRET, KeyPair, MISSING_ROLE, PERSONAL, PROVIDER, RRSA_ROLE};
 use crate::random::Random;
 
 /// `data` of the ConfigMap.
@@ -71,7 +71,7 @@ impl Wanted {
             entry.unserved.is_none()
                 && entry.namespaces.is_none()
                 && entry.accounts.is_none()
-                && !matches!(entry.identity, Identity::Keys(_))
+                && !matches!(entry.identity, Identity::Keys(_) | Identity::KeysHop(_))
         };
         self.excluded.is_empty()
             && self.selector.is_empty()
@@ -102,8 +102,8 @@ impl WantedEntry {
         let mut fields = Map::new();
         let mut put = |key: &str, value: Value| fields.insert(key.to_owned(), value);
         match self.unserved {
-            Some(Unserved::Personal) => put("instanceId", json!("")),
             Some(Unserved::NewPersonal) => put("instanceId", json!("crpi-0123456789abcdef")),
+            _ if self.instances == [PERSONAL] => put("instanceId", json!("")),
             _ => {
                 let ids: Vec<&str> = self.instances.iter().map(|instance| instance.id).collect();
                 put("instanceId", json!(ids.join(",")))
@@ -120,27 +120,28 @@ impl WantedEntry {
             let spelled: Vec<String> = spelled.collect();
             put("domains", json!(comma_list(spelled.into_iter(), random)));
         }
-        match self.identity {
+        match self.identity.before_hop().unwrap_or(self.identity) {
+            Identity::Keys(KeyPair::Referenced) => {
+                let reference = json!({ "namespace": "kube-system", "name": KEY_SECRET });
+                put("customAccessKeySecretRef", reference);
+            }
             Identity::Keys(pair) => {
                 put("customAccessKey", json!(pair.id()));
                 put("customAccessKeySecret", json!(pair.secret()));
             }
             Identity::Rrsa | Identity::RrsaMissingRole => {
-                let role = if self.identity == Identity::Rrsa { RRSA_ROLE } else { MISSING_ROLE };
+                let missing = self.identity == Identity::RrsaMissingRole;
+                let role = if missing { MISSING_ROLE } else { RRSA_ROLE };
                 put("rrsaRoleARN", json!(role));
                 put("rrsaOIDCProviderRoleARN", json!(PROVIDER));
             }
-            Identity::Worker => {}
-        }
-        match self.unserved {
-            Some(Unserved::AssumeRole) => {
-                put("assumeRoleARN", json!("acs:ram::6543210987654321:role/other"));
-                put("expireDuration", json!(3600));
-            }
-            Some(Unserved::KeyReference) => {
-                put("customAccessKeySecretRef", json!({ "namespace": "kube-system", "name": "keys" }));
-            }
             _ => {}
+        }
+        if self.identity.before_hop().is_some() {
+            put("assumeRoleARN", json!(HOP_ROLE));
+            if random.chance(50) {
+                put("expireDuration", if random.chance(50) { json!(3600) } else { json!("3600") });
+            }
         }
         for (key, patterns) in [("namespaces", &self.namespaces), ("serviceAccounts", &self.accounts)] {
             if let Some(patterns) = patterns {

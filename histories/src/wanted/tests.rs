@@ -78,7 +78,7 @@ fn the_first_entry_claims_a_host_before_the_second() {
 #[test]
 fn an_entry_that_is_not_supported_claims_nothing() {
     let mut unserved = entry(Identity::Worker);
-    unserved.unserved = Some(Unserved::AssumeRole);
+    unserved.unserved = Some(Unserved::NewPersonal);
     let hosts = BTreeSet::from(["a.example".to_owned()]);
     assert!(wanted(vec![unserved]).claims("team-a", |_| Some(&hosts)).is_empty());
 }

@@ -78,7 +78,7 @@ fn start<F: Future<Output = Answer> + 'static>(
         let stop = async {
             let _ = stopped.await;
         };
-        let sources = Sources { observations, status, stop };
+        let sources = Sources { observations, status, follow: |_: &_| {}, stop };
         let carry_out = |operation| edge(inner.clone(), operation);
         turn(machine, carry_out, sources, Notes::new(Counters::default()), |status| {
             shown.borrow_mut().push(status.clone());

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::pin::pin;
 use std::time::Duration;
 
-use acr_controller::observation::Observation;
+use acr_controller::observation::{Observation, Refusal};
 use futures::StreamExt;
 use kube::Client;
 use kube::core::{Status, WatchEvent};
@@ -14,9 +14,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
 
-use super::source::Source;
+use super::source::{Source, Subject};
 use crate::backoff::{Backoff, random_fraction};
-use crate::call::{Unanswered, exchange, unanswered, unreadable};
+use crate::call::{exchange, unanswered, unreadable};
 use crate::cluster::ConfigMapUid;
 use crate::refusal::{Asked, refusal};
 use crate::seen::Watched;
@@ -34,6 +34,8 @@ const LIST_SILENCE: Duration = Duration::from_secs(10);
 const PAGE_DEADLINE: Duration = Duration::from_secs(30);
 /// A watch that ends sooner counts as a failure, so that a server that ends all of them is not hammered.
 const SHORTEST_LIFE: Duration = Duration::from_secs(1);
+/// The shortest pause where the right to a Secret of the configuration is missing: somebody has to grant it first.
+const WITHOUT_RIGHT: Duration = Duration::from_secs(30);
 /// Marks the bookmark that ends a streamed list.
 const END_OF_LIST: &str = "k8s.io/initial-events-end";
 
@@ -67,7 +69,7 @@ enum End {
     /// The server does not stream lists.
     NotStreamed,
     /// It failed.
-    Failed(String),
+    Failed(Refusal),
     /// Nobody listens any more.
     Deaf,
 }
@@ -86,6 +88,8 @@ pub(crate) struct Follower<K> {
     /// The last version seen; `None` before and during a list.
     version: Option<u64>,
     streamed: bool,
+    /// Whether the present list has shown any object.
+    found: bool,
     backoff: Backoff,
     kind: PhantomData<fn() -> K>,
 }
@@ -98,6 +102,7 @@ impl<K: Watched> Follower<K> {
             outlet,
             version: None,
             streamed: true,
+            found: false,
             backoff: Backoff::default(),
             kind: PhantomData,
         }
@@ -132,7 +137,16 @@ impl<K: Watched> Follower<K> {
                     } else {
                         debug!("{what}: the watch is still interrupted: {reason}");
                     }
-                    Some(self.backoff.next())
+                    let pause = match (&self.source.subject, &reason) {
+                        (Subject::Reference(_), Refusal::NoRight { .. }) => {
+                            self.backoff.next().max(WITHOUT_RIGHT)
+                        }
+                        _ => self.backoff.next(),
+                    };
+                    if self.interrupted(reason).await.is_err() {
+                        return;
+                    }
+                    Some(pause)
                 }
             };
             if let Some(pause) = pause {
@@ -162,12 +176,12 @@ impl<K: Watched> Follower<K> {
         let events = match timeout(LIST_SILENCE, opening).await {
             Ok(Ok(events)) => events,
             Ok(Err(kube::Error::Api(status))) => return Err(self.refused(&status)),
-            Ok(Err(error)) => return Err(End::Failed(unanswered(&error).0)),
-            Err(_) => return Err(End::Failed("the API server does not answer".to_owned())),
+            Ok(Err(error)) => return Err(failed(&unanswered(&error))),
+            Err(_) => return Err(failed(&"the API server does not answer")),
         };
         let mut events = pin!(events);
         if listing {
-            self.outlet.send(Observation::ListStarted(self.source.watch)).await?;
+            self.list_started().await?;
         }
         loop {
             let event = match timeout(if listing { LIST_SILENCE } else { silence }, events.next()).await {
@@ -182,14 +196,15 @@ impl<K: Watched> Follower<K> {
                     continue;
                 }
                 Ok(Some(Err(kube::Error::Api(status)))) => return Err(self.refused(&status)),
-                Ok(Some(Err(error))) => return Err(End::Failed(unanswered(&error).0)),
-                Ok(None) if listing => return Err(End::Failed("the list was cut off".to_owned())),
+                Ok(Some(Err(error))) => return Err(failed(&unanswered(&error))),
+                Ok(None) if listing => return Err(failed(&"the list was cut off")),
                 Err(_) if listing => return Err(End::NotStreamed),
                 Ok(None) | Err(_) => return Ok(End::Over),
             };
             match event {
                 WatchEvent::Added(object) | WatchEvent::Modified(object) => {
                     self.seen(listing, object.version());
+                    self.found = true;
                     self.outlet.send(object.shown()).await?;
                 }
                 WatchEvent::Deleted(object) => {
@@ -204,11 +219,43 @@ impl<K: Watched> Follower<K> {
                         self.seen(listing, version);
                     }
                     if ends_list {
-                        let (watch, version) = (self.source.watch, version.unwrap_or_default());
-                        self.outlet.send(Observation::ListCompleted { watch, version }).await?;
+                        self.list_completed(version.unwrap_or_default()).await?;
                     }
                 }
                 WatchEvent::Error(status) => return Err(self.refused(&status)),
+            }
+        }
+    }
+
+    async fn list_started(&mut self) -> Result<(), Deaf> {
+        self.found = false;
+        match &self.source.subject {
+            Subject::Watch(watch) => self.outlet.send(Observation::ListStarted(*watch)).await,
+            Subject::Reference(_) => Ok(()),
+        }
+    }
+
+    /// The list of a single object tells by its end that there is none.
+    async fn list_completed(&self, version: u64) -> Result<(), Deaf> {
+        match &self.source.subject {
+            Subject::Watch(watch) => {
+                self.outlet.send(Observation::ListCompleted { watch: *watch, version }).await
+            }
+            Subject::Reference(_) if self.found => Ok(()),
+            Subject::Reference(reference) => {
+                let reference = reference.clone();
+                self.outlet.send(Observation::Referenced { reference, seen: Ok(None) }).await
+            }
+        }
+    }
+
+    /// Nobody but the user can mend what keeps a Secret from being followed, so the user is told of it.
+    async fn interrupted(&self, refusal: Refusal) -> Result<(), Deaf> {
+        match &self.source.subject {
+            Subject::Watch(_) => Ok(()),
+            Subject::Reference(reference) => {
+                let reference = reference.clone();
+                self.outlet.send(Observation::Referenced { reference, seen: Err(refusal) }).await
             }
         }
     }
@@ -233,7 +280,8 @@ impl<K: Watched> Follower<K> {
             504 if !listing => End::Expired,
             // 422 where the feature is off (v1.30), 400 and the others from what stands in between.
             400 | 405 | 406 | 415 | 422 | 501 if listing => End::NotStreamed,
-            _ => End::Failed(format!("{} (HTTP {})", status.message, status.code)),
+            401 | 403 => End::Failed(Refusal::NoRight { message: status.message.clone() }),
+            _ => failed(&format_args!("{} (HTTP {})", status.message, status.code)),
         }
     }
 
@@ -246,23 +294,24 @@ impl<K: Watched> Follower<K> {
             let received = match exchange(&self.client, request, PAGE_DEADLINE).await {
                 Ok(received) if received.status.is_success() => received,
                 Ok(received) if received.status.as_u16() == 410 => return Err(End::Expired),
-                Ok(received) => return Err(failed(&refusal(Asked::Other, &received))),
-                Err(Unanswered(reason)) => return Err(End::Failed(reason)),
+                Ok(received) => return Err(End::Failed(refusal(Asked::Other, &received))),
+                Err(unanswered) => return Err(failed(&unanswered)),
             };
-            let page = Page::<K>::read(&received.body, self.source.label()).map_err(End::Failed)?;
+            let page =
+                Page::<K>::read(&received.body, &self.source.label()).map_err(|reason| failed(&reason))?;
             drop(received);
             if std::mem::take(&mut first) {
-                self.outlet.send(Observation::ListStarted(self.source.watch)).await?;
+                self.list_started().await?;
             }
             for object in page.items.into_iter().flatten() {
+                self.found = true;
                 self.outlet.send(object.shown()).await?;
             }
             next = page.metadata.next.filter(|token| !token.is_empty());
             if next.is_none() {
                 let version = page.metadata.resource_version.parse().map_err(|error| failed(&error))?;
                 self.seen(false, version);
-                let watch = self.source.watch;
-                self.outlet.send(Observation::ListCompleted { watch, version }).await?;
+                self.list_completed(version).await?;
                 return Ok(End::Listed);
             }
         }
@@ -270,7 +319,7 @@ impl<K: Watched> Follower<K> {
 }
 
 fn failed(error: &dyn std::fmt::Display) -> End {
-    End::Failed(error.to_string())
+    End::Failed(Refusal::Unknown { message: error.to_string() })
 }
 
 #[derive(Deserialize)]

@@ -1,5 +1,6 @@
 //! What a watch asks for: the requests of lists and watches of one kind of object.
 
+use acr_configuration::SecretRef;
 use acr_controller::names::{CONFIG_MAP, PULL_SECRET};
 use acr_controller::observation::Watch;
 use acr_credentials::uri_encoding::encode_into;
@@ -13,48 +14,72 @@ const WHOLE: &str = "application/json";
 /// Objects per page where lists are paged; the page size of client-go.
 const PAGE: u32 = 500;
 
+/// What is followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// One of the machine's watches.
+    Watch(Watch),
+    /// A Secret that the configuration names.
+    Reference(SecretRef),
+}
+
 /// One kind of object, and which of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
-    pub(crate) watch: Watch,
+    pub(crate) subject: Subject,
     path: String,
     /// Rights by name need a selector by name.
-    name: Option<&'static str>,
+    name: Option<String>,
     metadata_only: bool,
 }
 
 impl Source {
     pub(crate) fn configuration(namespace: &str) -> Self {
         Self {
-            watch: Watch::Configuration,
+            subject: Subject::Watch(Watch::Configuration),
             path: format!("/api/v1/namespaces/{namespace}/configmaps"),
-            name: Some(CONFIG_MAP),
+            name: Some(CONFIG_MAP.to_owned()),
+            metadata_only: false,
+        }
+    }
+
+    pub(crate) fn reference(reference: SecretRef) -> Self {
+        Self {
+            path: format!("/api/v1/namespaces/{}/secrets", reference.namespace),
+            name: Some(reference.name.clone()),
+            subject: Subject::Reference(reference),
             metadata_only: false,
         }
     }
 
     pub(crate) fn namespaces() -> Self {
         let path = "/api/v1/namespaces".to_owned();
-        Self { watch: Watch::Namespaces, path, name: None, metadata_only: true }
+        Self { subject: Subject::Watch(Watch::Namespaces), path, name: None, metadata_only: true }
     }
 
     pub(crate) fn accounts() -> Self {
         let path = "/api/v1/serviceaccounts".to_owned();
-        Self { watch: Watch::Accounts, path, name: None, metadata_only: false }
+        Self { subject: Subject::Watch(Watch::Accounts), path, name: None, metadata_only: false }
     }
 
     pub(crate) fn pull_secrets() -> Self {
         let path = "/api/v1/secrets".to_owned();
-        Self { watch: Watch::PullSecrets, path, name: Some(PULL_SECRET), metadata_only: true }
+        Self {
+            subject: Subject::Watch(Watch::PullSecrets),
+            path,
+            name: Some(PULL_SECRET.to_owned()),
+            metadata_only: true,
+        }
     }
 
     /// What is watched, for logs.
-    pub(crate) fn label(&self) -> &'static str {
-        match self.watch {
-            Watch::Configuration => "ConfigMap",
-            Watch::Namespaces => "Namespaces",
-            Watch::Accounts => "ServiceAccounts",
-            Watch::PullSecrets => "pull secrets",
+    pub(crate) fn label(&self) -> String {
+        match &self.subject {
+            Subject::Watch(Watch::Configuration) => "ConfigMap".to_owned(),
+            Subject::Watch(Watch::Namespaces) => "Namespaces".to_owned(),
+            Subject::Watch(Watch::Accounts) => "ServiceAccounts".to_owned(),
+            Subject::Watch(Watch::PullSecrets) => "pull secrets".to_owned(),
+            Subject::Reference(reference) => format!("Secret {reference}"),
         }
     }
 
@@ -81,8 +106,10 @@ impl Source {
     }
 
     fn get(&self, query: &str, accept: &'static str) -> Result<Request<Vec<u8>>, http::Error> {
-        let selector =
-            self.name.map_or_else(String::new, |name| format!("&fieldSelector=metadata.name%3D{name}"));
+        let selector = self
+            .name
+            .as_ref()
+            .map_or_else(String::new, |name| format!("&fieldSelector=metadata.name%3D{name}"));
         let uri = format!("{}?{query}{selector}", self.path);
         Request::get(uri).header(ACCEPT, accept).body(Vec::new())
     }
@@ -98,7 +125,10 @@ mod tests {
 
     #[test]
     fn what_is_allowed_by_name_is_asked_for_by_name() {
-        for source in [Source::configuration("kube-system"), Source::pull_secrets()] {
+        let reference = SecretRef { namespace: "a".to_owned(), name: "acr-keys".to_owned() };
+        for source in
+            [Source::configuration("kube-system"), Source::pull_secrets(), Source::reference(reference)]
+        {
             for uri in [
                 uri(source.follow(None, 200)),
                 uri(source.follow(Some(7), 200)),

@@ -5,33 +5,17 @@
 //! for, and nothing is asked that nobody needs.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use acr_credentials::{AccessKey, CallFailure, FailureKind, InstanceHost, Login, Reply, UnixMillis};
-use secrecy::SecretString;
+use acr_credentials::{CallFailure, FailureKind, UnixMillis};
 
 use crate::backoff;
 use crate::cloud_clock::CloudClock;
 use crate::facts::key::{FactKey, Question};
 use crate::facts::timing::{ENDPOINTS_LIFE, Timing, WINDOW, check, due, renewal};
+use crate::facts::value::Value;
 use crate::operation::Class;
 use crate::time::{Mono, Now};
-
-/// What a fact holds.
-#[derive(Clone, Debug)]
-pub enum Value {
-    /// A region id.
-    Region(String),
-    /// A ServiceAccount token.
-    Token(SecretString),
-    /// The keys of a role session, and its end.
-    Key(AccessKey, UnixMillis),
-    /// The domains of an instance.
-    Endpoints(Vec<InstanceHost>),
-    /// A login, and the time by the cloud's clock at which it was handed out.
-    Login(Arc<Login>, UnixMillis),
-}
 
 /// A question that somebody wants answered.
 #[derive(Clone, Debug)]
@@ -58,8 +42,11 @@ struct Fact {
     asked: Option<Mono>,
     failures: u32,
     failure: Option<CallFailure>,
-    /// For the token: the projected file does not exist, so the next try is a TokenRequest.
-    no_file: bool,
+    /// The first place to look holds nothing, so the next try goes to the second: a TokenRequest where there is no
+    /// projected token, the role of the cluster where there are no keys of a registered cluster.
+    second_place: bool,
+    /// What it stands on was replaced while its call was out: the answer is good, and due at once.
+    replaced_meanwhile: bool,
 }
 
 impl Fact {
@@ -114,7 +101,8 @@ impl Book {
                     asked: None,
                     failures: 0,
                     failure: None,
-                    no_file: false,
+                    second_place: false,
+                    replaced_meanwhile: false,
                 },
             };
             // Two entries may want the same fact: the one that needs it most decides.
@@ -138,7 +126,11 @@ impl Book {
         self.threshold = Some(timing.threshold);
         for fact in self.facts.values_mut() {
             let (expires, handed_out) = match &fact.value {
-                Some(Value::Login(login, handed_out)) => (login.expires, *handed_out),
+                Some(Value::Login(login, handed_out)) if login.expires != UnixMillis::NEVER => {
+                    (login.expires, *handed_out)
+                }
+                // It was read in the cluster, and is read again soon.
+                Some(Value::Key(_, UnixMillis::NEVER)) => continue,
                 Some(Value::Key(_, expires)) => {
                     (*expires, clock.time(now).minus(now.mono.since(fact.answered)))
                 }
@@ -183,7 +175,9 @@ impl Book {
             .leaves()
             .filter(|(_, fact)| self.leaf_is_due(fact, now, renewing))
             .filter_map(|(key, _)| self.candidate(*key, now))
-            .find(|key| self.facts.get(key).is_some_and(|fact| class_of(&fact.wanted.question) == class))?;
+            .find(|key| {
+                self.facts.get(key).is_some_and(|fact| fact.wanted.question.class() == Some(class))
+            })?;
         self.facts.get_mut(&key)?.asked = Some(now);
         Some(key)
     }
@@ -200,16 +194,24 @@ impl Book {
         self.facts.values().any(|fact| fact.asked.is_some()) || self.held_by_limiter(now)
     }
 
-    /// The question of a fact, and whether its token must come from a TokenRequest.
+    /// The question of a fact, and whether its first place has turned out to be empty.
     pub fn question(&self, key: FactKey) -> Option<(&Question, bool)> {
-        self.facts.get(&key).map(|fact| (&fact.wanted.question, fact.no_file))
+        self.facts.get(&key).map(|fact| (&fact.wanted.question, fact.second_place))
     }
 
-    /// The token was not found in its file: it is requested next, at once.
-    pub fn no_token_file(&mut self, key: FactKey) {
+    /// Whether a fact is asked in its first place, for the keys of a registered cluster.
+    pub fn looks_for_registered_key(&self, key: FactKey) -> bool {
+        self.facts.get(&key).is_some_and(|fact| {
+            !fact.second_place
+                && matches!(fact.wanted.question, Question::WorkerRole { .. } | Question::ManagedRole)
+        })
+    }
+
+    /// The first place holds nothing: the second is asked next, at once.
+    pub fn first_place_is_empty(&mut self, key: FactKey) {
         if let Some(fact) = self.facts.get_mut(&key) {
             fact.asked = None;
-            fact.no_file = true;
+            fact.second_place = true;
         }
     }
 
@@ -227,12 +229,13 @@ impl Book {
         let asked = fact.asked.take().unwrap_or(now.mono);
         match checked {
             Ok(value) => {
-                fact.due = due(now, clock, timing, &value);
+                let at_once = std::mem::take(&mut fact.replaced_meanwhile);
+                fact.due = if at_once { Mono(0) } else { due(now, clock, timing, &value) };
                 fact.answered = now.mono;
                 fact.retry = Mono(0);
                 fact.failures = 0;
                 fact.failure = None;
-                fact.no_file = false;
+                fact.second_place = false;
                 let change = match value {
                     Value::Login(..) | Value::Endpoints(_) => Change::Leaf,
                     Value::Region(_) => Change::Region,
@@ -243,13 +246,15 @@ impl Book {
             }
             Err(failure) => {
                 fact.failures = fact.failures.saturating_add(1);
-                fact.retry = now.mono.plus(wait(fact, &failure, key));
+                let at_once = std::mem::take(&mut fact.replaced_meanwhile);
+                fact.retry = if at_once { now.mono } else { now.mono.plus(wait(fact, &failure, key)) };
                 let refused = failure.kind == FailureKind::CredentialsRefused;
                 fact.failure = Some(failure);
                 let parent = fact.wanted.question.parent();
                 if refused && let Some(parent) = parent.and_then(|parent| self.facts.get_mut(&parent)) {
-                    // A loss: what signed is no good any more, unless it was renewed while the call was out.
-                    if parent.answered <= asked {
+                    // A loss: what signed is no good any more, unless it was renewed while the call was out. What is given
+                    // stays until something else is given.
+                    if parent.answered <= asked && !parent.wanted.question.is_given() {
                         parent.due = Mono(0);
                         parent.value = None;
                     }
@@ -268,27 +273,16 @@ impl Book {
         // With the first renewal those that are nearly due become due, even if its own call has to wait.
         let first =
             self.logins().filter(|login| login.value.is_some() && login.due > now).map(|login| login.due);
-        leaves.chain(first).min()
+        leaves.chain(first).filter(|wake| *wake < Mono(u64::MAX)).min()
     }
 
-    fn operation(&self, key: FactKey) -> &'static str {
-        self.facts.get(&key).map_or("", |fact| match fact.wanted.question {
-            Question::Region { .. } => "MetadataRegion",
-            Question::Token => "ServiceAccountToken",
-            Question::WorkerRole { .. } => "MetadataRole",
-            Question::AssumeRoleWithOidc { .. } => "AssumeRoleWithOIDC",
-            Question::Endpoints { .. } => "ListInstanceEndpoint",
-            Question::Login { .. } => "GetAuthorizationToken",
-        })
+    /// The operation that asks for a fact.
+    pub fn operation(&self, key: FactKey) -> &'static str {
+        self.facts.get(&key).map_or("", |fact| fact.wanted.question.operation())
     }
 
     fn leaves(&self) -> impl Iterator<Item = (&FactKey, &Fact)> {
-        self.facts.iter().filter(|(_, fact)| {
-            matches!(
-                fact.wanted.question,
-                Question::Login { .. } | Question::Endpoints { .. } | Question::Region { .. }
-            )
-        })
+        self.facts.iter().filter(|(_, fact)| fact.wanted.question.is_leaf())
     }
 
     /// Whether any renewal is due: then those that are nearly due are made with it.
@@ -297,7 +291,7 @@ impl Book {
     }
 
     fn logins(&self) -> impl Iterator<Item = &Fact> {
-        self.facts.values().filter(|fact| matches!(fact.wanted.question, Question::Login { .. }))
+        self.facts.values().filter(|fact| fact.wanted.question.is_login())
     }
 
     fn leaf_is_due(&self, fact: &Fact, now: Mono, renewing: bool) -> bool {
@@ -323,7 +317,7 @@ impl Book {
         let mut key = leaf;
         loop {
             let fact = self.facts.get(&key)?;
-            if fact.asked.is_some() || now < fact.retry {
+            if fact.asked.is_some() || now < fact.retry || fact.wanted.question.is_given() {
                 return None;
             }
             let Some(parent) = fact.wanted.question.parent() else { return Some(key) };
@@ -368,25 +362,18 @@ impl Book {
         // The chain up to what would be asked: a call in flight wakes by its answer, a failure by its back-off.
         loop {
             let fact = self.facts.get(&key)?;
+            // What is given wakes when it is given.
+            let class = fact.wanted.question.class()?;
             if fact.asked.is_some() {
                 return None;
             }
             wake = wake.max(fact.retry);
             match fact.wanted.question.parent() {
                 Some(parent) if !self.may_stand_on(fact, parent, wake) => key = parent,
-                _ if wake <= now && full(class_of(&fact.wanted.question)) => return None,
+                _ if wake <= now && full(class) => return None,
                 _ => return (wake < Mono(u64::MAX)).then_some(wake),
             }
         }
-    }
-}
-
-/// The class of slots in which a question is asked.
-pub fn class_of(question: &Question) -> Class {
-    match question {
-        Question::Region { .. } | Question::Token | Question::WorkerRole { .. } => Class::Metadata,
-        Question::AssumeRoleWithOidc { .. } => Class::Sts,
-        Question::Endpoints { .. } | Question::Login { .. } => Class::ContainerRegistry,
     }
 }
 
@@ -400,15 +387,6 @@ fn wait(fact: &Fact, failure: &CallFailure, key: FactKey) -> Duration {
     }
 }
 
-/// What a reply of the cloud means for the fact that asked.
-pub fn value_of(reply: Reply, cloud_time: UnixMillis) -> Value {
-    match reply {
-        Reply::Region(region) => Value::Region(region),
-        Reply::Credentials { key, expires, principal: _ } => Value::Key(key, expires),
-        Reply::Endpoints(hosts) => Value::Endpoints(hosts),
-        Reply::Login(login) => Value::Login(Arc::new(login), cloud_time),
-    }
-}
-
+mod given;
 #[cfg(test)]
 mod tests;

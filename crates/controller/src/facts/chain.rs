@@ -1,6 +1,11 @@
 //! From the entries of a configuration to the facts that serve them.
 
-use acr_configuration::{Configuration, Domain, Edition, Entry, Identity, Product, TokenMode};
+use std::collections::{BTreeMap, BTreeSet};
+
+use acr_configuration::{
+    Configuration, Domain, Edition, Entry, Identity, Product, SecretRef, TokenMode, personal_hosts,
+};
+use acr_credentials::KeySlot;
 use acr_credentials::endpoint::endpoints;
 use serde::{Deserialize, Serialize};
 
@@ -13,18 +18,24 @@ pub const SESSION_SECONDS: u32 = 3600;
 /// The name of role sessions: what the cloud's audit log shows.
 pub const SESSION_NAME: &str = "aliyun-acr-credential-helper";
 
+/// Followed by the region, it stands for the Personal Edition there.
+const PERSONAL: &str = "personal/";
+/// Followed by the Secret, it stands for what `staticSecretRef` names.
+const STATIC: &str = "secret/";
+
 /// What a line keeps across edits of the configuration: the instance, and which of several entries for it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LineKey {
-    /// The region; empty while that of this node is not known.
+    /// The region; empty while that of this node is not known, and where there is none.
     pub region: String,
-    /// `cri-…`.
+    /// `cri-…`, or what stands for the Personal Edition of a region, or for a Secret and one of its hosts. It alone
+    /// tells instances apart.
     pub instance: String,
     /// 0 for the first entry of this instance, 1 for the next.
     pub ordinal: usize,
 }
 
-/// One instance of one entry, and its two facts.
+/// One instance of one entry, and its facts.
 #[derive(Clone, Debug)]
 pub struct Line {
     /// What it keeps.
@@ -39,8 +50,29 @@ pub struct Line {
     pub first: bool,
     /// The fact of its login.
     pub login: FactKey,
-    /// The fact of its domains.
-    pub endpoints: FactKey,
+    /// Where its key slots come from.
+    pub slots: SlotSource,
+}
+
+/// Where the key slots of a line come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SlotSource {
+    /// From the domains of the instance, which this fact holds.
+    Discovered(FactKey),
+    /// They are known without asking.
+    Fixed(Vec<KeySlot>),
+    /// They follow from the region or from a Secret, and that is not known yet.
+    Unknown,
+}
+
+impl Line {
+    /// The fact of the instance's domains, where they have to be asked for.
+    pub fn endpoints(&self) -> Option<FactKey> {
+        match &self.slots {
+            SlotSource::Discovered(fact) => Some(*fact),
+            SlotSource::Fixed(_) | SlotSource::Unknown => None,
+        }
+    }
 }
 
 /// What the entries need.
@@ -50,8 +82,21 @@ pub struct Lines {
     pub drawn: Vec<Line>,
     /// Every question, parents included.
     pub wanted: Vec<Wanted>,
-    /// Entries that cannot be served now: place in the list as written, code, what is wrong and what helps.
-    pub problems: Vec<(usize, &'static str, String)>,
+    /// What keeps entries from being served as they are written.
+    pub problems: Vec<Problem>,
+    /// The Secrets that the entries name.
+    pub references: BTreeSet<SecretRef>,
+}
+
+/// Something about an entry that shows only in this cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Place in the list as written.
+    pub index: usize,
+    /// The finding's code.
+    pub code: &'static str,
+    /// What is wrong, and what helps.
+    pub message: String,
 }
 
 /// What is known about the surroundings when lines are drawn.
@@ -63,6 +108,17 @@ pub struct Surroundings<'a> {
     pub local_region: Option<&'a str>,
     /// Whether the cluster is older than the managed role (`tokenMode: auto`); `None` while not known.
     pub older_than_managed_role: Option<bool>,
+    /// What is known of the Secrets of `staticSecretRef`.
+    pub static_secrets: &'a BTreeMap<SecretRef, StaticSlots>,
+}
+
+/// For which hosts a Secret of `staticSecretRef` holds a login.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StaticSlots {
+    /// For those of its docker config.
+    These(Vec<KeySlot>),
+    /// For those that its entry names.
+    Domains,
 }
 
 impl Surroundings<'_> {
@@ -75,13 +131,6 @@ impl Surroundings<'_> {
             decided => Some(decided),
         }
     }
-
-    /// Whether an entry can be served by this version, in this cluster.
-    pub fn serves(&self, configuration: &Configuration, entry: &Entry) -> bool {
-        entry.unsupported.is_none()
-            && (entry.identity != Identity::TokenMode
-                || self.token_mode(configuration) == Some(TokenMode::WorkerRole))
-    }
 }
 
 impl Lines {
@@ -89,88 +138,150 @@ impl Lines {
     pub fn of(configuration: &Configuration, surroundings: Surroundings<'_>) -> Self {
         let mut lines = Self::default();
         for (place, entry) in configuration.entries.iter().enumerate() {
-            lines.draw(configuration, surroundings, place, entry);
+            lines.draw(Drawing { configuration, surroundings, place, entry });
         }
         lines
     }
 
-    fn draw(
-        &mut self,
-        configuration: &Configuration,
-        surroundings: Surroundings<'_>,
-        place: usize,
-        entry: &Entry,
-    ) {
-        let Edition::Enterprise { ids } = &entry.edition else { return };
+    fn draw(&mut self, drawing: Drawing<'_>) {
+        let Drawing { configuration, surroundings, entry, .. } = drawing;
         if entry.unsupported.is_some() {
             return;
         }
-        if entry.identity == Identity::TokenMode
-            && surroundings.token_mode(configuration) != Some(TokenMode::WorkerRole)
-        {
-            if surroundings.token_mode(configuration).is_some() {
-                self.problems.push((entry.index, "TokenModeNotSupportedYet", MANAGED_ROLE.to_owned()));
-            }
-            return;
+        if let Identity::StaticSecretRef(reference) = &entry.identity {
+            return self.draw_static(drawing, reference);
         }
         let settings = surroundings.settings;
         let given = entry.region.as_deref().or(settings.region.as_deref()).or(surroundings.local_region);
         let Some(region) = given else {
             // Nothing is asked for them yet, but what an earlier configuration published for their slots is carried on.
-            let region = self.want(Question::Region { endpoints: metadata(configuration, entry) });
-            self.draw_lines(place, entry, ids, "", &[], &KeySource::Fact(region));
+            let region = self.want(Question::Region { endpoints: drawing.metadata() });
+            self.draw_lines(drawing, "", &[], &KeySource::Fact(region));
             return;
         };
-        let source = self.source(configuration, settings, entry, region);
-        let Some(source) = source else { return };
+        let Some(key) = self.key(drawing, region) else { return };
         let registry = endpoints(Product::Cr, region, entry.endpoint, &configuration.endpoints);
-        for (login, domains) in self.draw_lines(place, entry, ids, region, &registry, &source) {
+        for (login, domains) in self.draw_lines(drawing, region, &registry, &key) {
             let companion = Some(self.want(login));
             // With several instances they decide which of them is given a domain.
-            let only_compared = entry.domains.is_some() && ids.len() == 1;
-            self.wanted.push(Wanted { question: domains, companion, only_compared });
+            let several = matches!(&entry.edition, Edition::Enterprise { ids } if ids.len() > 1);
+            let only_compared = entry.domains.is_some() && !several;
+            self.wanted.extend(domains.map(|question| Wanted { question, companion, only_compared }));
         }
     }
 
-    /// Draws a line for each instance of an entry, and says its two questions: login and domains.
+    /// Draws a line for each instance of an entry, and says its questions: login and domains.
     fn draw_lines(
         &mut self,
-        place: usize,
-        entry: &Entry,
-        ids: &[String],
+        drawing: Drawing<'_>,
         region: &str,
         registry: &[String],
-        source: &KeySource,
-    ) -> Vec<(Question, Question)> {
-        let mut questions = Vec::new();
-        for (nth, instance) in ids.iter().enumerate() {
-            let login = Question::Login {
-                endpoints: registry.to_vec(),
-                instance: instance.clone(),
-                key: source.clone(),
-            };
-            let domains = Question::Endpoints {
-                endpoints: registry.to_vec(),
-                instance: instance.clone(),
-                key: source.clone(),
-            };
-            let ordinal = self.ordinal(region, instance);
-            self.drawn.push(Line {
-                key: LineKey { region: region.to_owned(), instance: instance.clone(), ordinal },
-                place,
-                index: entry.index,
-                domains: entry.domains.clone(),
-                first: nth == 0,
-                login: login.key(),
-                endpoints: domains.key(),
-            });
-            questions.push((login, domains));
+        key: &KeySource,
+    ) -> Vec<(Question, Option<Question>)> {
+        let (endpoints, key) = (|| registry.to_vec(), || key.clone());
+        match &drawing.entry.edition {
+            Edition::Static => Vec::new(),
+            Edition::Personal => {
+                let login = Question::PersonalLogin { endpoints: endpoints(), key: key() };
+                let slots = match &drawing.entry.domains {
+                    Some(domains) => SlotSource::Fixed(domains.iter().map(slot).collect()),
+                    None if region.is_empty() => SlotSource::Unknown,
+                    None => SlotSource::Fixed(
+                        personal_hosts(region).iter().map(|host| KeySlot::host(host)).collect(),
+                    ),
+                };
+                self.push(drawing, region, &format!("{PERSONAL}{region}"), login.key(), slots);
+                vec![(login, None)]
+            }
+            Edition::Enterprise { ids } => ids
+                .iter()
+                .map(|instance| {
+                    let login =
+                        Question::Login { endpoints: endpoints(), instance: instance.clone(), key: key() };
+                    let domains = Question::Endpoints {
+                        endpoints: endpoints(),
+                        instance: instance.clone(),
+                        key: key(),
+                    };
+                    let slots = SlotSource::Discovered(domains.key());
+                    self.push(drawing, region, instance, login.key(), slots);
+                    (login, Some(domains))
+                })
+                .collect(),
         }
-        questions
     }
 
-    fn ordinal(&self, region: &str, instance: &str) -> usize {
-        self.drawn.iter().filter(|line| line.key.region == region && line.key.instance == instance).count()
+    /// Draws a line for each host of a Secret with logins, because each may have its own.
+    fn draw_static(&mut self, drawing: Drawing<'_>, reference: &SecretRef) {
+        self.references.insert(reference.clone());
+        let domains: Option<Vec<KeySlot>> =
+            drawing.entry.domains.as_ref().map(|domains| domains.iter().map(slot).collect());
+        let question = |slot: Option<&KeySlot>| Question::StaticLogin {
+            reference: reference.clone(),
+            slot: slot.cloned(),
+        };
+        let pair = || (String::new(), question(None));
+        let lines = match (drawing.surroundings.static_secrets.get(reference), domains) {
+            (None, _) => vec![(pair(), SlotSource::Unknown)],
+            (Some(StaticSlots::Domains), Some(domains)) => vec![(pair(), SlotSource::Fixed(domains))],
+            (Some(StaticSlots::Domains), None) => {
+                self.problem(
+                    drawing,
+                    "DomainsMissing",
+                    format!(
+                        "the Secret {reference} holds username and password, and the entry names no domains for them; \
+                         add `domains`"
+                    ),
+                );
+                Vec::new()
+            }
+            (Some(StaticSlots::These(slots)), domains) => {
+                for missing in domains.iter().flatten().filter(|domain| !slots.contains(domain)) {
+                    self.problem(
+                        drawing,
+                        "HostNotInSecret",
+                        format!(
+                            "the docker config of Secret {reference} has no login for {missing}; correct `domains`, or \
+                             add the login to the Secret"
+                        ),
+                    );
+                }
+                let wanted = |slot: &&KeySlot| domains.as_ref().is_none_or(|domains| domains.contains(slot));
+                let line = |slot: &KeySlot| {
+                    ((format!("/{slot}"), question(Some(slot))), SlotSource::Fixed(vec![slot.clone()]))
+                };
+                slots.iter().filter(wanted).map(line).collect()
+            }
+        };
+        for ((name, question), slots) in lines {
+            self.push(drawing, "", &format!("{STATIC}{reference}{name}"), question.key(), slots);
+            self.want(question);
+        }
+    }
+
+    fn problem(&mut self, drawing: Drawing<'_>, code: &'static str, message: String) {
+        self.problems.push(Problem { index: drawing.entry.index, code, message });
+    }
+
+    fn push(
+        &mut self,
+        drawing: Drawing<'_>,
+        region: &str,
+        instance: &str,
+        login: FactKey,
+        slots: SlotSource,
+    ) {
+        let same = |line: &&Line| line.key.region == region && line.key.instance == instance;
+        let ordinal = self.drawn.iter().filter(same).count();
+        self.drawn.push(Line {
+            key: LineKey { region: region.to_owned(), instance: instance.to_owned(), ordinal },
+            place: drawing.place,
+            index: drawing.entry.index,
+            domains: drawing.entry.domains.clone(),
+            first: !self.drawn.iter().any(|line| line.place == drawing.place),
+            login,
+            slots,
+        });
     }
 
     fn want(&mut self, question: Question) -> FactKey {
@@ -179,14 +290,23 @@ impl Lines {
         key
     }
 
-    /// Who signs for an entry: the chain of facts from its source.
-    fn source(
-        &mut self,
-        configuration: &Configuration,
-        settings: &Settings,
-        entry: &Entry,
-        region: &str,
-    ) -> Option<KeySource> {
+    /// Who signs for an entry: the chain of facts from its source to its last hop.
+    fn key(&mut self, drawing: Drawing<'_>, region: &str) -> Option<KeySource> {
+        let source = self.source(drawing, region)?;
+        let Some(hop) = &drawing.entry.assume_role else { return Some(source) };
+        let session = Question::AssumeRole {
+            endpoints: drawing.sts(region),
+            role_arn: hop.role_arn.clone(),
+            duration_seconds: hop.duration_seconds,
+            external_id: hop.external_id.clone(),
+            key: source,
+        };
+        Some(KeySource::Fact(self.want(session)))
+    }
+
+    /// The first of the chain. `None` while it is not known which it is.
+    fn source(&mut self, drawing: Drawing<'_>, region: &str) -> Option<KeySource> {
+        let Drawing { configuration, surroundings, entry, .. } = drawing;
         match &entry.identity {
             Identity::AccessKey { id, secret } => {
                 Some(KeySource::Inline { id: id.clone(), secret: secret.clone() })
@@ -194,7 +314,7 @@ impl Lines {
             Identity::Rrsa { role_arn, oidc_provider_arn } => {
                 let token = self.want(Question::Token);
                 let session = Question::AssumeRoleWithOidc {
-                    endpoints: sts(configuration, settings, entry, region),
+                    endpoints: drawing.sts(region),
                     role_arn: role_arn.clone(),
                     oidc_provider_arn: oidc_provider_arn.clone(),
                     token,
@@ -202,28 +322,59 @@ impl Lines {
                 Some(KeySource::Fact(self.want(session)))
             }
             Identity::TokenMode => {
-                let role = Question::WorkerRole { endpoints: metadata(configuration, entry) };
+                let role = match surroundings.token_mode(configuration)? {
+                    TokenMode::WorkerRole => Question::WorkerRole { endpoints: drawing.metadata() },
+                    TokenMode::ManagedRole | TokenMode::Auto => Question::ManagedRole,
+                };
+                if role == Question::ManagedRole && entry.assume_role.is_some() {
+                    let code = acr_configuration::code::ASSUME_ROLE_UNDER_MANAGED_ROLE;
+                    self.problem(drawing, code, MANAGED_ROLE_CANNOT_HOP.to_owned());
+                }
                 Some(KeySource::Fact(self.want(role)))
             }
-            Identity::StaticSecretRef(_) | Identity::AccessKeySecretRef(_) => None,
+            Identity::AccessKeySecretRef(reference) => {
+                self.references.insert(reference.clone());
+                Some(KeySource::Fact(self.want(Question::SecretKey { reference: reference.clone() })))
+            }
+            Identity::StaticSecretRef(_) => None,
         }
     }
 }
 
-const MANAGED_ROLE: &str = "the entry has no identity of its own, and tokenMode resolves to managedRole, which is not \
-    supported yet; enable RRSA for the entry (rrsaRoleARN, rrsaOIDCProviderRoleARN, rrsa: enable: true), or run with \
-    --token-mode workerRole and grant the worker RAM role cr:GetAuthorizationToken, cr:ListInstanceEndpoint and \
-    cr:PullRepository";
+const MANAGED_ROLE_CANNOT_HOP: &str = "tokenMode resolves to managedRole, whose role AliyunCSManagedAcrRole cannot \
+    assume the role of assumeRoleARN; use --token-mode workerRole, or RRSA (rrsaRoleARN, rrsaOIDCProviderRoleARN, rrsa: \
+    enable: true), and attach AliyunSTSAssumeRoleAccess to that role";
 
-fn metadata(configuration: &Configuration, entry: &Entry) -> Vec<String> {
-    endpoints(Product::Metadata, "", entry.endpoint, &configuration.endpoints)
+/// One entry while its lines are drawn.
+#[derive(Clone, Copy)]
+struct Drawing<'a> {
+    configuration: &'a Configuration,
+    surroundings: Surroundings<'a>,
+    /// Place in [`Configuration::entries`].
+    place: usize,
+    entry: &'a Entry,
 }
 
-/// STS: an override of the configuration, else the endpoint injected with RRSA, else by region.
-fn sts(configuration: &Configuration, settings: &Settings, entry: &Entry, region: &str) -> Vec<String> {
-    match (&settings.sts_endpoint, configuration.endpoint_override(Product::Sts, region)) {
-        (Some(injected), None) if injected.contains("://") => vec![injected.clone()],
-        (Some(injected), None) => vec![format!("https://{injected}")],
-        _ => endpoints(Product::Sts, region, entry.endpoint, &configuration.endpoints),
+impl Drawing<'_> {
+    fn metadata(&self) -> Vec<String> {
+        endpoints(Product::Metadata, "", self.entry.endpoint, &self.configuration.endpoints)
+    }
+
+    /// STS: an override of the configuration, else the endpoint injected with RRSA, else by region.
+    fn sts(&self, region: &str) -> Vec<String> {
+        let Self { configuration, surroundings, entry, .. } = self;
+        match (&surroundings.settings.sts_endpoint, configuration.endpoint_override(Product::Sts, region)) {
+            (Some(injected), None) if injected.contains("://") => vec![injected.clone()],
+            (Some(injected), None) => vec![format!("https://{injected}")],
+            _ => endpoints(Product::Sts, region, entry.endpoint, &configuration.endpoints),
+        }
+    }
+}
+
+/// The slot of a domain that an entry names.
+pub fn slot(domain: &Domain) -> KeySlot {
+    match &domain.path {
+        None => KeySlot::host(&domain.host),
+        Some(path) => KeySlot::host_and_path(&domain.host, path),
     }
 }

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
-use acr_configuration::SecretText;
+use acr_configuration::{SecretRef, SecretText};
+use acr_credentials::KeySlot;
 use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
+
+use crate::operation::Class;
 
 /// A hash of all inputs of a question: two questions with the same key have the same answer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,11 +64,13 @@ pub enum Question {
     },
     /// A ServiceAccount token for STS.
     Token,
-    /// The credentials of this node's role.
+    /// The keys of a registered cluster, else the credentials of this node's role.
     WorkerRole {
         /// Base URLs of the metadata service.
         endpoints: Vec<String>,
     },
+    /// The keys of a registered cluster, else the managed role, by the add-on token that ACK hands over.
+    ManagedRole,
     /// A session of a role, for the ServiceAccount token.
     AssumeRoleWithOidc {
         /// Base URLs of STS.
@@ -76,6 +81,19 @@ pub enum Question {
         oidc_provider_arn: String,
         /// Where the ServiceAccount token comes from.
         token: FactKey,
+    },
+    /// A session of another role, asked for by the identity before it.
+    AssumeRole {
+        /// Base URLs of STS.
+        endpoints: Vec<String>,
+        /// The role.
+        role_arn: String,
+        /// Life of the session in seconds.
+        duration_seconds: u32,
+        /// What the role's trust policy may ask for.
+        external_id: Option<String>,
+        /// Who asks.
+        key: KeySource,
     },
     /// The domains of an instance.
     Endpoints {
@@ -92,6 +110,25 @@ pub enum Question {
         endpoints: Vec<String>,
         /// `cri-…`.
         instance: String,
+        /// Who asks.
+        key: KeySource,
+    },
+    /// An AccessKey that a Secret holds. It is not asked for: whoever follows the Secret gives the answer.
+    SecretKey {
+        /// The Secret.
+        reference: SecretRef,
+    },
+    /// A user name and password that a Secret holds; given like [`Self::SecretKey`].
+    StaticLogin {
+        /// The Secret.
+        reference: SecretRef,
+        /// Whose of its docker config; `None` for its one pair.
+        slot: Option<KeySlot>,
+    },
+    /// A login of the Personal Edition.
+    PersonalLogin {
+        /// Base URLs of Container Registry: they decide the region.
+        endpoints: Vec<String>,
         /// Who asks.
         key: KeySource,
     },
@@ -112,11 +149,27 @@ impl Question {
                 .text(role_arn)
                 .text(oidc_provider_arn)
                 .bytes(&token.0),
+            Self::ManagedRole => inputs.text("managed-role"),
+            Self::AssumeRole { endpoints, role_arn, duration_seconds, external_id, key } => inputs
+                .text("assume-role")
+                .list(endpoints)
+                .text(role_arn)
+                .bytes(&duration_seconds.to_be_bytes())
+                .list(external_id.as_slice())
+                .source(key),
             Self::Endpoints { endpoints, instance, key } => {
                 inputs.text("endpoints").list(endpoints).text(instance).source(key)
             }
             Self::Login { endpoints, instance, key } => {
                 inputs.text("login").list(endpoints).text(instance).source(key)
+            }
+            Self::PersonalLogin { endpoints, key } => {
+                inputs.text("personal-login").list(endpoints).source(key)
+            }
+            Self::SecretKey { reference } => inputs.text("secret-key").reference(reference),
+            Self::StaticLogin { reference, slot } => {
+                let slot: Vec<String> = slot.iter().map(ToString::to_string).collect();
+                inputs.text("static-login").reference(reference).list(&slot)
             }
         };
         let mut key = [0; 16];
@@ -124,12 +177,66 @@ impl Question {
         FactKey(key)
     }
 
+    /// The operation that asks it, as logs and findings name it.
+    pub fn operation(&self) -> &'static str {
+        match self {
+            Self::Region { .. } => "MetadataRegion",
+            Self::Token => "ServiceAccountToken",
+            Self::WorkerRole { .. } => "MetadataRole",
+            Self::ManagedRole => "AddOnToken",
+            Self::AssumeRoleWithOidc { .. } => "AssumeRoleWithOIDC",
+            Self::AssumeRole { .. } => "AssumeRole",
+            Self::Endpoints { .. } => "ListInstanceEndpoint",
+            Self::Login { .. } => "GetAuthorizationToken",
+            Self::PersonalLogin { .. } => "PersonalAuthorizationToken",
+            Self::SecretKey { .. } => "AccessKeySecret",
+            Self::StaticLogin { .. } => "StaticSecret",
+        }
+    }
+
+    /// The class of slots in which it is asked; `None` where it is given.
+    pub fn class(&self) -> Option<Class> {
+        Some(match self {
+            Self::Region { .. } | Self::Token | Self::WorkerRole { .. } | Self::ManagedRole => {
+                Class::Metadata
+            }
+            Self::AssumeRoleWithOidc { .. } | Self::AssumeRole { .. } => Class::Sts,
+            Self::Endpoints { .. } | Self::Login { .. } | Self::PersonalLogin { .. } => {
+                Class::ContainerRegistry
+            }
+            Self::SecretKey { .. } | Self::StaticLogin { .. } => return None,
+        })
+    }
+
+    /// Whether it is a login.
+    pub fn is_login(&self) -> bool {
+        matches!(self, Self::Login { .. } | Self::PersonalLogin { .. } | Self::StaticLogin { .. })
+    }
+
+    /// Whether its answer is given by whoever follows a Secret, and never asked for.
+    pub fn is_given(&self) -> bool {
+        self.class().is_none()
+    }
+
+    /// Whether it is asked for its own sake: nothing stands on it.
+    pub fn is_leaf(&self) -> bool {
+        self.is_login() || matches!(self, Self::Endpoints { .. } | Self::Region { .. })
+    }
+
     /// The fact that must be known before this can be asked.
     pub fn parent(&self) -> Option<FactKey> {
         match self {
-            Self::Region { .. } | Self::Token | Self::WorkerRole { .. } => None,
+            Self::Region { .. }
+            | Self::Token
+            | Self::WorkerRole { .. }
+            | Self::ManagedRole
+            | Self::SecretKey { .. }
+            | Self::StaticLogin { .. } => None,
             Self::AssumeRoleWithOidc { token, .. } => Some(*token),
-            Self::Endpoints { key, .. } | Self::Login { key, .. } => match key {
+            Self::AssumeRole { key, .. }
+            | Self::Endpoints { key, .. }
+            | Self::Login { key, .. }
+            | Self::PersonalLogin { key, .. } => match key {
                 KeySource::Inline { .. } => None,
                 KeySource::Fact(parent) => Some(*parent),
             },
@@ -159,6 +266,11 @@ impl Inputs {
         self
     }
 
+    fn reference(&mut self, reference: &SecretRef) -> &mut Self {
+        let SecretRef { namespace, name } = reference;
+        self.text(namespace).text(name)
+    }
+
     fn source(&mut self, source: &KeySource) -> &mut Self {
         match source {
             KeySource::Inline { id, secret } => self.text("inline").text(id.expose()).text(secret.expose()),
@@ -176,6 +288,20 @@ mod tests {
             endpoints: vec![endpoint.into()],
             instance: instance.into(),
             key: KeySource::Inline { id: SecretText::new(id), secret: SecretText::new(secret) },
+        }
+    }
+
+    fn reference(namespace: &str, name: &str) -> SecretRef {
+        SecretRef { namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+
+    fn hop(role: &str, duration_seconds: u32, external_id: Option<&str>, id: &str) -> Question {
+        Question::AssumeRole {
+            endpoints: vec![],
+            role_arn: role.into(),
+            duration_seconds,
+            external_id: external_id.map(str::to_owned),
+            key: KeySource::Inline { id: SecretText::new(id), secret: SecretText::new("") },
         }
     }
 
@@ -197,14 +323,26 @@ mod tests {
                 instance: "i".into(),
                 key: KeySource::Fact(Question::Token.key()),
             },
+            Question::PersonalLogin { endpoints: vec![], key: KeySource::Fact(Question::Token.key()) },
             Question::WorkerRole { endpoints: vec![] },
+            Question::ManagedRole,
             Question::Region { endpoints: vec![] },
             Question::Token,
+            Question::SecretKey { reference: reference("a", "bc") },
+            Question::SecretKey { reference: reference("ab", "c") },
+            Question::StaticLogin { reference: reference("a", "bc"), slot: None },
+            Question::StaticLogin { reference: reference("a", "bc"), slot: Some(KeySlot::host("h")) },
+            hop("r", 900, None, "k"),
+            hop("s", 900, None, "k"),
+            hop("r", 901, None, "k"),
+            hop("r", 900, Some(""), "k"),
+            hop("r", 900, Some("x"), "k"),
+            hop("r", 900, None, "l"),
         ]
         .iter()
         .map(Question::key)
         .collect();
-        assert_eq!(keys.len(), 10);
+        assert_eq!(keys.len(), 22);
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod book;
 pub mod chain;
 pub mod key;
 pub mod timing;
+pub mod value;
 
 pub use book::Book;
 pub use chain::{Line, LineKey, Lines};

@@ -6,7 +6,7 @@ use acr_credentials::{CallFailure, FailureKind, UnixMillis};
 
 use crate::backoff;
 use crate::cloud_clock::CloudClock;
-use crate::facts::book::Value;
+use crate::facts::value::Value;
 use crate::time::{Mono, Now};
 
 /// Renewals that fall due within this time of one another are made together, so that they end in one wave.
@@ -14,8 +14,9 @@ use crate::time::{Mono, Now};
 pub const WINDOW: Duration = Duration::from_mins(1);
 /// The domains of an instance are asked again with a renewal, at most this often.
 pub const ENDPOINTS_LIFE: Duration = Duration::from_hours(1);
-/// A ServiceAccount token is used for calls that start this soon after it was read.
-const TOKEN_LIFE: Duration = Duration::from_mins(2);
+/// What the cluster hands over (a ServiceAccount token, an add-on token, keys) is used for calls that start this soon
+/// after it was read: reading is cheap, and it may be replaced at any time.
+const READ_LIFE: Duration = Duration::from_mins(2);
 /// An expiry further away than this is absurd: `ExpiresInHours` goes up to 24.
 const LONGEST_LIFE: Duration = Duration::from_hours(25);
 /// Even a login that is nearly dead when it is born is not renewed sooner than this.
@@ -46,7 +47,7 @@ pub fn check(
         Value::Region(_) | Value::Token(_) | Value::Endpoints(_) => return Ok(value),
     };
     let time = clock.time(now);
-    if expires > time && expires.since(time) <= LONGEST_LIFE {
+    if expires == UnixMillis::NEVER || expires > time && expires.since(time) <= LONGEST_LIFE {
         return Ok(value);
     }
     Err(CallFailure {
@@ -62,7 +63,7 @@ pub fn check(
 pub fn due(now: Now, clock: &CloudClock, timing: &Timing, value: &Value) -> Mono {
     match value {
         Value::Region(_) => Mono(u64::MAX),
-        Value::Token(_) => now.mono.plus(TOKEN_LIFE),
+        Value::Token(_) | Value::Key(_, UnixMillis::NEVER) => now.mono.plus(READ_LIFE),
         Value::Endpoints(_) => now.mono.plus(ENDPOINTS_LIFE),
         Value::Key(_, expires) => renewal(now, clock, timing, *expires, clock.time(now)),
         Value::Login(login, handed_out) => renewal(now, clock, timing, login.expires, *handed_out),
@@ -77,6 +78,9 @@ pub fn renewal(
     expires: UnixMillis,
     handed_out: UnixMillis,
 ) -> Mono {
+    if expires == UnixMillis::NEVER {
+        return Mono(u64::MAX);
+    }
     let life = expires.since(handed_out);
     let threshold = effective_threshold(timing.threshold, life);
     let window = u64::try_from(expires.0).unwrap_or(0) / WINDOW_MILLIS;

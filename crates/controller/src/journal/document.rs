@@ -4,11 +4,13 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use acr_configuration::SecretRef;
 use acr_credentials::{InstanceHost, KeySlot, Login, UnixMillis};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::facts::chain::StaticSlots;
 use crate::facts::{FactKey, LineKey};
 use crate::journal::record::{Accepted, Carried, CarriedLogin, HeldLogin, LineRecord, Record};
 
@@ -43,6 +45,8 @@ struct Document<'a> {
     retiring: Vec<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     region: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    static_secrets: Vec<StaticSecretText>,
     #[serde(default)]
     cloud_offset_millis: i64,
     #[serde(default, borrow)]
@@ -84,6 +88,13 @@ struct LineText<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
+struct StaticSecretText {
+    namespace: String,
+    name: String,
+    slots: StaticSlots,
+}
+
+#[derive(Serialize, Deserialize)]
 struct HostText {
     host: String,
     enabled: bool,
@@ -102,7 +113,7 @@ struct LoginText<'a> {
 
 /// The text of a record, wiped when dropped. The same record gives the same bytes.
 pub fn encode<'a>(record: &'a Record) -> Zeroizing<Vec<u8>> {
-    let Record { accepted, retiring, lines, carried, region, cloud_offset_millis } = record;
+    let Record { accepted, retiring, lines, carried, region, static_secrets, cloud_offset_millis } = record;
     let mut configurations: Vec<&BTreeMap<String, String>> = Vec::new();
     let mut place_of = |accepted: &'a Arc<Accepted>| place(&mut configurations, &accepted.data);
     let document = Document {
@@ -110,6 +121,7 @@ pub fn encode<'a>(record: &'a Record) -> Zeroizing<Vec<u8>> {
         accepted: accepted.as_ref().map(&mut place_of),
         retiring: retiring.iter().map(&mut place_of).collect(),
         region: region.clone(),
+        static_secrets: static_secrets.iter().map(static_secret_text).collect(),
         cloud_offset_millis: *cloud_offset_millis,
         lines: lines.iter().map(|(key, line)| line_text(key, line)).collect(),
         carried: carried
@@ -148,6 +160,11 @@ fn line_text<'a>(key: &LineKey, line: &'a LineRecord) -> LineText<'a> {
         slots: slots.clone(),
         refused: *refused,
     }
+}
+
+fn static_secret_text((reference, slots): (&SecretRef, &StaticSlots)) -> StaticSecretText {
+    let SecretRef { namespace, name } = reference.clone();
+    StaticSecretText { namespace, name, slots: slots.clone() }
 }
 
 fn carried_login_text(carried: &CarriedLogin) -> CarriedLoginText<'_> {
@@ -207,10 +224,14 @@ pub fn decode(text: &[u8]) -> Result<Record, Unusable> {
         accepted,
         retiring,
         region,
+        static_secrets,
         cloud_offset_millis,
         lines,
         carried,
     } = document;
+    let static_secrets = static_secrets
+        .into_iter()
+        .map(|StaticSecretText { namespace, name, slots }| (SecretRef { namespace, name }, slots));
     let read = |text: Cow<'_, BTreeMap<String, String>>| Accepted::read(text.into_owned()).map(Arc::new);
     let configurations: Vec<Option<Arc<Accepted>>> = configurations.into_iter().map(read).collect();
     let at = |place: usize| configurations.get(place).cloned().ok_or(Unusable::Damaged);
@@ -242,6 +263,7 @@ pub fn decode(text: &[u8]) -> Result<Record, Unusable> {
         lines: lines.collect(),
         carried: carried.filter_map(Result::transpose).collect::<Result<_, _>>()?,
         region,
+        static_secrets: static_secrets.collect(),
         cloud_offset_millis,
     })
 }
@@ -300,6 +322,13 @@ mod tests {
             lines: BTreeMap::from([(key.clone(), line)]),
             carried: vec![Carried { accepted, logins: vec![carried] }],
             region: Some("cn-hangzhou".into()),
+            static_secrets: BTreeMap::from([
+                (SecretRef { namespace: "n".into(), name: "a".into() }, StaticSlots::Domains),
+                (
+                    SecretRef { namespace: "n".into(), name: "b".into() },
+                    StaticSlots::These(vec![KeySlot::host("r.example")]),
+                ),
+            ]),
             cloud_offset_millis: -4,
         };
         let text = encode(&record);
@@ -307,6 +336,7 @@ mod tests {
         assert_eq!(back.accepted.as_ref().map(|accepted| &accepted.data), Some(&data));
         assert_eq!(back.lines[&key].login.as_ref().unwrap().login.password.expose_secret(), "a\"b\\:c");
         assert_eq!(back.carried[0].logins, record.carried[0].logins);
+        assert_eq!(back.static_secrets, record.static_secrets);
         assert_eq!(encode(&back), text);
         let texts = String::from_utf8(text.to_vec()).unwrap().matches("acr-registry-info").count();
         assert_eq!(texts, 1, "a configuration is written once, however many mention it");

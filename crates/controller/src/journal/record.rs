@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acr_configuration::{Configuration, Source};
+use acr_configuration::{Configuration, SecretRef, Source};
 use acr_credentials::{InstanceHost, KeySlot, Login, UnixMillis};
 
+use crate::facts::chain::StaticSlots;
 use crate::facts::{FactKey, Line, LineKey};
 
 /// How long past its expiry a login counts as dead: a kubelet that holds it may still be in the middle of a pull.
@@ -27,6 +28,8 @@ pub struct Record {
     pub carried: Vec<Carried>,
     /// The region of this node, once it was asked for.
     pub region: Option<String>,
+    /// For which hosts the Secrets of `staticSecretRef` hold logins, once they were read.
+    pub static_secrets: BTreeMap<SecretRef, StaticSlots>,
     /// Milliseconds from the wall clock to the cloud's.
     pub cloud_offset_millis: i64,
 }

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use acr_credentials::{AccessKey, Answer as CloudAnswer, Call, CallFailure, FailureKind, InstanceHost};
+use acr_credentials::{
+    AccessKey, Answer as CloudAnswer, Call, CallFailure, FailureKind, InstanceHost, UnixMillis,
+};
 
 use super::{Flight, Machine};
-use crate::facts::book::{Change, Value, value_of};
-use crate::facts::chain::{SESSION_NAME, SESSION_SECONDS};
+use crate::facts::book::Change;
+use crate::facts::chain::{Problem, SESSION_NAME, SESSION_SECONDS};
 use crate::facts::timing::effective_threshold;
+use crate::facts::value::{Value, value_of};
 use crate::facts::{FactKey, KeySource, Line, Question};
 use crate::journal::{HeldLogin, LineRecord, Recorder};
 use crate::names::STS_AUDIENCE;
-use crate::observation::Answer;
+use crate::observation::{Answer, Refusal};
 use crate::operation::{Class, Operation, Subject};
 use crate::slots::{lost, note_slots};
 use crate::status::ActiveFinding;
@@ -31,14 +34,18 @@ impl Machine {
             return None;
         }
         let key = self.book.take(now.mono, class)?;
-        let (question, no_file) = self.book.question(key)?;
+        let (question, second_place) = self.book.question(key)?;
         let operation = match question {
-            Question::Token if no_file => Operation::RequestToken {
+            Question::Token if second_place => Operation::RequestToken {
                 service_account: self.settings.service_account.clone(),
                 audience: STS_AUDIENCE,
                 expiration_seconds: TOKEN_SECONDS,
             },
             Question::Token => Operation::ReadTokenFile,
+            Question::WorkerRole { .. } | Question::ManagedRole if !second_place => {
+                Operation::ReadRegisteredKey
+            }
+            Question::ManagedRole => Operation::ReadAddOnToken,
             question => Operation::Ask {
                 call: self.call(question)?,
                 signing_offset_millis: self.clock.offset_millis(now),
@@ -50,7 +57,10 @@ impl Machine {
     /// The call for a question, completed with what its parent fact holds.
     fn call(&self, question: &Question) -> Option<Call> {
         Some(match question {
-            Question::Token => return None,
+            Question::Token
+            | Question::ManagedRole
+            | Question::SecretKey { .. }
+            | Question::StaticLogin { .. } => return None,
             Question::Region { endpoints } => Call::Region { endpoints: endpoints.clone() },
             Question::WorkerRole { endpoints } => Call::WorkerRole { endpoints: endpoints.clone() },
             Question::AssumeRoleWithOidc { endpoints, role_arn, oidc_provider_arn, token } => {
@@ -63,6 +73,19 @@ impl Machine {
                     session_name: SESSION_NAME.to_owned(),
                     duration_seconds: SESSION_SECONDS,
                 }
+            }
+            Question::AssumeRole { endpoints, role_arn, duration_seconds, external_id, key } => {
+                Call::AssumeRole {
+                    endpoints: endpoints.clone(),
+                    role_arn: role_arn.clone(),
+                    session_name: SESSION_NAME.to_owned(),
+                    duration_seconds: *duration_seconds,
+                    external_id: external_id.clone(),
+                    key: self.access_key(key)?,
+                }
+            }
+            Question::PersonalLogin { endpoints, key } => {
+                Call::PersonalAuthorizationToken { endpoints: endpoints.clone(), key: self.access_key(key)? }
             }
             Question::Endpoints { endpoints, instance, key } => Call::ListInstanceEndpoint {
                 endpoints: endpoints.clone(),
@@ -95,8 +118,9 @@ impl Machine {
     pub(super) fn fact_answered(&mut self, now: Now, key: FactKey, answer: Answer) {
         let outcome = match answer {
             Answer::Token(Some(token)) => Ok(Value::Token(token)),
-            Answer::Token(None) => {
-                self.book.no_token_file(key);
+            Answer::Key(Some(key)) => Ok(Value::Key(key, UnixMillis::NEVER)),
+            Answer::Token(None) | Answer::Key(None) => {
+                self.book.first_place_is_empty(key);
                 return;
             }
             Answer::Cloud(CloudAnswer { cloud_time, outcome }) => {
@@ -106,10 +130,15 @@ impl Machine {
                 let time = self.clock.time(now);
                 outcome.map(|reply| value_of(reply, time))
             }
+            // Without the right to read them, this is no registered cluster.
+            Answer::Refused(Refusal::NoRight { .. }) if self.book.looks_for_registered_key(key) => {
+                self.book.first_place_is_empty(key);
+                return;
+            }
             Answer::Refused(refusal) => Err(CallFailure {
-                operation: "ServiceAccountToken",
+                operation: self.book.operation(key),
                 kind: match refusal {
-                    crate::observation::Refusal::NoRight { .. } => FailureKind::Denied,
+                    Refusal::NoRight { .. } => FailureKind::Denied,
                     _ => FailureKind::NoAnswer,
                 },
                 code: None,
@@ -119,7 +148,14 @@ impl Machine {
             _ => return,
         };
         let timing = self.timing();
-        match self.book.answered(now, &self.clock, &timing, key, outcome) {
+        let change = self.book.answered(now, &self.clock, &timing, key, outcome);
+        self.fact_changed(now, key, change);
+        self.report_lines(now);
+    }
+
+    /// Sees to what a changed fact changes.
+    pub(super) fn fact_changed(&mut self, now: Now, key: FactKey, change: Change) {
+        match change {
             Change::Leaf => {
                 if matches!(self.book.value(key), Some(Value::Endpoints(_))) {
                     self.fresh_endpoints.push(key);
@@ -142,7 +178,7 @@ impl Machine {
                 let record = self.recorder.desired();
                 let news = self.lines.drawn.iter().any(|line| {
                     let known = record.lines.get(&line.key);
-                    line.endpoints == key
+                    line.endpoints() == Some(key)
                         && self.may_not_list(line)
                         && known.is_some_and(|known| !known.refused)
                 });
@@ -151,7 +187,6 @@ impl Machine {
                 }
             }
         }
-        self.report_lines(now);
     }
 
     /// Hands what was gathered to the journal, when all have answered or the first has waited long enough.
@@ -175,9 +210,9 @@ impl Machine {
             self.take_login(now, line, &mut next);
             // Whoever asked, the domains are those of the instance.
             let of_instance = |other: &&Line| other.key.instance == line.key.instance;
-            let newest =
-                self.lines.drawn.iter().filter(of_instance).rfind(|other| fresh.contains(&other.endpoints));
-            if let Some(Value::Endpoints(hosts)) = newest.and_then(|other| self.book.value(other.endpoints)) {
+            let mut asked = self.lines.drawn.iter().filter(of_instance).filter_map(Line::endpoints);
+            let newest = asked.rfind(|fact| fresh.contains(fact));
+            if let Some(Value::Endpoints(hosts)) = newest.and_then(|fact| self.book.value(fact)) {
                 take_hosts(&mut next, hosts.clone());
             }
             next.refused = self.may_not_list(line);
@@ -206,8 +241,10 @@ impl Machine {
 
     /// Whether the domains of a line cannot be asked for, and nobody knows them.
     fn may_not_list(&self, line: &Line) -> bool {
-        self.book.value(line.endpoints).is_none()
-            && self.book.failure(line.endpoints).is_some_and(|failure| failure.kind == FailureKind::Denied)
+        line.endpoints().is_some_and(|fact| {
+            self.book.value(fact).is_none()
+                && self.book.failure(fact).is_some_and(|failure| failure.kind == FailureKind::Denied)
+        })
     }
 
     fn take_login(&self, now: Now, line: &Line, record: &mut LineRecord) {
@@ -230,22 +267,24 @@ impl Machine {
                 message,
             });
         };
-        for (index, code, message) in &self.lines.problems {
-            report(true, code, format!("entry {}: {message}", index + 1));
+        for Problem { index, code, message } in &self.lines.problems {
+            report(false, code, format!("entry {}: {message}", index + 1));
         }
         let threshold = self.timing().threshold;
         for line in &self.lines.drawn {
             let name = format!("entry {} ({})", line.index + 1, line.key.instance);
             if let Some(failure) = self.book.failure(line.login) {
                 report(true, failure.kind.label(), format!("{name}: {failure}; {}", remedy(failure)));
-            } else if let Some(failure) = self.book.failure(line.endpoints) {
+            } else if let Some(failure) = line.endpoints().and_then(|fact| self.book.failure(fact)) {
                 report(
                     line.domains.is_none(),
                     failure.kind.label(),
                     format!("{name}: {failure}; {}", remedy(failure)),
                 );
             }
-            if let Some(Value::Login(login, handed_out)) = self.book.value(line.login) {
+            if let Some(Value::Login(login, handed_out)) = self.book.value(line.login)
+                && login.expires != UnixMillis::NEVER
+            {
                 let life = login.expires.since(*handed_out);
                 let effective = effective_threshold(threshold, life);
                 if effective != threshold {
@@ -263,7 +302,9 @@ impl Machine {
 
     /// Domains of the entry that the instance does not have are published, and said.
     fn compare_domains(&self, line: &Line, name: &str, report: &mut impl FnMut(bool, &str, String)) {
-        let Some(Value::Endpoints(hosts)) = self.book.value(line.endpoints) else { return };
+        let Some(Value::Endpoints(hosts)) = line.endpoints().and_then(|fact| self.book.value(fact)) else {
+            return;
+        };
         for host in hosts.iter().filter(|host| !host.enabled) {
             report(
                 false,
@@ -275,7 +316,7 @@ impl Machine {
             );
         }
         for domain in line.domains.iter().flatten() {
-            let known = |line: &Line| match self.book.value(line.endpoints) {
+            let known = |line: &Line| match line.endpoints().and_then(|fact| self.book.value(fact)) {
                 Some(Value::Endpoints(hosts)) => {
                     hosts.iter().any(|host| host.host.eq_ignore_ascii_case(&domain.host))
                 }

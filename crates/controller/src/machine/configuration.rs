@@ -8,9 +8,9 @@ use acr_credentials::UnixMillis;
 
 use super::{Flight, Machine};
 use crate::area::Area;
-use crate::facts::book::Value;
 use crate::facts::chain::Surroundings;
 use crate::facts::timing::{Timing, renewal};
+use crate::facts::value::Value;
 use crate::facts::{Line, LineKey, Lines};
 use crate::journal::{Accepted, Carried, HeldLogin, LineRecord, Record, Recorder};
 use crate::observation::Watch;
@@ -84,6 +84,7 @@ impl Machine {
         // taken nothing away.
         let mut record = self.recorder.latest().clone();
         record.region.clone_from(&desired.region);
+        record.static_secrets.clone_from(&desired.static_secrets);
         record.cloud_offset_millis = desired.cloud_offset_millis;
         if let Some(former) = record.accepted.replace(Arc::clone(accepted)) {
             let area =
@@ -173,6 +174,7 @@ impl Machine {
             settings: &self.settings,
             local_region: record.region.as_deref(),
             older_than_managed_role: created.map(|created| created < MANAGED_ROLE_SINCE),
+            static_secrets: &record.static_secrets,
         }
     }
 
@@ -202,21 +204,12 @@ impl Machine {
             Purpose::Uninstall => (None, record.accepted.as_ref()),
         };
         let retiring = record.retiring.iter().chain(former).map(|retired| whole(retired)).collect();
-        let asked = accepted.map(|accepted| whole(accepted));
-        let (lines, served) = match accepted {
-            None => (Lines::default(), None),
-            Some(accepted) => {
-                let surroundings = self.surroundings(record);
-                let configuration = &accepted.configuration;
-                let served = Area::of(configuration, |entry| surroundings.serves(configuration, entry));
-                (Lines::of(configuration, surroundings), Some(served))
-            }
-        };
+        let served = accepted.map(|accepted| whole(accepted));
+        let lines = accepted.map(|accepted| Lines::of(&accepted.configuration, self.surroundings(record)));
         let records = record.lines.clone();
         self.policy.served = served;
-        self.policy.asked = asked;
         self.policy.retiring = retiring;
-        self.lines = lines;
+        self.lines = lines.unwrap_or_default();
         self.book.want(self.lines.wanted.clone());
         let timing = self.timing();
         self.book.follow(now, &self.clock, &timing);
@@ -229,6 +222,7 @@ impl Machine {
             |line: &Line| record.login(line).is_some() && slots(&self.lines.drawn, record, line).is_some();
         self.cold &= !self.lines.drawn.iter().all(known);
         self.seed_facts(now, &records);
+        self.give_references(now);
         self.report_lines(now);
         self.republish(now);
         self.touch_everything(now);
@@ -244,8 +238,8 @@ impl Machine {
                 let due = renewal(now, &self.clock, &timing, held.login.expires, held.handed_out);
                 self.book.seed(line.login, Value::Login(Arc::clone(&held.login), held.handed_out), due);
                 // The domains were asked with this login at the latest, and are asked again with the next.
-                if let Some(hosts) = &record.hosts {
-                    self.book.seed(line.endpoints, Value::Endpoints(hosts.clone()), now.mono);
+                if let (Some(endpoints), Some(hosts)) = (line.endpoints(), &record.hosts) {
+                    self.book.seed(endpoints, Value::Endpoints(hosts.clone()), now.mono);
                 }
             }
         }

@@ -1,6 +1,10 @@
 //! The book of facts: single flight, order along a chain, windows, back-off.
 
-use acr_configuration::SecretText;
+use std::sync::Arc;
+
+use acr_configuration::{SecretRef, SecretText};
+use acr_credentials::{AccessKey, Login};
+use secrecy::SecretString;
 
 use super::*;
 use crate::facts::key::KeySource;
@@ -227,4 +231,119 @@ fn what_is_not_wanted_any_more_is_forgotten_and_what_stays_wanted_is_not_asked_a
         Change::None,
         "a late answer is ignored"
     );
+}
+
+fn from_secret() -> Question {
+    Question::SecretKey { reference: SecretRef { namespace: "n".into(), name: "keys".into() } }
+}
+
+fn hop() -> Question {
+    Question::AssumeRole {
+        endpoints: vec![],
+        role_arn: "r".into(),
+        duration_seconds: 3600,
+        external_id: None,
+        key: KeySource::Fact(from_secret().key()),
+    }
+}
+
+fn by_hop() -> Question {
+    Question::Login { endpoints: vec![], instance: "i".into(), key: KeySource::Fact(hop().key()) }
+}
+
+fn key(id: &str) -> Value {
+    let key = AccessKey { id: id.to_owned().into(), secret: "s".to_owned().into(), security_token: None };
+    Value::Key(key, UnixMillis::NEVER)
+}
+
+/// A login by a hop from a key in a Secret, with a key and a session that were had at 0.
+fn with_secret() -> Book {
+    let mut book = Book::default();
+    book.want(vec![wanted(from_secret()), wanted(hop()), wanted(by_hop())]);
+    book.give(now(0), from_secret().key(), Ok(key("a")));
+    assert_eq!(take_all(&mut book, 0), [hop().key()]);
+    answer(&mut book, 0, &hop(), Ok(session(0, HOUR)));
+    assert_eq!(take_all(&mut book, 0), [by_hop().key()]);
+    book
+}
+
+#[test]
+fn what_a_secret_gives_is_never_asked_for() {
+    let mut book = Book::default();
+    book.want(vec![wanted(from_secret()), wanted(hop()), wanted(by_hop())]);
+    assert_eq!(take_all(&mut book, 0), []);
+    assert_eq!(book.wake(Mono(0), |_| false), None);
+    let missing = failure(FailureKind::NotFound);
+    book.give(now(0), from_secret().key(), missing);
+    assert_eq!(take_all(&mut book, 1), []);
+    assert_eq!(book.failure(by_hop().key()).map(|failure| failure.kind), Some(FailureKind::NotFound));
+}
+
+#[test]
+fn another_key_in_the_secret_makes_the_whole_chain_due_and_the_same_key_nothing() {
+    let mut book = with_secret();
+    answer(&mut book, 0, &by_hop(), Ok(login(0, HOUR)));
+    book.give(now(5_000), from_secret().key(), Ok(key("a")));
+    assert_eq!(take_all(&mut book, 5_000), []);
+    book.give(now(6_000), from_secret().key(), Ok(key("b")));
+    assert_eq!(take_all(&mut book, 6_000), [hop().key()]);
+    answer(&mut book, 6_000, &hop(), Ok(session(6_000, HOUR)));
+    assert_eq!(take_all(&mut book, 6_000), [by_hop().key()]);
+    answer(&mut book, 6_000, &by_hop(), Ok(login(6_000, HOUR)));
+    assert_eq!(take_all(&mut book, 6_001), []);
+}
+
+#[test]
+fn a_key_that_is_replaced_while_a_call_is_out_makes_its_answer_due_at_once() {
+    let mut book = with_secret();
+    book.give(now(10), from_secret().key(), Ok(key("b")));
+    assert_eq!(take_all(&mut book, 10), []);
+    assert_eq!(answer(&mut book, 20, &by_hop(), Ok(login(20, HOUR))), Change::Leaf);
+    assert_eq!(take_all(&mut book, 20), [hop().key()]);
+}
+
+#[test]
+fn a_refused_key_is_tried_again_when_its_secret_changes_and_not_before_its_back_off() {
+    let mut book = with_secret();
+    answer(&mut book, 0, &by_hop(), Ok(login(0, HOUR)));
+    book.give(now(1_000), from_secret().key(), Ok(key("wrong")));
+    assert_eq!(take_all(&mut book, 1_000), [hop().key()]);
+    answer(&mut book, 1_000, &hop(), failure(FailureKind::CredentialsRefused));
+    assert_eq!(take_all(&mut book, 1_001), []);
+    book.give(now(1_100), from_secret().key(), Ok(key("right")));
+    assert_eq!(take_all(&mut book, 1_100), [hop().key()]);
+}
+
+#[test]
+fn a_key_that_was_taken_away_is_not_used_any_more() {
+    let mut book = with_secret();
+    answer(&mut book, 0, &by_hop(), Ok(login(0, HOUR)));
+    book.give(now(1_000), from_secret().key(), failure(FailureKind::NotFound));
+    let late = u64::try_from(HOUR).unwrap() - 60_000;
+    assert_eq!(take_all(&mut book, late), []);
+    assert!(matches!(book.value(by_hop().key()), Some(Value::Login(..))), "the login stays until it is dead");
+}
+
+#[test]
+fn without_keys_of_a_registered_cluster_the_role_is_asked_for_at_once() {
+    let mut book = Book::default();
+    book.want(vec![wanted(role()), wanted(by_role("a"))]);
+    assert_eq!(take_all(&mut book, 0), [role().key()]);
+    assert!(book.looks_for_registered_key(role().key()));
+    book.first_place_is_empty(role().key());
+    assert!(!book.looks_for_registered_key(role().key()));
+    assert_eq!(take_all(&mut book, 0), [role().key()]);
+    assert_eq!(book.question(role().key()).map(|(_, second_place)| second_place), Some(true));
+}
+
+#[test]
+fn keys_without_an_end_are_read_again_before_they_are_used_again() {
+    let mut book = Book::default();
+    book.want(vec![wanted(role()), wanted(by_role("a"))]);
+    take_all(&mut book, 0);
+    answer(&mut book, 0, &role(), Ok(key("registered")));
+    assert_eq!(take_all(&mut book, 0), [by_role("a").key()]);
+    answer(&mut book, 0, &by_role("a"), Ok(login(0, HOUR)));
+    let wake = book.wake(Mono(0), |_| false).unwrap();
+    assert_eq!(take_all(&mut book, wake.0), [role().key()]);
 }

@@ -1,0 +1,63 @@
+//! Facts whose answers are given by whoever follows a Secret, and what becomes due when they change.
+
+use acr_credentials::CallFailure;
+
+use super::{Book, Change};
+use crate::facts::key::{FactKey, Question};
+use crate::facts::value::Value;
+use crate::time::{Mono, Now};
+
+impl Book {
+    /// Takes what a Secret holds, or why it holds nothing. Says what that changed.
+    pub fn give(&mut self, now: Now, key: FactKey, outcome: Result<Value, CallFailure>) -> Change {
+        let Some(fact) = self.facts.get_mut(&key) else { return Change::None };
+        let leaf = fact.wanted.question.is_leaf();
+        let value = match outcome {
+            Ok(value) => value,
+            Err(failure) => {
+                fact.failure = Some(failure);
+                // A login stays until another one comes; a key that was taken away is not used any more.
+                if !leaf {
+                    fact.value = None;
+                }
+                return Change::None;
+            }
+        };
+        fact.failure = None;
+        if fact.value.as_ref().is_some_and(|held| held.is_same(&value)) {
+            return Change::None;
+        }
+        fact.answered = now.mono;
+        fact.due = Mono(u64::MAX);
+        let replaced = fact.value.replace(value).is_some();
+        if leaf {
+            return Change::Leaf;
+        }
+        if replaced {
+            self.renew_what_stands_on(key);
+        }
+        Change::None
+    }
+
+    /// An input has changed: what was made with it is due, and what failed with it is tried at once.
+    fn renew_what_stands_on(&mut self, changed: FactKey) {
+        let mut changed = vec![changed];
+        while let Some(parent) = changed.pop() {
+            for (key, fact) in &mut self.facts {
+                if fact.wanted.question.parent() == Some(parent) {
+                    fact.due = Mono(0);
+                    fact.retry = Mono(0);
+                    fact.failures = 0;
+                    fact.replaced_meanwhile = fact.asked.is_some();
+                    changed.push(*key);
+                }
+            }
+        }
+    }
+
+    /// The questions whose answers are given.
+    pub fn given(&self) -> impl Iterator<Item = (FactKey, &Question)> {
+        let facts = self.facts.iter().filter(|(_, fact)| fact.wanted.question.is_given());
+        facts.map(|(key, fact)| (*key, &fact.wanted.question))
+    }
+}

@@ -1,0 +1,51 @@
+//! What facts hold.
+
+use std::sync::Arc;
+
+use acr_credentials::{AccessKey, InstanceHost, Login, Reply, UnixMillis};
+use secrecy::{ExposeSecret, SecretString};
+
+/// What a fact holds.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// A region id.
+    Region(String),
+    /// A ServiceAccount token.
+    Token(SecretString),
+    /// The keys of a role session, and its end.
+    Key(AccessKey, UnixMillis),
+    /// The domains of an instance.
+    Endpoints(Vec<InstanceHost>),
+    /// A login, and the time by the cloud's clock at which it was handed out.
+    Login(Arc<Login>, UnixMillis),
+}
+
+impl Value {
+    /// Whether what a Secret holds now is what it held before.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let secret = |one: &SecretString, other: &SecretString| one.expose_secret() == other.expose_secret();
+        match (self, other) {
+            (Self::Key(one, _), Self::Key(other, _)) => {
+                let tokens = match (&one.security_token, &other.security_token) {
+                    (Some(one), Some(other)) => secret(one, other),
+                    (one, other) => one.is_none() && other.is_none(),
+                };
+                tokens && secret(&one.id, &other.id) && secret(&one.secret, &other.secret)
+            }
+            (Self::Login(one, _), Self::Login(other, _)) => {
+                one.username == other.username && secret(&one.password, &other.password)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What a reply of the cloud means for the fact that asked.
+pub fn value_of(reply: Reply, cloud_time: UnixMillis) -> Value {
+    match reply {
+        Reply::Region(region) => Value::Region(region),
+        Reply::Credentials { key, expires, principal: _ } => Value::Key(key, expires),
+        Reply::Endpoints(hosts) => Value::Endpoints(hosts),
+        Reply::Login(login) => Value::Login(Arc::new(login), cloud_time),
+    }
+}

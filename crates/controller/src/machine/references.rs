@@ -1,0 +1,132 @@
+//! Secrets that the configuration names: what is seen of them, and the facts that they answer.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use acr_configuration::SecretRef;
+use acr_credentials::{CallFailure, FailureKind, SecretData, SecretDataFailure, StaticLogins, UnixMillis};
+
+use super::Machine;
+use crate::facts::Question;
+use crate::facts::chain::StaticSlots;
+use crate::facts::value::Value;
+use crate::observation::Refusal;
+use crate::time::Now;
+
+/// What is seen of a Secret.
+pub(super) type Seen = Result<Option<SecretData>, Refusal>;
+
+impl Machine {
+    /// The Secrets to follow now: whoever turns the machine tells it of each by
+    /// [`crate::observation::Observation::Referenced`].
+    pub fn references(&self) -> &BTreeSet<SecretRef> {
+        &self.lines.references
+    }
+
+    pub(super) fn referenced(&mut self, now: Now, reference: SecretRef, seen: Seen) {
+        self.seen_references.insert(reference, seen);
+        self.learn_static_slots(now);
+        self.give_references(now);
+    }
+
+    /// Which hosts a Secret has logins for decides which lines are drawn: the journal knows it first.
+    fn learn_static_slots(&mut self, now: Now) {
+        let desired = self.recorder.desired();
+        let mut record = desired.clone();
+        // What is not named any more is not kept.
+        record.static_secrets.retain(|reference, _| self.lines.references.contains(reference));
+        for (_, question) in self.book.given() {
+            let Question::StaticLogin { reference, .. } = question else { continue };
+            let Some(Ok(Some(data))) = self.seen_references.get(reference) else { continue };
+            let slots = match data.static_logins() {
+                Ok(StaticLogins::BySlot(logins)) => StaticSlots::These(logins.into_keys().collect()),
+                Ok(StaticLogins::Pair(_)) => StaticSlots::Domains,
+                Err(_) => continue,
+            };
+            record.static_secrets.insert(reference.clone(), slots);
+        }
+        if record.static_secrets == desired.static_secrets {
+            return;
+        }
+        if let Some(accepted) = record.accepted.clone() {
+            self.hand_lines_over(now, &mut record, &accepted);
+        }
+        // The lines are drawn anew when it is written.
+        self.recorder.change(|desired| *desired = record);
+    }
+
+    /// Gives the facts that Secrets answer what was seen of these.
+    pub(super) fn give_references(&mut self, now: Now) {
+        let references = &self.lines.references;
+        self.seen_references.retain(|reference, _| references.contains(reference));
+        let time = self.clock.time(now);
+        let given: Vec<_> = self
+            .book
+            .given()
+            .filter_map(|(key, question)| {
+                let (Question::SecretKey { reference } | Question::StaticLogin { reference, .. }) = question
+                else {
+                    return None;
+                };
+                let outcome = answer(question, reference, self.seen_references.get(reference)?, time);
+                Some((key, outcome))
+            })
+            .collect();
+        for (key, outcome) in given {
+            let change = self.book.give(now, key, outcome);
+            self.fact_changed(now, key, change);
+        }
+        self.report_lines(now);
+    }
+}
+
+/// What a Secret says to a question.
+fn answer(
+    question: &Question,
+    reference: &SecretRef,
+    seen: &Seen,
+    time: UnixMillis,
+) -> Result<Value, CallFailure> {
+    let failed = |kind, message: String| CallFailure {
+        operation: question.operation(),
+        kind,
+        code: None,
+        message,
+        request_id: None,
+    };
+    let unfit = |failure: SecretDataFailure| {
+        failed(FailureKind::Malformed, format!("the Secret {reference} cannot be used: {failure}"))
+    };
+    let data = match seen {
+        Ok(Some(data)) => data,
+        Ok(None) => {
+            return Err(failed(FailureKind::NotFound, format!("there is no Secret {reference}")));
+        }
+        Err(refusal @ Refusal::NoRight { .. }) => {
+            return Err(failed(
+                FailureKind::Denied,
+                format!("the Secret {reference} may not be read: {refusal}"),
+            ));
+        }
+        Err(refusal) => {
+            return Err(failed(FailureKind::NoAnswer, format!("the Secret {reference}: {refusal}")));
+        }
+    };
+    match question {
+        Question::StaticLogin { slot, .. } => {
+            let login = match (data.static_logins().map_err(unfit)?, slot) {
+                (StaticLogins::Pair(login), None) => Some(login),
+                (StaticLogins::BySlot(mut logins), Some(slot)) => logins.remove(slot),
+                _ => None,
+            };
+            let missing = || {
+                failed(FailureKind::NotFound, format!("the Secret {reference} has no login for the entry"))
+            };
+            Ok(Value::Login(Arc::new(login.ok_or_else(missing)?), time))
+        }
+        _ => match data.access_key().map_err(unfit)? {
+            Some(key) => Ok(Value::Key(key, UnixMillis::NEVER)),
+            None => Err(unfit(SecretDataFailure::Missing { member: "access-key-id" })),
+        },
+    }
+}
