@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use acr_alibaba::{Conversation, Stamp, Step, TransportFailure};
-use acr_credentials::{Answer, Call, FailureKind, Reply, UnixMillis};
+use acr_credentials::{Answer, Barrier, Call, FailureKind, Reply, UnixMillis};
 use acr_simulator::{Cloud, Description, Mutation, Outcome};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -143,7 +143,7 @@ impl CloudSide {
                             Outcome::Answered(response) => Ok(response),
                             Outcome::Cut => Err(TransportFailure::Cut("end of stream".to_owned())),
                             Outcome::NoSuchHost => {
-                                Err(TransportFailure::NotReached("no such host".to_owned()))
+                                Err(TransportFailure::NotReached(Barrier::Name, "no such host".to_owned()))
                             }
                         }
                     };

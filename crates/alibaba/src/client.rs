@@ -6,7 +6,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acr_credentials::{Answer, Call, CallFailure, FailureKind, UnixMillis};
+use acr_credentials::{Answer, Barrier, Call, CallFailure, FailureKind, UnixMillis};
 use aws_lc_rs::rand;
 use bytes::Bytes;
 use http::header::{HeaderValue, USER_AGENT};
@@ -139,13 +139,37 @@ async fn exchange(
 ) -> Result<Response<Bytes>, TransportFailure> {
     let response = connections.request(request.map(Full::new)).await.map_err(|error| {
         let causes = causes(error.source());
-        if error.is_connect() { TransportFailure::NotReached(causes) } else { TransportFailure::Cut(causes) }
+        if error.is_connect() {
+            TransportFailure::NotReached(barrier(&error, &causes), causes)
+        } else {
+            TransportFailure::Cut(causes)
+        }
     })?;
     let (head, body) = response.into_parts();
     match Limited::new(body, BODY_LIMIT_BYTES).collect().await {
         Ok(body) => Ok(Response::from_parts(head, body.to_bytes())),
         Err(error) if error.is::<LengthLimitError>() => Err(TransportFailure::TooLarge),
         Err(error) => Err(TransportFailure::Cut(causes(Some(&*error)))),
+    }
+}
+
+/// What kept the connection from coming about. hyper-util tells a failed lookup from a failed connection by its words
+/// alone (hyper-util 0.1, `connect/http.rs`).
+fn barrier(error: &(dyn Error + 'static), causes: &str) -> Barrier {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+            return Barrier::Certificate;
+        }
+        next = cause.source();
+    }
+    if causes.contains(route::PROXY) {
+        Barrier::Proxy
+    } else if causes.contains("dns error") {
+        Barrier::Name
+    } else {
+        Barrier::Connection
     }
 }
 
@@ -170,7 +194,7 @@ fn nonce() -> Result<u128, aws_lc_rs::error::Unspecified> {
 
 fn without_randomness(operation: &'static str) -> Answer {
     let message = "the operating system gives no random bytes for a nonce".to_owned();
-    let kind = FailureKind::Unreachable;
+    let kind = FailureKind::Server;
     let outcome = Err(CallFailure { operation, kind, code: None, message, request_id: None });
     Answer { cloud_time: None, outcome }
 }

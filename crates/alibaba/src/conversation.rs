@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use acr_credentials::{Answer, Call, CallFailure, FailureKind, Reply, UnixMillis, safe_text};
+use acr_credentials::{Answer, Barrier, Call, CallFailure, FailureKind, Reply, UnixMillis, safe_text};
 use bytes::Bytes;
 use http::{Request, Response};
 use secrecy::SecretString;
@@ -49,8 +49,8 @@ impl fmt::Debug for Step {
 /// Why there is no complete HTTP answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransportFailure {
-    /// The host name did not resolve, or no connection came about (TCP or TLS): nothing was sent.
-    NotReached(String),
+    /// No connection came about: nothing was sent.
+    NotReached(Barrier, String),
     /// The connection ended before the answer did.
     Cut(String),
     /// The deadline of the call passed.
@@ -112,7 +112,10 @@ impl Conversation {
                 return Step::Done(answer.clone());
             }
             let Some(endpoint) = endpoints(&self.call).get(self.candidate) else {
-                self.finish(Err(Fault::new(FailureKind::Unreachable, "no endpoint is known")));
+                self.finish(Err(Fault::new(
+                    FailureKind::Unreachable { at: Barrier::NoEndpoint },
+                    "no endpoint is known",
+                )));
                 continue;
             };
             match BaseUrl::parse(endpoint) {
@@ -120,7 +123,7 @@ impl Conversation {
                     let shown = safe_text::message(endpoint, &[]);
                     // What may be a password in a URL is not repeated.
                     let shown = if shown.contains('@') { "the endpoint" } else { &shown };
-                    self.leave_endpoint(format!("{shown} is no usable endpoint: {reason}"));
+                    self.leave_endpoint(Barrier::Name, format!("{shown} is no usable endpoint: {reason}"));
                 }
                 Ok(base) => match self.request(&base, stamp) {
                     Ok(request) => return Step::Send(request),
@@ -153,9 +156,9 @@ impl Conversation {
                     Err(fault) => self.finish(Err(fault)),
                 }
             }
-            Err(TransportFailure::NotReached(reason)) => {
+            Err(TransportFailure::NotReached(at, reason)) => {
                 let reason = format!("{}: {reason}", self.endpoint_in_use());
-                self.leave_endpoint(reason);
+                self.leave_endpoint(at, reason);
             }
             Err(TransportFailure::Cut(reason)) => {
                 let message = format!("{} gave no complete answer: {reason}", self.endpoint_in_use());
@@ -207,14 +210,14 @@ impl Conversation {
     }
 
     /// Goes on with the next endpoint, from the start: a token of hardened mode is of no use elsewhere.
-    fn leave_endpoint(&mut self, reason: String) {
+    fn leave_endpoint(&mut self, at: Barrier, reason: String) {
         self.unreached.push(reason);
         self.candidate += 1;
         if self.candidate < endpoints(&self.call).len() {
             self.stage = Stage::First;
         } else {
             let message = self.unreached.join("; ");
-            self.finish(Err(Fault::new(FailureKind::Unreachable, message)));
+            self.finish(Err(Fault::new(FailureKind::Unreachable { at }, message)));
         }
     }
 

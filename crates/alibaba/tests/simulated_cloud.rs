@@ -4,7 +4,7 @@
 #![cfg(test)]
 
 use acr_alibaba::{Client, ClientOptions, Conversation, Stamp, Step, TransportFailure, decode_add_on_token};
-use acr_credentials::{AccessKey, Answer, Call, CallFailure, FailureKind, Login, Reply, UnixMillis};
+use acr_credentials::{AccessKey, Answer, Barrier, Call, CallFailure, FailureKind, Login, Reply, UnixMillis};
 use acr_simulator::{
     AddOnTokenRequest, Cloud, Description, Fault, Issuer, Mutation, Options, Outcome, Simulator,
 };
@@ -90,7 +90,9 @@ impl Site {
                     conversation.receive(match self.cloud.call(self.now, request).outcome {
                         Outcome::Answered(response) => Ok(response),
                         Outcome::Cut => Err(TransportFailure::Cut("reset".into())),
-                        Outcome::NoSuchHost => Err(TransportFailure::NotReached("no such host".into())),
+                        Outcome::NoSuchHost => {
+                            Err(TransportFailure::NotReached(Barrier::Name, "no such host".into()))
+                        }
                     });
                 }
             }

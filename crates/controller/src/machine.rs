@@ -2,6 +2,7 @@
 
 mod cloud;
 mod configuration;
+mod findings;
 mod objects;
 mod queues;
 mod references;

@@ -196,9 +196,12 @@ impl fmt::Display for Detail<'_> {
 /// The sorts of failure that are treated, counted and explained apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FailureKind {
-    /// No candidate endpoint resolved or connected.
-    #[error("the endpoint cannot be reached")]
-    Unreachable,
+    /// No candidate endpoint could be connected to; nothing was sent.
+    #[error("the endpoint cannot be reached: {at}")]
+    Unreachable {
+        /// How far the last one let us come.
+        at: Barrier,
+    },
     /// No complete answer within the deadline, or the connection was cut.
     #[error("no answer in time")]
     NoAnswer,
@@ -231,11 +234,31 @@ pub enum FailureKind {
     Malformed,
 }
 
+/// What keeps a connection from coming about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Barrier {
+    /// There is no endpoint to try.
+    #[error("there is none")]
+    NoEndpoint,
+    /// The host name does not resolve.
+    #[error("its name does not resolve (DNS)")]
+    Name,
+    /// Nothing answers at the address, or it refuses.
+    #[error("no connection comes about (TCP)")]
+    Connection,
+    /// It has no certificate that we trust for the name, or speaks no TLS.
+    #[error("no trusted connection comes about (TLS)")]
+    Certificate,
+    /// The proxy on the way does not let us through.
+    #[error("the proxy does not reach it")]
+    Proxy,
+}
+
 impl FailureKind {
     /// The label of metrics and the reason of Events.
     pub fn label(self) -> &'static str {
         match self {
-            Self::Unreachable => "Unreachable",
+            Self::Unreachable { .. } => "Unreachable",
             Self::NoAnswer => "NoAnswer",
             Self::Throttled { .. } => "Throttled",
             Self::CredentialsRefused => "CredentialsRefused",

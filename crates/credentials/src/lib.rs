@@ -7,13 +7,14 @@ pub mod docker_config;
 pub mod endpoint;
 pub mod host;
 pub mod image;
+pub mod remedy;
 pub mod safe_text;
 pub mod secret_data;
 pub mod slot;
 pub mod time;
 pub mod uri_encoding;
 
-pub use call::{AccessKey, Answer, Call, CallFailure, FailureKind, InstanceHost, Login, Reply};
+pub use call::{AccessKey, Answer, Barrier, Call, CallFailure, FailureKind, InstanceHost, Login, Reply};
 pub use docker_config::DockerConfig;
 pub use endpoint::endpoints;
 pub use image::{Digest, ImageReference, ImageReferenceError};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use acr_credentials::Barrier;
 use acr_simulator::description::{CustomDomain, EndpointKind, KeyStatus, PolicyVersion, TrustPolicy};
 use acr_simulator::{CutMoment, Fault, FaultEffect, Matcher, Mutation, Product};
 
@@ -46,10 +47,13 @@ impl Troubles {
         let product = product(host);
         self.active.values().find_map(|(trouble, _)| match trouble {
             Trouble::Unreachable(away) if Some(*away) == product => {
-                Some(acr_alibaba::TransportFailure::NotReached("connection refused".to_owned()))
+                Some(acr_alibaba::TransportFailure::NotReached(
+                    Barrier::Connection,
+                    "connection refused".to_owned(),
+                ))
             }
             Trouble::NoVpcNames if host.contains("-vpc.") => {
-                Some(acr_alibaba::TransportFailure::NotReached("no such host".to_owned()))
+                Some(acr_alibaba::TransportFailure::NotReached(Barrier::Name, "no such host".to_owned()))
             }
             Trouble::Silent(silent) if Some(*silent) == product => {
                 Some(acr_alibaba::TransportFailure::TimedOut)

@@ -67,7 +67,7 @@ impl History<'_> {
             Ok(Reply::Login(_)) => Happening::LoginAnswered,
             Ok(_) => return,
             Err(failure) => match failure.kind {
-                FailureKind::Unreachable => Happening::CloudUnreachable,
+                FailureKind::Unreachable { .. } => Happening::CloudUnreachable,
                 FailureKind::NoAnswer => Happening::CloudSilent,
                 FailureKind::Throttled { .. } => Happening::CloudThrottled,
                 FailureKind::CredentialsRefused => Happening::CloudRefusedCredentials,

@@ -24,7 +24,11 @@ pub struct Instance {
     pub public_host: &'static str,
     /// All its domains, in the order of the alphabet.
     pub hosts: &'static [&'static str],
+    /// The AccessKey, id and secret, of the user of its account who may push.
+    pub builder: (&'static str, &'static str),
 }
+
+const BUILDER: (&str, &str) = ("LTAI5tBuilder", "marker-builder-secret");
 
 /// An instance in the region of the cluster, with a domain of its owner.
 pub const ACME: Instance = Instance {
@@ -36,6 +40,7 @@ pub const ACME: Instance = Instance {
         "acme-registry.cn-hangzhou.cr.aliyuncs.com",
         "images.acme.example",
     ],
+    builder: BUILDER,
 };
 
 /// An instance in another region, whose domains serve as token service too.
@@ -47,6 +52,19 @@ pub const PARTNER: Instance = Instance {
         "partner-registry-vpc.cn-beijing.cr.aliyuncs.com",
         "partner-registry.cn-beijing.cr.aliyuncs.com",
     ],
+    builder: BUILDER,
+};
+
+/// An instance of another account.
+pub const BRANCH: Instance = Instance {
+    id: "cri-branch0000000",
+    region: "cn-hangzhou",
+    public_host: "branch-registry.cn-hangzhou.cr.aliyuncs.com",
+    hosts: &[
+        "branch-registry-vpc.cn-hangzhou.cr.aliyuncs.com",
+        "branch-registry.cn-hangzhou.cr.aliyuncs.com",
+    ],
+    builder: ("LTAI5tBranchBuilder", "marker-branch-builder-secret"),
 };
 
 /// The cloud for a component in `namespace` of a cluster with this issuer.

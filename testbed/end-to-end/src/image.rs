@@ -122,11 +122,8 @@ async fn builders_login(stage: &Stage<'_>, instance: Instance) -> Result<Login, 
     let endpoint = url.ok_or_else(|| Error::Cloud(format!("{host} is not served")))?;
     let options = acr_alibaba::ClientOptions { user_agent: USER_AGENT.to_owned() };
     let client = acr_alibaba::Client::new(&options).map_err(|error| Error::Cloud(error.to_string()))?;
-    let key = AccessKey {
-        id: "LTAI5tBuilder".into(),
-        secret: "marker-builder-secret".into(),
-        security_token: None,
-    };
+    let (id, secret) = instance.builder;
+    let key = AccessKey { id: id.into(), secret: secret.into(), security_token: None };
     let call =
         Call::GetAuthorizationToken { endpoints: vec![endpoint], instance: instance.id.to_owned(), key };
     match client.carry_out(call, 0, DEADLINE).await.outcome {

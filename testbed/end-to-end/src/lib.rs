@@ -12,7 +12,7 @@ mod program;
 mod stage;
 mod view;
 
-pub use cloud::{ACCOUNT, ACME, Instance, PARTNER, PROVIDER_ARN, ROLE_ARN};
+pub use cloud::{ACCOUNT, ACME, BRANCH, Instance, PARTNER, PROVIDER_ARN, ROLE_ARN};
 pub use component::{Component, RunOptions, uninstall};
 pub use error::Error;
 pub use image::{Images, secret_login};

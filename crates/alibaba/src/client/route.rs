@@ -17,6 +17,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower::Service;
 
+/// How the text of every failure of a proxy begins.
+pub(super) const PROXY: &str = "the proxy ";
+
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long a proxy may take to reach a host: not so long that another endpoint of the call has no time left.

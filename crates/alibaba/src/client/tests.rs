@@ -97,7 +97,7 @@ async fn a_user_agent_that_is_no_header_value_is_refused() {
 async fn where_nobody_listens_the_endpoint_is_unreachable() {
     let url = nobody().await;
     let (kind, message) = failure(client().carry_out(login(&[&url]), 0, AMPLE).await);
-    assert_eq!(kind, FailureKind::Unreachable);
+    assert_eq!(kind, FailureKind::Unreachable { at: Barrier::Connection });
     assert!(message.starts_with(&format!("{url}: ")) && message.contains("onnection refused"), "{message}");
 }
 
@@ -111,7 +111,7 @@ async fn a_server_that_speaks_no_tls_is_unreachable() {
     });
     let broken = format!("https://127.0.0.1:{port}");
     let (kind, message) = failure(client().carry_out(login(&[&broken]), 0, AMPLE).await);
-    assert_eq!(kind, FailureKind::Unreachable, "{message}");
+    assert_eq!(kind, FailureKind::Unreachable { at: Barrier::Certificate }, "{message}");
 }
 
 #[tokio::test]

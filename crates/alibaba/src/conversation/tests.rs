@@ -161,7 +161,7 @@ fn the_next_endpoint_is_tried_only_where_the_former_was_not_reached() {
     }
     let mut conversation = login_at(&endpoints);
     assert!(line(&mut conversation).contains("cr-vpc.example"));
-    conversation.receive(Err(TransportFailure::NotReached("no such host".into())));
+    conversation.receive(Err(TransportFailure::NotReached(Barrier::Name, "no such host".into())));
     let request = sent(&mut conversation);
     assert_eq!(request.headers()["host"], "cr.example");
     conversation.receive(Ok(answer(200, token_body("1767326645000"))));
@@ -172,9 +172,9 @@ fn the_next_endpoint_is_tried_only_where_the_former_was_not_reached() {
 fn with_no_endpoint_left_every_reason_is_told() {
     let mut conversation = login_at(&["https://cr-vpc.example", "cr.example", "https://cr.example"]);
     sent(&mut conversation);
-    conversation.receive(Err(TransportFailure::NotReached("no such host".into())));
+    conversation.receive(Err(TransportFailure::NotReached(Barrier::Name, "no such host".into())));
     sent(&mut conversation);
-    conversation.receive(Err(TransportFailure::NotReached("connection refused".into())));
+    conversation.receive(Err(TransportFailure::NotReached(Barrier::Connection, "connection refused".into())));
     insta::assert_snapshot!(
         failure(outcome(&mut conversation)),
         @"GetAuthorizationToken failed: the endpoint cannot be reached: https://cr-vpc.example: no such host; cr.example is no usable endpoint: it lacks http:// or https://; https://cr.example: connection refused"
@@ -191,7 +191,7 @@ fn the_next_metadata_endpoint_is_asked_from_the_start() {
     sent(&mut conversation);
     conversation.receive(Ok(answer(200, "token-of-a")));
     assert_eq!(line(&mut conversation), "GET http://a/latest/meta-data/region-id");
-    conversation.receive(Err(TransportFailure::NotReached("gone".into())));
+    conversation.receive(Err(TransportFailure::NotReached(Barrier::Connection, "gone".into())));
     assert_eq!(line(&mut conversation), "PUT http://b/latest/api/token");
 }
 

@@ -164,8 +164,16 @@ impl Book {
 
     /// Why a fact is not known or not renewed, looking at what it stands on as well.
     pub fn failure(&self, key: FactKey) -> Option<&CallFailure> {
-        let fact = self.facts.get(&key)?;
-        fact.failure.as_ref().or_else(|| self.failure(fact.wanted.question.parent()?))
+        self.failed(key).map(|(_, failure)| failure)
+    }
+
+    /// The same with the question that failed.
+    pub fn failed(&self, key: FactKey) -> Option<(&Question, &CallFailure)> {
+        let Fact { wanted: Wanted { question, .. }, failure, .. } = self.facts.get(&key)?;
+        match failure {
+            Some(failure) => Some((question, failure)),
+            None => self.failed(question.parent()?),
+        }
     }
 
     /// Takes the next question of `class` that is to be asked now, and marks it as in flight.

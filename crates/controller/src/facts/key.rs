@@ -233,13 +233,30 @@ impl Question {
             | Self::SecretKey { .. }
             | Self::StaticLogin { .. } => None,
             Self::AssumeRoleWithOidc { token, .. } => Some(*token),
-            Self::AssumeRole { key, .. }
-            | Self::Endpoints { key, .. }
-            | Self::Login { key, .. }
-            | Self::PersonalLogin { key, .. } => match key {
+            Self::AssumeRole { .. }
+            | Self::Endpoints { .. }
+            | Self::Login { .. }
+            | Self::PersonalLogin { .. } => match self.key_source()? {
                 KeySource::Inline { .. } => None,
                 KeySource::Fact(parent) => Some(*parent),
             },
+        }
+    }
+
+    /// Who signs it, where it is signed.
+    pub fn key_source(&self) -> Option<&KeySource> {
+        match self {
+            Self::AssumeRole { key, .. }
+            | Self::Endpoints { key, .. }
+            | Self::Login { key, .. }
+            | Self::PersonalLogin { key, .. } => Some(key),
+            Self::Region { .. }
+            | Self::Token
+            | Self::WorkerRole { .. }
+            | Self::ManagedRole
+            | Self::SecretKey { .. }
+            | Self::StaticLogin { .. }
+            | Self::AssumeRoleWithOidc { .. } => None,
         }
     }
 }

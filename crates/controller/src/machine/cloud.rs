@@ -9,8 +9,7 @@ use acr_credentials::{
 
 use super::{Flight, Machine};
 use crate::facts::book::Change;
-use crate::facts::chain::{Problem, SESSION_NAME, SESSION_SECONDS};
-use crate::facts::timing::effective_threshold;
+use crate::facts::chain::{SESSION_NAME, SESSION_SECONDS};
 use crate::facts::value::{Value, value_of};
 use crate::facts::{FactKey, KeySource, Line, Question};
 use crate::journal::{HeldLogin, LineRecord, Recorder};
@@ -18,7 +17,6 @@ use crate::names::STS_AUDIENCE;
 use crate::observation::{Answer, Refusal};
 use crate::operation::{Class, Operation, Subject};
 use crate::slots::{lost, note_slots};
-use crate::status::ActiveFinding;
 use crate::time::Now;
 
 /// How long answers are gathered after the first one, when others are still out (`spec.md` has the number).
@@ -255,88 +253,6 @@ impl Machine {
             record.login = Some(held);
         }
     }
-
-    /// Says what is wrong with each line.
-    pub(super) fn report_lines(&mut self, now: Now) {
-        let mut findings: Vec<ActiveFinding> = Vec::new();
-        let mut report = |error: bool, code: &str, message: String| {
-            findings.push(ActiveFinding {
-                subject: Subject::Configuration,
-                error,
-                code: code.to_owned(),
-                message,
-            });
-        };
-        for Problem { index, code, message } in &self.lines.problems {
-            report(false, code, format!("entry {}: {message}", index + 1));
-        }
-        let threshold = self.timing().threshold;
-        for line in &self.lines.drawn {
-            let name = format!("entry {} ({})", line.index + 1, line.key.instance);
-            if let Some(failure) = self.book.failure(line.login) {
-                report(true, failure.kind.label(), format!("{name}: {failure}; {}", remedy(failure)));
-            } else if let Some(failure) = line.endpoints().and_then(|fact| self.book.failure(fact)) {
-                report(
-                    line.domains.is_none(),
-                    failure.kind.label(),
-                    format!("{name}: {failure}; {}", remedy(failure)),
-                );
-            }
-            if let Some(Value::Login(login, handed_out)) = self.book.value(line.login)
-                && login.expires != UnixMillis::NEVER
-            {
-                let life = login.expires.since(*handed_out);
-                let effective = effective_threshold(threshold, life);
-                if effective != threshold {
-                    let message = format!(
-                        "{name}: expiring-threshold {threshold:?} is not shorter than the life of its logins, \
-                         {life:?}; they are renewed {effective:?} before they end; set a shorter threshold"
-                    );
-                    report(false, "ThresholdTooLong", message);
-                }
-            }
-            self.compare_domains(line, &name, &mut report);
-        }
-        self.ledger.set(now.mono, "entries", findings);
-    }
-
-    /// Domains of the entry that the instance does not have are published, and said.
-    fn compare_domains(&self, line: &Line, name: &str, report: &mut impl FnMut(bool, &str, String)) {
-        let Some(Value::Endpoints(hosts)) = line.endpoints().and_then(|fact| self.book.value(fact)) else {
-            return;
-        };
-        for host in hosts.iter().filter(|host| !host.enabled) {
-            report(
-                false,
-                "EndpointDisabled",
-                format!(
-                    "{name}: the endpoint of {} is disabled; enable it where images are pulled by it",
-                    host.host
-                ),
-            );
-        }
-        for domain in line.domains.iter().flatten() {
-            let known = |line: &Line| match line.endpoints().and_then(|fact| self.book.value(fact)) {
-                Some(Value::Endpoints(hosts)) => {
-                    hosts.iter().any(|host| host.host.eq_ignore_ascii_case(&domain.host))
-                }
-                _ => false,
-            };
-            let owned = self.lines.drawn.iter().any(|other| other.place == line.place && known(other));
-            if !owned && line.first {
-                let nearest = nearest(&domain.host, hosts)
-                    .map_or_else(String::new, |host| format!("; did you mean {host}?"));
-                report(
-                    false,
-                    "HostNotOfInstance",
-                    format!(
-                        "{name}: the instance has no domain {}, it is published all the same{nearest}",
-                        domain.host
-                    ),
-                );
-            }
-        }
-    }
 }
 
 /// Takes a complete answer: what is new is added, what is missing goes when the next answer says the same.
@@ -360,44 +276,5 @@ fn take_hosts(record: &mut LineRecord, mut answer: Vec<InstanceHost>) {
         hosts.sort();
         record.hosts = Some(hosts);
         record.fewer = Some(answer);
-    }
-}
-
-/// The host that shares most of its beginning and end with `wanted`.
-fn nearest<'a>(wanted: &str, hosts: &'a [InstanceHost]) -> Option<&'a str> {
-    let likeness = |host: &&InstanceHost| {
-        let same = |(a, b): &(u8, u8)| a == b;
-        let front = wanted.bytes().zip(host.host.bytes()).take_while(same).count();
-        let back = wanted.bytes().rev().zip(host.host.bytes().rev()).take_while(same).count();
-        front + back
-    };
-    hosts.iter().max_by_key(likeness).map(|host| host.host.as_str())
-}
-
-/// What helps against a failure.
-fn remedy(failure: &CallFailure) -> &'static str {
-    match failure.kind {
-        FailureKind::Unreachable => {
-            "check DNS, routes and the network policy, or set `endpoint` or `endpoints`"
-        }
-        FailureKind::NoAnswer | FailureKind::Server => {
-            "it is tried again; see the status page of Alibaba Cloud"
-        }
-        FailureKind::Throttled { .. } => {
-            "it is tried again more slowly; look for other users of the account's quota"
-        }
-        FailureKind::CredentialsRefused => {
-            "check the AccessKey pair, or the role that the session belongs to"
-        }
-        FailureKind::ClockSkew => "set the clock of the node",
-        FailureKind::Denied => {
-            "grant the identity cr:GetAuthorizationToken, cr:ListInstanceEndpoint and cr:PullRepository, and check \
-             the trust policy of its role (issuer, audience, subject)"
-        }
-        FailureKind::NotFound => "check instanceId and regionId, and that the role exists",
-        FailureKind::InvalidRequest => "check the values of the entry",
-        FailureKind::Malformed => {
-            "it is tried again; if it stays, something between here and Alibaba Cloud answers"
-        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use acr_configuration::{Finding, Loaded, Source};
+use acr_configuration::{Configuration, Finding, Loaded, Source, TokenMode};
 use acr_credentials::UnixMillis;
 
 use super::{Flight, Machine};
@@ -176,6 +176,13 @@ impl Machine {
             older_than_managed_role: created.map(|created| created < MANAGED_ROLE_SINCE),
             static_secrets: &record.static_secrets,
         }
+    }
+
+    /// The token mode in force, as far as it is known.
+    pub(super) fn token_mode(&self, configuration: &Configuration) -> TokenMode {
+        let surroundings = self.recorder.durable().map(|record| self.surroundings(record));
+        let mode = surroundings.and_then(|surroundings| surroundings.token_mode(configuration));
+        mode.unwrap_or(TokenMode::Auto)
     }
 
     /// How renewals are timed under the configuration in force.

@@ -110,7 +110,7 @@ async fn an_entry_without_an_identity_in_a_young_cluster_is_answered_with_the_wa
     let space = scene.create_space("shop").await;
     scene.configure(&format!("- instanceId: {}\n  regionId: cn-hangzhou\n", ACME.id), &[&space], &[]).await;
     scene.run().await;
-    let finding = scene.finding("TokenModeNotSupportedYet").await;
+    let finding = scene.finding("NotFound").await;
     assert!(finding.contains("rrsa") && finding.contains("workerRole"), "{finding}");
     scene.end().await;
 }

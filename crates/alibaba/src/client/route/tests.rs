@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use acr_credentials::{AccessKey, Call, CallFailure, FailureKind, Reply};
+use acr_credentials::{AccessKey, Barrier, Call, CallFailure, FailureKind, Reply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -80,7 +80,7 @@ async fn a_proxy_that_refuses_is_an_endpoint_that_cannot_be_reached_and_tells_no
         let rules = ProxyRules::new("", &format!("http://user:MARKER@{proxy}"), "");
         assert!(!format!("{rules:?}").contains("MARKER"));
         let failure = ask(rules, &["http://cr.example"]).await.unwrap_err();
-        assert_eq!(failure.kind, FailureKind::Unreachable, "{failure}");
+        assert_eq!(failure.kind, FailureKind::Unreachable { at: Barrier::Proxy }, "{failure}");
         assert!(failure.message.contains("the proxy gave no connection"), "{failure}");
         assert!(failure.message.contains(told) && !failure.to_string().contains("MARKER"), "{failure}");
     }
@@ -113,7 +113,7 @@ async fn a_proxy_is_asked_by_name_with_its_credential_and_hosts_that_are_excepte
     assert!(head.contains("Proxy-Authorization: Basic dXNlcjpwYXNz\r\n"), "{head}");
     assert!(!head.contains("MARKER"), "{head}");
     let failure = ask(rules("example"), &[&url]).await.unwrap_err();
-    assert_eq!(failure.kind, FailureKind::Unreachable);
+    assert_eq!(failure.kind, FailureKind::Unreachable { at: Barrier::Name });
     assert!(told.try_recv().is_err(), "an excepted domain is not asked of the proxy");
 }
 

@@ -1,0 +1,129 @@
+//! What is said about each refusal that users are to tell apart.
+
+use super::*;
+
+const ROLE: &str = "acs:ram::1:role/pull";
+
+fn token() -> TokenClaims {
+    TokenClaims {
+        issuer: "https://oidc.example/c1".to_owned(),
+        subject: "system:serviceaccount:kube-system:aliyun-acr-credential-helper".to_owned(),
+        audiences: vec!["sts.aliyuncs.com".to_owned()],
+    }
+}
+
+fn about() -> Circumstances {
+    Circumstances {
+        region: "cn-hangzhou".to_owned(),
+        instance: Some("cri-1".to_owned()),
+        role_arn: Some(ROLE.to_owned()),
+        provider_arn: Some("acs:ram::1:oidc-provider/ack-rrsa-c1".to_owned()),
+        external_id: None,
+        duration_seconds: Some(43_200),
+        token: Some(token()),
+        account: Some("2".to_owned()),
+        secret: Some(("infra".to_owned(), "keys".to_owned())),
+        namespace: "kube-system".to_owned(),
+    }
+}
+
+fn said(operation: &'static str, kind: FailureKind, code: &str) -> String {
+    told(operation, kind, code, "", &about())
+}
+
+fn told(
+    operation: &'static str,
+    kind: FailureKind,
+    code: &str,
+    message: &str,
+    about: &Circumstances,
+) -> String {
+    let code = Some(code.to_owned()).filter(|code| !code.is_empty());
+    let failure = CallFailure { operation, kind, code, message: message.to_owned(), request_id: None };
+    remedy(&failure, about)
+}
+
+use FailureKind::{ClockSkew, CredentialsRefused, Denied, InvalidRequest, Malformed, NotFound};
+
+#[test]
+fn keys_that_are_wrong_disabled_or_expired_are_told_apart() {
+    let login = |code| said("GetAuthorizationToken", CredentialsRefused, code);
+    insta::assert_snapshot!(login("InvalidAccessKeyId.NotFound"), @"the AccessKey id is not known to Alibaba Cloud: correct it, or create a key for the RAM user");
+    insta::assert_snapshot!(login("InvalidAccessKeyId.Inactive"), @"the AccessKey is disabled: enable it in the RAM console, or use another one");
+    insta::assert_snapshot!(login("SignatureDoesNotMatch"), @"the AccessKey secret does not belong to the AccessKey id: copy both again");
+    insta::assert_snapshot!(login("InvalidSecurityToken.Expired"), @"the session has ended: a new one is asked for; if it stays, look at the expiry of what is handed over");
+    insta::assert_snapshot!(said("AssumeRole", CredentialsRefused, "InvalidAccessKeyId.Inactive"), @"the AccessKey is disabled: enable it in the RAM console, or use another one");
+    insta::assert_snapshot!(said("GetAuthorizationToken", ClockSkew, "InvalidTimeStamp.Expired"), @"set the clock of the node (NTP): the cloud takes time stamps within 15 minutes of its own");
+}
+
+#[test]
+fn a_trust_policy_a_provider_and_a_role_that_do_not_fit_are_told_apart() {
+    let rrsa = |kind, code| said("AssumeRoleWithOIDC", kind, code);
+    insta::assert_snapshot!(rrsa(CredentialsRefused, "AuthenticationFail.OIDCToken.AudienceNotMatch"), @"the audience does not fit (the token says iss https://oidc.example/c1, aud sts.aliyuncs.com, sub system:serviceaccount:kube-system:aliyun-acr-credential-helper): add sts.aliyuncs.com to the client ids of acs:ram::1:oidc-provider/ack-rrsa-c1");
+    insta::assert_snapshot!(rrsa(CredentialsRefused, "AuthenticationFail.OIDCToken.IssuerNotMatch"), @"the issuer does not fit (the token says iss https://oidc.example/c1, aud sts.aliyuncs.com, sub system:serviceaccount:kube-system:aliyun-acr-credential-helper): acs:ram::1:oidc-provider/ack-rrsa-c1 must be the provider of this cluster, as the console shows it where RRSA is enabled");
+    insta::assert_snapshot!(rrsa(CredentialsRefused, "AuthenticationFail.OIDCToken.InvalidSignature"), @"acs:ram::1:oidc-provider/ack-rrsa-c1 does not know the key that signs this cluster's tokens (the token says iss https://oidc.example/c1, aud sts.aliyuncs.com, sub system:serviceaccount:kube-system:aliyun-acr-credential-helper): it must be the provider of this cluster");
+    insta::assert_snapshot!(rrsa(CredentialsRefused, "AuthenticationFail.OIDCToken.Expired"), @"the projected token has expired: the kubelet renews it, so look at the node, and at its clock");
+    insta::assert_snapshot!(rrsa(Denied, "AuthenticationFail.NoPermission"), @r#"the trust policy of acs:ram::1:role/pull does not admit the component (the token says iss https://oidc.example/c1, aud sts.aliyuncs.com, sub system:serviceaccount:kube-system:aliyun-acr-credential-helper); it must hold {"Action":"sts:AssumeRole","Condition":{"StringEquals":{"oidc:aud":"sts.aliyuncs.com","oidc:iss":"https://oidc.example/c1","oidc:sub":"system:serviceaccount:kube-system:aliyun-acr-credential-helper"}},"Effect":"Allow","Principal":{"Federated":["acs:ram::1:oidc-provider/ack-rrsa-c1"]}}"#);
+    insta::assert_snapshot!(rrsa(NotFound, "AuthenticationFail.NoPermission"), @"there is no provider acs:ram::1:oidc-provider/ack-rrsa-c1: enable RRSA for the cluster, and copy rrsaOIDCProviderRoleARN from its console page");
+    insta::assert_snapshot!(rrsa(NotFound, "EntityNotExist.Role"), @"there is no role acs:ram::1:role/pull: correct rrsaRoleARN, or create the role");
+}
+
+#[test]
+fn a_hop_that_is_refused_names_both_policies_and_the_external_id() {
+    insta::assert_snapshot!(said("AssumeRole", Denied, "NoPermission"), @r#"either the asker may not assume acs:ram::1:role/pull: attach AliyunSTSAssumeRoleAccess, or {"Statement":[{"Action":"sts:AssumeRole","Effect":"Allow","Resource":"acs:ram::1:role/pull"}],"Version":"1"}; or the trust policy of acs:ram::1:role/pull does not admit it: it must hold {"Action":"sts:AssumeRole","Effect":"Allow","Principal":{"RAM":["acs:ram::2:root"]}}"#);
+    let external = Circumstances { external_id: Some("id-1".to_owned()), account: None, ..about() };
+    let text = told("AssumeRole", Denied, "NoPermission", "", &external);
+    assert!(text.contains(r#""sts:ExternalId":"id-1""#) && text.contains("<account of the asker>"), "{text}");
+    insta::assert_snapshot!(said("AssumeRole", NotFound, "EntityNotExist.Role"), @"there is no role acs:ram::1:role/pull: correct assumeRoleARN, or create the role");
+    insta::assert_snapshot!(said("AssumeRole", InvalidRequest, "InvalidParameter.DurationSeconds"), @"a session of 43200 s is longer than the role admits: lower `expireDuration`, or raise the maximum session duration of acs:ram::1:role/pull");
+    let root = "Roles may not be assumed by root accounts.";
+    insta::assert_snapshot!(told("AssumeRole", Denied, "NoPermission", root, &about()), @"the key of an account's owner can assume no role: use the key of a RAM user");
+}
+
+#[test]
+fn what_the_registry_refuses_names_the_policy_the_instance_or_the_new_edition() {
+    insta::assert_snapshot!(said("GetAuthorizationToken", Denied, "NoPrivilege"), @r#"grant the identity {"Statement":[{"Action":["cr:GetAuthorizationToken","cr:ListInstanceEndpoint","cr:PullRepository"],"Effect":"Allow","Resource":"*"}],"Version":"1"}"#);
+    insta::assert_snapshot!(said("ListInstanceEndpoint", Denied, "NoPrivilege"), @r#"without it only the `domains` of the entry are served, and nothing compares them; grant {"Statement":[{"Action":"cr:ListInstanceEndpoint","Effect":"Allow","Resource":"acs:cr:cn-hangzhou:*:instance/cri-1"}],"Version":"1"}"#);
+    insta::assert_snapshot!(said("GetAuthorizationToken", NotFound, "INSTANCE_NOT_EXIST"), @"there is no instance cri-1 in cn-hangzhou: check instanceId and regionId, and whose account the instance is of (assumeRoleARN)");
+    insta::assert_snapshot!(said("GetAuthorizationToken", Denied, "AUTHENTICATION_FAILED"), @"this is how an instance of the new Personal Edition (crpi-…, opened after 2024-09-08) answers: ACR hands out no logins for it; give it an entry with staticSecretRef and domains");
+    insta::assert_snapshot!(said("PersonalAuthorizationToken", NotFound, "USER_NOT_EXIST"), @"the account has no Personal Edition in cn-hangzhou for which ACR hands out logins; one that was opened after 2024-09-08 is of the new kind (crpi-…), which has none: give it an entry with staticSecretRef and domains");
+}
+
+#[test]
+fn the_ways_in_which_nothing_is_reached_are_told_apart() {
+    let at = |at| said("GetAuthorizationToken", FailureKind::Unreachable { at }, "");
+    insta::assert_snapshot!(at(Barrier::Name), @"check the cluster's DNS; a VPC name resolves in its region only: set `endpoint: public` for the entry where the cluster has a way out, or `endpoints`");
+    insta::assert_snapshot!(at(Barrier::Connection), @"check routes, security groups and the network policy (TCP 443), or set HTTPS_PROXY, `endpoint` or `endpoints`");
+    insta::assert_snapshot!(at(Barrier::Certificate), @"something between here and Alibaba Cloud answers with a certificate of its own: give its authority with --extra-ca, or let the component through");
+    insta::assert_snapshot!(at(Barrier::Proxy), @"check HTTPS_PROXY and NO_PROXY, the credential in them, and what the proxy lets through");
+    insta::assert_snapshot!(at(Barrier::NoEndpoint), @"correct `regionId`, or set `endpoints`");
+    insta::assert_snapshot!(said("MetadataRegion", FailureKind::Unreachable { at: Barrier::Connection }, ""), @"the metadata service answers on ECS instances only, and pods may have no route to 100.100.100.200: use hostNetwork, or give `regionId` (or --region) and an identity of its own to the entry");
+    insta::assert_snapshot!(said("GetAuthorizationToken", FailureKind::Throttled { retry_after: None }, ""), @"it is tried again more slowly; look for other users of the account's quota");
+}
+
+#[test]
+fn what_the_cluster_does_not_hand_over_is_said_with_the_ways_out() {
+    insta::assert_snapshot!(said("AddOnToken", NotFound, ""), @"ACK hands no add-on token to this component, so tokenMode managedRole cannot work; give the entry RRSA (rrsaRoleARN, rrsaOIDCProviderRoleARN and `rrsa: enable: true`), or run with --token-mode workerRole and grant the worker role cr:GetAuthorizationToken, cr:ListInstanceEndpoint and cr:PullRepository");
+    insta::assert_snapshot!(said("AddOnToken", Denied, "NoPermission"), @"authorize ACK to use AliyunCSManagedAcrRole in the RAM console; its trust policy must name cs.aliyuncs.com");
+    insta::assert_snapshot!(said("MetadataRole", NotFound, ""), @"the node has no RAM role: attach the worker role to its ECS instance, or give the entry RRSA or keys");
+    insta::assert_snapshot!(said("AccessKeySecret", Denied, ""), @"allow it: kubectl -n infra create role acr-keys --verb=get,list,watch --resource=secrets --resource-name=keys && kubectl -n infra create rolebinding acr-keys --role=acr-keys --serviceaccount=kube-system:aliyun-acr-credential-helper");
+    insta::assert_snapshot!(said("AccessKeySecret", NotFound, ""), @"kubectl -n infra create secret generic keys --from-file=access-key-id --from-file=access-key-secret");
+    insta::assert_snapshot!(said("StaticSecret", Malformed, ""), @"kubectl -n infra create secret docker-registry keys --docker-server=… --docker-username=… --docker-password=…");
+    insta::assert_snapshot!(said("ServiceAccountToken", Denied, ""), @"project a token with audience sts.aliyuncs.com into the pod, or allow `create` on serviceaccounts/token of the component's ServiceAccount; deploy/ does both");
+}
+
+#[test]
+fn claims_are_read_without_the_signature_and_nonsense_is_none() {
+    // {"aud":["sts.aliyuncs.com"],"iss":"i","sub":"s"}
+    let payload = "eyJhdWQiOlsic3RzLmFsaXl1bmNzLmNvbSJdLCJpc3MiOiJpIiwic3ViIjoicyJ9";
+    let claims = |text: &str| TokenClaims::of(&text.to_owned().into());
+    let expected = TokenClaims {
+        issuer: "i".to_owned(),
+        subject: "s".to_owned(),
+        audiences: vec!["sts.aliyuncs.com".to_owned()],
+    };
+    assert_eq!(claims(&format!("e30.{payload}.signature")), Some(expected));
+    for text in ["", "a.b.c", "e30.e30.e30", "one"] {
+        assert_eq!(claims(text), None, "{text}");
+    }
+}
