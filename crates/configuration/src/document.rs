@@ -131,7 +131,9 @@ impl Sheet<'_> {
                 None
             }
             Some(Value::Scalar { .. }) => {
-                self.unknown_form("the file is a single value, not a configuration", FORMS);
+                if !cut {
+                    self.unknown_form("the file is a single value, not a configuration", FORMS);
+                }
                 None
             }
             Some(Value::Sequence(nodes)) => {

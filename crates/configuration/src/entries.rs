@@ -288,6 +288,13 @@ impl Sheet<'_> {
             }
             if seen.insert(read.domain.clone()) {
                 domains.push((read.domain, item.span));
+            } else {
+                self.warn(
+                    code::DUPLICATE_HOST,
+                    Some(item.span),
+                    format!("{found} stands in domains already"),
+                    "remove one of the two".to_owned(),
+                );
             }
         }
         if !domains.is_empty() && new_personal == domains.len() {

@@ -127,6 +127,7 @@ fn anything_else_is_refused() {
         ("data: {}\n---\ndata: {}\n", "error SeveralDocuments 2:1 @2"),
         ("- instanceId: cri-1\n---\n- instanceId: cri-2\n", "error SeveralDocuments 2:1 @2"),
         ("data:\n  watch-namespace: *\n", "error SyntaxError 2:20 @2"),
+        ("a\nb: c\n", "error SyntaxError 2:2 @2"),
         ("\t{", "error SyntaxError 1:2 @1"),
     ] {
         let loaded = document(text).loaded;

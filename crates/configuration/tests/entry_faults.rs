@@ -42,6 +42,11 @@ const FAULTS: &[Fault] = &[
         &["error InvalidDomain 2:13", "warning DomainWithScheme 2:18", "error InvalidDomain 2:41"],
     ),
     (
+        "a host twice in one entry",
+        "- {instanceId: cri-1, domains: 'a.com,b.com, https://a.com,a.com/x'}",
+        &["warning DomainWithScheme 1:46", "warning DuplicateHost 1:46"],
+    ),
+    (
         "new Personal host",
         "- {instanceId: cri-1, domains: crpi-a.cn-hangzhou.personal.cr.aliyuncs.com}",
         &["warning NewPersonalEdition 1:32"],
