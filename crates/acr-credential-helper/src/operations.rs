@@ -13,6 +13,8 @@ use tracing::{debug, warn};
 pub(crate) struct Described {
     label: &'static str,
     writes: bool,
+    /// Whether this makes the Lease: if that is not found, it is the namespace that is not there.
+    founds: bool,
     namespace: Option<String>,
     name: Option<String>,
 }
@@ -41,7 +43,13 @@ impl Described {
             | Operation::Report(Report { about: Subject::Configuration, .. }) => (true, None, None),
             Operation::RequestToken { service_account, .. } => (true, None, Some(service_account)),
         };
-        Self { label: operation.label(), writes, namespace: namespace.cloned(), name: name.cloned() }
+        Self {
+            label: operation.label(),
+            writes,
+            founds: matches!(operation, Operation::WriteLease(lease) if lease.replaces.is_none()),
+            namespace: namespace.cloned(),
+            name: name.cloned(),
+        }
     }
 }
 
@@ -66,13 +74,16 @@ impl Notes {
 
     /// Takes note of one.
     pub(crate) fn take(&mut self, class: Class, described: Described, took: Duration, answer: &Answer) {
-        let Described { label, writes, namespace, name } = described;
+        let Described { label, writes, founds, namespace, name } = described;
         let result = result(answer);
         self.count(class, label, writes, answer);
         let news = self.is_news(&(label, namespace.clone(), name.clone()), result);
         let (namespace, name) = (namespace.as_deref(), name.as_deref());
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         match answer {
+            Answer::Refused(refusal) if news && founds && *refusal != Refusal::LostRace => {
+                warn!(operation = label, milliseconds, "{}", cannot_found(refusal));
+            }
             Answer::Refused(refusal) if news && !is_ordinary(refusal) => {
                 warn!(operation = label, namespace, name, milliseconds, "{refusal}");
             }
@@ -117,6 +128,16 @@ impl Notes {
     }
 }
 
+/// Why the Lease cannot be made. Without it nothing is served.
+fn cannot_found(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Gone => "nothing is served: the namespace given with --namespace (POD_NAMESPACE) does not \
+                          exist; create it, or name the one of the ConfigMap"
+            .to_owned(),
+        refusal => format!("nothing is served without the Lease: {refusal}"),
+    }
+}
+
 /// Whether a refusal is part of living with others, and not something that a reader must know of.
 fn is_ordinary(refusal: &Refusal) -> bool {
     matches!(refusal, Refusal::LostRace | Refusal::Gone | Refusal::Terminating)
@@ -133,6 +154,8 @@ fn result(answer: &Answer) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use acr_controller::operation::LeaseWrite;
+
     use super::*;
 
     #[test]
@@ -146,6 +169,25 @@ mod tests {
         assert!(notes.is_news(&key, Some("Quota")));
         notes.is_news(&key, None);
         assert!(notes.is_news(&key, Some("Quota")));
+    }
+
+    fn lease(replaces: Option<(String, u64)>) -> Operation {
+        let holder = Some("me".to_owned());
+        Operation::WriteLease(LeaseWrite {
+            replaces,
+            holder,
+            duration_seconds: 15,
+            transitions: 0,
+            acquired: true,
+        })
+    }
+
+    #[test]
+    fn a_lease_that_cannot_be_made_is_told_with_the_way_out() {
+        assert!(Described::of(&lease(None)).founds);
+        assert!(!Described::of(&lease(Some(("uid".to_owned(), 7)))).founds);
+        assert!(cannot_found(&Refusal::Gone).contains("--namespace"));
+        assert!(cannot_found(&Refusal::Terminating).contains("the namespace is being deleted"));
     }
 
     #[test]
