@@ -26,11 +26,11 @@ impl Machine {
             });
         };
         for Problem { index, code, message } in &self.lines.problems {
-            report(false, code, format!("entry {}: {message}", index + 1));
+            report(false, code, format!("entry {index}: {message}"));
         }
         let threshold = self.timing().threshold;
         for line in &self.lines.drawn {
-            let name = format!("entry {} ({})", line.index + 1, line.key.instance);
+            let name = format!("entry {} ({})", line.index, line.key.instance);
             if let Some((question, failure)) = self.book.failed(line.login) {
                 report(true, failure.kind.label(), self.explained(line, &name, question, failure));
             } else if let Some((question, failure)) = line.endpoints().and_then(|fact| self.book.failed(fact))

@@ -109,7 +109,7 @@ impl Machine {
             .fillers
             .iter()
             .take(5)
-            .map(|(index, size)| format!("entry {} {size} bytes", index + 1))
+            .map(|(index, size)| format!("entry {index} {size} bytes"))
             .collect();
         let (code, what) = if profile.payload.is_some() {
             ("PullSecretLarge", "is close to what a Secret holds (1 MiB)")

@@ -176,7 +176,7 @@ async fn a_wrong_identity_is_said_in_the_words_of_the_cloud_and_mended_by_an_edi
                 findings.iter().find(found).map(|(_, _, message)| message.clone())
             })
             .await;
-        assert!(finding.starts_with("entry 1 (cri-"), "{case}: {finding}");
+        assert!(finding.starts_with("entry 0 (cri-"), "{case}: {finding}");
         // A pod may be made before the cloud is in order: the list comes all the same.
         scene.attached(&space, "default").await;
     }
