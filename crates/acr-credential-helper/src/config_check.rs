@@ -70,7 +70,8 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         }
     };
     let mut document = load_document(&bytes);
-    let assumptions = Assumptions { region: arguments.region.clone(), token_mode: arguments.token_mode };
+    let region = arguments.region.clone().filter(|region| !region.is_empty());
+    let assumptions = Assumptions { region, token_mode: arguments.token_mode };
     let entries = document.summarize(&assumptions);
     let loaded = document.loaded;
     let printed = match arguments.output {
@@ -78,14 +79,15 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         Output::Json => print_json(&mut io::stdout().lock(), &loaded, &entries),
     };
     // A reader that has seen enough and closed the pipe changes nothing about the result.
-    if let Err(error) = printed
-        && error.kind() != io::ErrorKind::BrokenPipe
-    {
+    let unprinted = printed.err().filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
+    if let Some(error) = &unprinted {
         let _ = writeln!(anstream::stderr(), "cannot print the findings: {error}");
     }
     let warnings = loaded.findings.iter().any(|finding| finding.severity == Severity::Warning);
     if loaded.has_errors() {
         Exit::Errors
+    } else if unprinted.is_some() {
+        Exit::NoOutput
     } else if warnings && arguments.strict {
         Exit::Warnings
     } else {

@@ -21,6 +21,8 @@ pub(crate) enum Exit {
     Panic,
     /// The operating system refuses a socket or a thread.
     System,
+    /// The output cannot be written.
+    NoOutput,
     /// Somebody else is at work; try again when it has ended.
     Held,
     /// The settings do not lead to a cluster or to the cloud.
@@ -39,6 +41,7 @@ impl Exit {
             Self::Unfinished => 69,
             Self::Panic => 70,
             Self::System => 71,
+            Self::NoOutput => 74,
             Self::Held => 75,
             Self::Unusable => 78,
         }

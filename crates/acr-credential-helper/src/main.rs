@@ -13,7 +13,7 @@ mod uninstall;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use exit::Exit;
 
@@ -50,12 +50,16 @@ Exit codes:
   69  uninstall: not finished in time, run it again
   70  a bug: the program panicked
   71  the operating system refuses a socket or a thread
+  74  config check: what was found cannot be printed
   75  uninstall: another process holds the Lease, nothing was touched
   78  the settings do not lead to a cluster or to the cloud";
 
 fn main() -> ExitCode {
     process::end_on_panic();
-    let exit = match Program::try_parse() {
+    let parsed = without_empty_variables(Program::command())
+        .try_get_matches()
+        .and_then(|matches| Program::from_arg_matches(&matches));
+    let exit = match parsed {
         Ok(Program { command: Command::Run(arguments) }) => run::run(&arguments),
         Ok(Program { command: Command::Uninstall(arguments) }) => uninstall::run(&arguments),
         Ok(Program { command: Command::Config(Config::Check(arguments)) }) => config_check::run(&arguments),
@@ -68,10 +72,22 @@ fn main() -> ExitCode {
     exit.into()
 }
 
+/// An empty variable is one that is not set: `value: ""` in a manifest says no more than that.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    command
+        .mut_args(|argument| {
+            let variable = argument.get_env().and_then(std::env::var_os);
+            if variable.is_some_and(|value| value.is_empty()) {
+                argument.env(None::<&'static str>)
+            } else {
+                argument
+            }
+        })
+        .mut_subcommands(without_empty_variables)
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -93,6 +109,7 @@ mod tests {
             Exit::Unfinished,
             Exit::Panic,
             Exit::System,
+            Exit::NoOutput,
             Exit::Held,
             Exit::Unusable,
         ];

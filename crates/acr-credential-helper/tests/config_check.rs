@@ -327,3 +327,24 @@ fn a_reader_that_closes_the_pipe_changes_nothing_about_the_result() {
     assert_eq!(code(&output), 2);
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn what_cannot_be_printed_is_a_failure() {
+    let check = |text: &str| {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_acr-credential-helper"));
+        command.args(["config", "check"]).arg(file.path()).stdout(full).output().unwrap()
+    };
+    let fine = check("acr-registry-info: '[]'\n");
+    assert_eq!(code(&fine), 74, "{fine:?}");
+    assert!(String::from_utf8_lossy(&fine.stderr).contains("cannot print the findings"), "{fine:?}");
+    assert_eq!(code(&check("acr-registry-info: ''\n")), 2);
+}
+
+#[test]
+fn an_empty_region_is_none() {
+    let output = run(&["--output", "json", "--region", "", "-"], b"- instanceId: cri-abcdefghij\n");
+    assert_eq!(json(&output)["entries"][0]["region"], serde_json::Value::Null);
+}

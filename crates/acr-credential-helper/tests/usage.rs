@@ -1,0 +1,47 @@
+//! How the program is started: variables of the environment, and what leads nowhere.
+#![cfg(test)]
+
+use std::process::{Command, Output};
+
+/// Runs the program with a kubeconfig that is not there, so that it ends as soon as its settings are read.
+fn run(variables: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_acr-credential-helper"))
+        .args(["run", "--kubeconfig", "/nonexistent/kubeconfig"])
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap()
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn a_kubeconfig_that_is_not_there_is_named() {
+    let output = run(&[]);
+    assert_eq!(output.status.code(), Some(78), "{output:?}");
+    assert!(told(&output).contains("/nonexistent/kubeconfig"), "{output:?}");
+}
+
+#[test]
+fn a_variable_with_a_wrong_value_is_wrong_usage() {
+    let output = run(&[("LOG_FORMAT", "xml")]);
+    assert_eq!(output.status.code(), Some(64), "{output:?}");
+    assert!(told(&output).contains("[possible values: text, json]"), "{output:?}");
+}
+
+#[test]
+fn an_empty_variable_is_one_that_is_not_set() {
+    for name in [
+        "POD_NAMESPACE",
+        "POD_NAME",
+        "LOG_FORMAT",
+        "RUST_LOG",
+        "ALIBABA_CLOUD_STS_REGION",
+        "ALIBABA_CLOUD_STS_ENDPOINT",
+        "ALIBABA_CLOUD_OIDC_TOKEN_FILE",
+    ] {
+        let output = run(&[(name, "")]);
+        assert_eq!(output.status.code(), Some(78), "{name}: {output:?}");
+    }
+}
