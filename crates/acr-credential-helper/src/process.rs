@@ -98,7 +98,8 @@ pub(crate) async fn asked_to_end() -> std::io::Result<()> {
 
 /// Says why the process ends, and gives `exit` on.
 pub(crate) fn failed(exit: Exit, reason: &dyn std::fmt::Display) -> Exit {
-    anstream::eprintln!("acr-credential-helper: {reason}");
+    // Nobody can be told when standard error is closed; the exit code tells it all the same.
+    let _ = writeln!(anstream::stderr(), "acr-credential-helper: {reason}");
     exit
 }
 

@@ -1,5 +1,6 @@
 //! `uninstall`: takes back everything that was made.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,9 +99,9 @@ async fn take_back(arguments: &Arguments) -> Exit {
     let namespace = &ourselves.namespace;
     match outcome {
         Some(Outcome::Removed) => {
-            anstream::println!(
+            say(&format!(
                 "Everything is taken back: no ServiceAccount that was served names {PULL_SECRET} any more."
-            );
+            ));
             Exit::Success
         }
         Some(Outcome::LeaseHeld { holder }) => failed(
@@ -116,6 +117,11 @@ async fn take_back(arguments: &Arguments) -> Exit {
     }
 }
 
+/// Tells the user. Work that was begun goes on where nobody reads: a closed pipe is no reason to stop half-way.
+fn say(line: &str) {
+    let _ = writeln!(anstream::stdout(), "{line}");
+}
+
 /// Says how far it is, in lines that people read.
 #[derive(Debug, Default)]
 struct Progress {
@@ -128,7 +134,7 @@ struct Progress {
 impl Progress {
     fn tell(&mut self, status: &Status) {
         for line in self.news(status) {
-            anstream::println!("{line}");
+            say(&line);
         }
     }
 

@@ -24,6 +24,17 @@ fn a_kubeconfig_that_is_not_there_is_named() {
 }
 
 #[test]
+fn where_nothing_can_be_said_the_exit_code_is_the_same() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let status = Command::new(env!("CARGO_BIN_EXE_acr-credential-helper"))
+        .args(["uninstall", "--kubeconfig", "/nonexistent/kubeconfig"])
+        .stderr(full)
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(78));
+}
+
+#[test]
 fn a_variable_with_a_wrong_value_is_wrong_usage() {
     let output = run(&[("LOG_FORMAT", "xml")]);
     assert_eq!(output.status.code(), Some(64), "{output:?}");
