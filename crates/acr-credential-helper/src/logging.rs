@@ -36,7 +36,8 @@ impl Logs {
     /// Starts logging, for the life of the process.
     pub(crate) fn start(&self) -> Result<(), ParseError> {
         let filter = filter(&self.log_level)?;
-        let log = fmt().with_env_filter(filter).with_writer(stderr);
+        // Where a log cannot be written (a full disk) there is nobody to tell, and no reason to end.
+        let log = fmt().with_env_filter(filter).with_writer(stderr).log_internal_errors(false);
         match self.log_format {
             Format::Json => {
                 log.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
@@ -58,7 +59,33 @@ fn colours() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::process::{Command, Stdio};
+
     use super::*;
+
+    /// Says to the test below that it runs in a process of its own.
+    const TOLD_TO_LOG: &str = "ACR_TEST_TOLD_TO_LOG";
+
+    #[test]
+    fn a_log_that_cannot_be_written_does_not_end_the_process() {
+        const NAME: &str = "logging::tests::a_log_that_cannot_be_written_does_not_end_the_process";
+        if std::env::var_os(TOLD_TO_LOG).is_some() {
+            crate::process::end_on_panic();
+            Logs { log_format: Format::Text, log_level: "info".to_owned() }.start().unwrap();
+            tracing::info!("nobody reads this");
+            return;
+        }
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args([NAME, "--exact", "--nocapture"])
+            .env(TOLD_TO_LOG, "yes")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::options().write(true).open("/dev/full").unwrap())
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(0));
+    }
 
     #[test]
     fn a_level_leaves_the_libraries_quiet_and_a_directive_does_not() {
