@@ -1,10 +1,10 @@
 //! The log of what changed: what a status says that the one before did not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use acr_controller::operation::Subject;
 use acr_controller::status::{ActiveFinding, LoginStatus, Progress, Status};
-use acr_credentials::UnixMillis;
+use acr_credentials::{UnixMillis, without_request_ids};
 use tracing::{error, info, warn};
 
 /// How bad a line is.
@@ -25,16 +25,20 @@ enum Line {
     Mended(ActiveFinding),
 }
 
+/// What stays the same of a finding as long as it is not mended: subject, code, and message without request ids.
+type Gist = (Subject, String, String);
+
 /// What was last told.
 #[derive(Debug, Default)]
 pub(crate) struct Chronicle {
     leading: bool,
     listed: bool,
     configured: bool,
+    /// Until when the login is good, and why the last call failed, without the request id.
     logins: BTreeMap<(usize, String), (Option<UnixMillis>, Option<String>)>,
     complete: Option<(Progress, Progress)>,
     retiring: usize,
-    findings: BTreeSet<ActiveFinding>,
+    findings: BTreeMap<Gist, ActiveFinding>,
 }
 
 impl Chronicle {
@@ -122,8 +126,9 @@ impl Chronicle {
                 }
                 _ => {}
             }
+            let gist = failure.as_deref().map(without_request_ids);
             match failure {
-                Some(failure) if had_failed.as_ref() != Some(failure) => {
+                Some(failure) if had_failed != gist => {
                     lines.push(Line::Event(Weight::Warning, format!("entry {entry}: {instance}: {failure}")));
                 }
                 None if had_failed.is_some() => {
@@ -131,7 +136,7 @@ impl Chronicle {
                 }
                 _ => {}
             }
-            seen.insert(key, (*expires, failure.clone()));
+            seen.insert(key, (*expires, gist));
         }
         for ((entry, instance), _) in std::mem::replace(&mut self.logins, seen) {
             lines
@@ -159,9 +164,17 @@ impl Chronicle {
     }
 
     fn findings(&mut self, findings: &[ActiveFinding], lines: &mut Vec<Line>) {
-        let now: BTreeSet<ActiveFinding> = findings.iter().cloned().collect();
-        lines.extend(self.findings.difference(&now).cloned().map(Line::Mended));
-        lines.extend(now.difference(&self.findings).cloned().map(Line::Finding));
+        let gist = |finding: &ActiveFinding| {
+            (finding.subject.clone(), finding.code.clone(), without_request_ids(&finding.message))
+        };
+        let now: BTreeMap<Gist, ActiveFinding> =
+            findings.iter().map(|finding| (gist(finding), finding.clone())).collect();
+        let missing_in = |other: &BTreeMap<Gist, ActiveFinding>, these: &BTreeMap<Gist, ActiveFinding>| {
+            let these = these.iter().filter(|(gist, _)| !other.contains_key(*gist));
+            these.map(|(_, finding)| finding.clone()).collect::<Vec<_>>()
+        };
+        lines.extend(missing_in(&now, &self.findings).into_iter().map(Line::Mended));
+        lines.extend(missing_in(&self.findings, &now).into_iter().map(Line::Finding));
         self.findings = now;
     }
 }
@@ -261,6 +274,29 @@ mod tests {
         insta::assert_snapshot!(told(&mut chronicle, &later), @r#"Info entry 0: cri-one: works again"#);
         later.logins.clear();
         insta::assert_snapshot!(told(&mut chronicle, &later), @r#"Info entry 0: cri-one is not served any more"#);
+    }
+
+    #[test]
+    fn a_failure_that_goes_on_is_neither_new_nor_mended() {
+        let mut chronicle = Chronicle::default();
+        let failing = |request: &str| {
+            let mut status = at_work();
+            let failure = format!("GetAuthorizationToken failed: not found (request id {request})");
+            status.findings = vec![ActiveFinding {
+                subject: Subject::Configuration,
+                error: true,
+                code: "NotFound".into(),
+                message: format!("entry 0 (cri-one): {failure}; check instanceId"),
+            }];
+            status.logins[0].failure = Some(failure);
+            status
+        };
+        assert!(told(&mut chronicle, &failing("R-1")).contains("R-1"));
+        assert_eq!(told(&mut chronicle, &failing("R-2")), "");
+        insta::assert_snapshot!(told(&mut chronicle, &at_work()), @r#"
+        Info entry 0: cri-one: works again
+        mended NotFound None
+        "#);
     }
 
     #[test]

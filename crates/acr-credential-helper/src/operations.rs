@@ -30,12 +30,13 @@ impl Described {
             | Operation::Report(Report { about: Subject::Namespace(namespace), .. }) => {
                 (true, Some(namespace), None)
             }
+            // The same call for two instances fails twice.
+            Operation::Ask { call, .. } => (false, None, call.instance()),
             Operation::ReadJournal
             | Operation::ReadLease
             | Operation::ReadTokenFile
             | Operation::ReadRegisteredKey
-            | Operation::ReadAddOnToken
-            | Operation::Ask { .. } => (false, None, None),
+            | Operation::ReadAddOnToken => (false, None, None),
             Operation::WriteJournal { .. }
             | Operation::DeleteJournal
             | Operation::WriteLease(_)
@@ -91,9 +92,9 @@ impl Notes {
                 debug!(operation = label, namespace, name, milliseconds, "{refusal}");
             }
             Answer::Cloud(cloud) => match &cloud.outcome {
-                Ok(_) => debug!(operation = label, milliseconds, "answered by the cloud"),
-                Err(failure) if news => warn!(operation = label, milliseconds, "{failure}"),
-                Err(failure) => debug!(operation = label, milliseconds, "{failure}"),
+                Ok(_) => debug!(operation = label, instance = name, milliseconds, "answered by the cloud"),
+                Err(failure) if news => warn!(operation = label, instance = name, milliseconds, "{failure}"),
+                Err(failure) => debug!(operation = label, instance = name, milliseconds, "{failure}"),
             },
             _ => debug!(operation = label, namespace, name, milliseconds, "done"),
         }

@@ -159,7 +159,7 @@ fn barrier(error: &(dyn Error + 'static), causes: &str) -> Barrier {
     let mut next = Some(error);
     while let Some(cause) = next {
         let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+        if cause.is::<rustls::Error>() || inner.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) {
             return Barrier::Certificate;
         }
         next = cause.source();

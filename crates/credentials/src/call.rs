@@ -105,6 +105,20 @@ impl Call {
             Self::PersonalAuthorizationToken { .. } => "PersonalAuthorizationToken",
         }
     }
+
+    /// The instance that it is about, where it is about one.
+    pub fn instance(&self) -> Option<&String> {
+        match self {
+            Self::ListInstanceEndpoint { instance, .. } | Self::GetAuthorizationToken { instance, .. } => {
+                Some(instance)
+            }
+            Self::Region { .. }
+            | Self::WorkerRole { .. }
+            | Self::AssumeRoleWithOidc { .. }
+            | Self::AssumeRole { .. }
+            | Self::PersonalAuthorizationToken { .. } => None,
+        }
+    }
 }
 
 /// A login of a registry, as `GetAuthorizationToken` hands it out.
@@ -172,6 +186,17 @@ pub struct CallFailure {
     pub request_id: Option<String>,
 }
 
+/// Stands before the request id in the text of a failure, which a closing bracket ends.
+const REQUEST_ID: &str = " (request id ";
+
+/// `text` without request ids: what two failures of the same kind, one after the other, have in common.
+pub fn without_request_ids(text: &str) -> String {
+    let mut parts = text.split(REQUEST_ID);
+    let first = parts.next().unwrap_or_default();
+    let rest = parts.map(|part| part.split_once(')').map_or("", |(_, after)| after));
+    std::iter::once(first).chain(rest).collect()
+}
+
 struct Detail<'a> {
     code: Option<&'a str>,
     message: &'a str,
@@ -187,7 +212,7 @@ impl fmt::Display for Detail<'_> {
             write!(formatter, ": {}", self.message)?;
         }
         if let Some(request_id) = self.request_id {
-            write!(formatter, " (request id {request_id})")?;
+            write!(formatter, "{REQUEST_ID}{request_id})")?;
         }
         Ok(())
     }
@@ -328,5 +353,11 @@ mod tests {
             failure.to_string(),
             "GetAuthorizationToken failed: permission denied, NoPrivilege: Access denied for this user. (request id R1)"
         );
+        assert_eq!(
+            without_request_ids(&format!("entry 0: {failure}; mend it. {failure}")),
+            "entry 0: GetAuthorizationToken failed: permission denied, NoPrivilege: Access denied for this user.; mend it. \
+             GetAuthorizationToken failed: permission denied, NoPrivilege: Access denied for this user."
+        );
+        assert_eq!(without_request_ids("cut off (request id R"), "cut off");
     }
 }

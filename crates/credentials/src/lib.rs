@@ -14,7 +14,10 @@ pub mod slot;
 pub mod time;
 pub mod uri_encoding;
 
-pub use call::{AccessKey, Answer, Barrier, Call, CallFailure, FailureKind, InstanceHost, Login, Reply};
+pub use call::{
+    AccessKey, Answer, Barrier, Call, CallFailure, FailureKind, InstanceHost, Login, Reply,
+    without_request_ids,
+};
 pub use docker_config::DockerConfig;
 pub use endpoint::endpoints;
 pub use image::{Digest, ImageReference, ImageReferenceError};
