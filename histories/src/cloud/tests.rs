@@ -66,7 +66,10 @@ fn troubles_show_as_the_failures_they_are_and_end() {
     let mut cloud = CloudSide::new(1).unwrap();
     let good = key(KeyPair::PullerA);
     for (trouble, expected) in [
-        (Trouble::Unreachable(acr_simulator::Product::Cr), FailureKind::Unreachable),
+        (
+            Trouble::Unreachable(acr_simulator::Product::Cr),
+            FailureKind::Unreachable { at: acr_credentials::Barrier::Connection },
+        ),
         (Trouble::Silent(acr_simulator::Product::Cr), FailureKind::NoAnswer),
         (Trouble::KeyDisabled(KeyPair::PullerA), FailureKind::CredentialsRefused),
         (Trouble::NoPermission, FailureKind::Denied),

@@ -254,6 +254,8 @@ impl Book {
             }
             Err(failure) => {
                 fact.failures = fact.failures.saturating_add(1);
+                // The next try begins in the first place again: somebody may have put something there.
+                fact.second_place = false;
                 let at_once = std::mem::take(&mut fact.replaced_meanwhile);
                 fact.retry = if at_once { now.mono } else { now.mono.plus(wait(fact, &failure, key)) };
                 let refused = failure.kind == FailureKind::CredentialsRefused;
