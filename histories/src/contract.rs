@@ -108,7 +108,8 @@ pub struct Contract {
     journals: BTreeMap<u64, Vec<Candidate>>,
     /// All that may have been in force since the last rest.
     considered: Vec<Rc<Wanted>>,
-    /// All that a stored journal may have held since the last rest or loss of the journal.
+    /// All that a stored journal surely held since the last rest or loss of the journal: an edit that the next one
+    /// overtook before it was written was never in force.
     journalled: Vec<Rc<Wanted>>,
     /// Who was in scope of something since the last rest.
     ever_served: BTreeSet<AccountKey>,
@@ -337,11 +338,7 @@ impl Contract {
                 if let Some(journal) = truth.server.journal() {
                     self.journals.insert(journal.resource_version, issue.candidates.clone());
                     self.published.journal_stored(&issue.candidates);
-                    for candidate in &issue.candidates {
-                        if !self.journalled.iter().any(|known| Rc::ptr_eq(known, &candidate.wanted)) {
-                            self.journalled.push(candidate.wanted.clone());
-                        }
-                    }
+                    remember_journalled(&mut self.journalled, &issue.candidates);
                 }
                 Ok(())
             }
@@ -382,6 +379,7 @@ impl Contract {
             }
             (Operation::WriteJournal { .. }, Answer::Done { .. }) => {
                 known.settle(&issue.candidates, issue.accepted.as_ref());
+                remember_journalled(&mut self.journalled, &known.candidates);
             }
             (Operation::Ask { call, .. }, Answer::Cloud(answer)) => {
                 known.cloud_time_heard |= answer.cloud_time.is_some();
@@ -416,5 +414,14 @@ impl Contract {
         self.journalled.clear();
         self.cold = true;
         self.ever_cold = true;
+    }
+}
+
+/// Of several candidates nobody can say which the journal holds.
+fn remember_journalled(journalled: &mut Vec<Rc<Wanted>>, candidates: &[Candidate]) {
+    if let [only] = candidates
+        && !journalled.iter().any(|known| Rc::ptr_eq(known, &only.wanted))
+    {
+        journalled.push(only.wanted.clone());
     }
 }

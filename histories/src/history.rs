@@ -243,6 +243,7 @@ impl<'a> History<'a> {
         self.schedule(0, Event::Start(Purpose::Run));
         self.starting = 1;
         let plan = self.plan;
+        let mut bound = self.now;
         for round in &plan.rounds {
             self.calm = false;
             self.actions = &round.actions;
@@ -252,9 +253,9 @@ impl<'a> History<'a> {
                 self.queue_at(at, Event::Act(place));
             }
             self.run_until(at)?;
-            self.rest()?;
+            bound = self.rest()?;
         }
-        if plan.uninstall { self.remove_everything() } else { Ok(()) }
+        if plan.uninstall { self.remove_everything(bound) } else { Ok(()) }
     }
 
     /// Lets everything happen up to a moment.

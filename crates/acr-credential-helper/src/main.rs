@@ -27,7 +27,8 @@ struct Program {
 
 #[derive(Subcommand)]
 enum Command {
-    Run(run::Arguments),
+    // Boxed, because it is much larger than the others.
+    Run(Box<run::Arguments>),
     Uninstall(uninstall::Arguments),
     /// Look at a configuration, without a cluster.
     #[command(subcommand)]

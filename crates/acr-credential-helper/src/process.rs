@@ -3,9 +3,9 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write;
 use std::panic;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use acr_alibaba::ClientOptions;
+use acr_alibaba::{Client, ClientOptions, ClientSetupFailure, ProxyRules};
 use acr_cluster::{Access, Cluster, ConnectError, Ourselves};
 use acr_configuration::TokenMode;
 use acr_controller::names::SERVICE_ACCOUNT;
@@ -72,10 +72,32 @@ pub(crate) fn settings(ourselves: &Ourselves, purpose: Purpose) -> Settings {
     }
 }
 
-/// A client for the cloud.
-pub(crate) fn cloud() -> Result<acr_alibaba::Client, acr_alibaba::ClientSetupFailure> {
-    let user_agent = concat!("acr-credential-helper/", env!("CARGO_PKG_VERSION")).to_owned();
-    acr_alibaba::Client::new(&ClientOptions { user_agent })
+/// Why there is no client for the cloud.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CloudError {
+    /// The file of `--extra-ca` cannot be read.
+    #[error("--extra-ca {}: cannot be read: {source}", path.display())]
+    ReadExtraCa {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The client cannot be made.
+    #[error(transparent)]
+    Setup(#[from] ClientSetupFailure),
+}
+
+/// A client for the cloud, by way of the proxy that the environment names, if any.
+pub(crate) fn cloud(extra_ca: Option<&Path>) -> Result<Client, CloudError> {
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|source| CloudError::ReadExtraCa { path: path.to_owned(), source })
+    };
+    Ok(Client::new(&ClientOptions {
+        user_agent: concat!("acr-credential-helper/", env!("CARGO_PKG_VERSION")).to_owned(),
+        proxy: ProxyRules::from_environment(),
+        extra_authorities: extra_ca.map(read).transpose()?.unwrap_or_default(),
+    })?)
 }
 
 /// One thread: everything here waits for others, and a second thread costs memory.

@@ -70,6 +70,11 @@ struct Cloud {
     /// The host name or URL of the Security Token Service; default: that of the entry's region
     #[arg(long, value_name = "HOST|URL", env = "ALIBABA_CLOUD_STS_ENDPOINT")]
     sts_endpoint: Option<String>,
+    /// Trust these authorities too, PEM, where something on the way to Alibaba Cloud answers with its own certificates
+    ///
+    /// HTTPS_PROXY and NO_PROXY lead calls through a proxy; those to the metadata service never go there.
+    #[arg(long, value_name = "FILE")]
+    extra_ca: Option<PathBuf>,
     /// The projected ServiceAccount token that RRSA presents, audience sts.aliyuncs.com; it need not exist
     ///
     /// Where it does not, a token is asked of the API server (TokenRequest).
@@ -137,7 +142,7 @@ async fn serve(arguments: &Arguments) -> Exit {
         Ok(cluster) => cluster,
         Err(error) => return failed(Exit::Unusable, &error),
     };
-    let cloud = match process::cloud() {
+    let cloud = match process::cloud(arguments.cloud.extra_ca.as_deref()) {
         Ok(cloud) => cloud,
         Err(error) => return failed(Exit::Unusable, &error),
     };

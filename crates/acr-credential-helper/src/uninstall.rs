@@ -61,7 +61,7 @@ async fn take_back(arguments: &Arguments) -> Exit {
         Ok(cluster) => cluster,
         Err(error) => return failed(Exit::Unusable, &error),
     };
-    let cloud = match process::cloud() {
+    let cloud = match process::cloud(None) {
         Ok(cloud) => cloud,
         Err(error) => return failed(Exit::Unusable, &error),
     };

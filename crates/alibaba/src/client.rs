@@ -16,7 +16,9 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Connections;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls_platform_verifier::BuilderVerifierExt;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls_platform_verifier::Verifier;
 use tokio::time::{Instant, timeout_at};
 
 pub use self::route::ProxyRules;
@@ -33,10 +35,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const METADATA_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What a client is made of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ClientOptions {
     /// The `User-Agent` header of every request, `name/version`.
     pub user_agent: String,
+    /// Which requests to the cloud go through a proxy. Those to the metadata service never do: it is on this machine.
+    pub proxy: ProxyRules,
+    /// Certificates of authorities to trust besides the system's, as PEM; empty for none.
+    pub extra_authorities: Vec<u8>,
 }
 
 /// Why there is no client.
@@ -51,6 +57,9 @@ pub enum ClientSetupFailure {
          or set SSL_CERT_FILE"
     )]
     Roots(#[source] rustls::Error),
+    /// The extra authorities are not PEM.
+    #[error("the extra authorities are no PEM certificates: {0}")]
+    Authorities(String),
 }
 
 /// Carries out calls. It keeps open connections for seconds and nothing else, never retries, and follows no
@@ -63,24 +72,23 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that trusts the authorities that the system trusts and reaches every host straight.
+    /// A client that trusts the authorities that the system trusts, and those of the options.
     pub fn new(options: &ClientOptions) -> Result<Self, ClientSetupFailure> {
-        Self::with_proxy(options, ProxyRules::default())
-    }
-
-    /// The same client, whose requests to the cloud go through a proxy where the rules say so. Those to the metadata
-    /// service never do: it is on this machine.
-    pub fn with_proxy(options: &ClientOptions, rules: ProxyRules) -> Result<Self, ClientSetupFailure> {
         let user_agent = HeaderValue::from_str(&options.user_agent)
             .map_err(|_| ClientSetupFailure::UserAgent(options.user_agent.clone()))?;
+        let authorities = extra_authorities(&options.extra_authorities)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = Verifier::new_with_extra_roots(authorities, provider.clone());
+        let verifier = Arc::new(verifier.map_err(ClientSetupFailure::Roots)?);
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .and_then(BuilderVerifierExt::with_platform_verifier)
             .map_err(ClientSetupFailure::Roots)?
+            // What rustls calls dangerous is a verifier that checks nothing; this one checks by the system's rules.
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
         Ok(Self {
-            cloud: connections(tls.clone(), CONNECT_TIMEOUT, rules),
+            cloud: connections(tls.clone(), CONNECT_TIMEOUT, options.proxy.clone()),
             metadata: connections(tls, METADATA_CONNECT_TIMEOUT, ProxyRules::default()),
             user_agent,
         })
@@ -113,6 +121,19 @@ impl Client {
                 }
             }
         }
+    }
+}
+
+/// The certificates of a PEM file. One that is there but holds none is a mistake.
+fn extra_authorities(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ClientSetupFailure> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match read {
+        Ok(found) if found.is_empty() && !pem.is_empty() => {
+            Err(ClientSetupFailure::Authorities("there is no BEGIN CERTIFICATE".to_owned()))
+        }
+        Ok(found) => Ok(found),
+        // The text of the error may quote a line of the file, which may be a key.
+        Err(_) => Err(ClientSetupFailure::Authorities("a block of it is damaged".to_owned())),
     }
 }
 
@@ -158,8 +179,7 @@ async fn exchange(
 fn barrier(error: &(dyn Error + 'static), causes: &str) -> Barrier {
     let mut next = Some(error);
     while let Some(cause) = next {
-        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if cause.is::<rustls::Error>() || inner.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) {
+        if is_of_tls(cause) {
             return Barrier::Certificate;
         }
         next = cause.source();
@@ -171,6 +191,13 @@ fn barrier(error: &(dyn Error + 'static), causes: &str) -> Barrier {
     } else {
         Barrier::Connection
     }
+}
+
+/// Whether it is an error of TLS, in however many errors of input and output it is wrapped, which do not name what they
+/// wrap as their source.
+fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error.is::<rustls::Error>() || wrapped.is_some_and(|wrapped| is_of_tls(wrapped))
 }
 
 /// An error and its causes in one line, a cause that its error repeats once. None of them knows a URL.
@@ -199,5 +226,7 @@ fn without_randomness(operation: &'static str) -> Answer {
     Answer { cloud_time: None, outcome }
 }
 
+#[cfg(test)]
+mod authorities;
 #[cfg(test)]
 mod tests;

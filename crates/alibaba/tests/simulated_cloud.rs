@@ -320,7 +320,11 @@ fn an_add_on_token_of_the_managed_role_gives_logins_until_its_end() {
 async fn the_client_carries_the_same_calls_out_over_http() {
     let simulator =
         Simulator::start(Description::parse(DESCRIPTION).unwrap(), Options::default()).await.unwrap();
-    let client = Client::new(&ClientOptions { user_agent: "acr-credential-helper/test".into() }).unwrap();
+    let client = Client::new(&ClientOptions {
+        user_agent: "acr-credential-helper/test".into(),
+        ..ClientOptions::default()
+    })
+    .unwrap();
     let at = |host: &str| vec![simulator.listing().url(host).unwrap().to_owned()];
     let served = |mut call: Call| {
         match &mut call {

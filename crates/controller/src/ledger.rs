@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use acr_credentials::without_request_ids;
+
 use crate::operation::{Report, Subject};
 use crate::status::ActiveFinding;
 use crate::time::Mono;
@@ -16,7 +18,8 @@ const WAITING_REPORTS: usize = 256;
 #[derive(Debug, Default)]
 pub struct Ledger {
     groups: BTreeMap<String, Vec<ActiveFinding>>,
-    reported: BTreeMap<(String, String), Mono>,
+    /// When a finding was last reported, by group, code and message without request ids.
+    reported: BTreeMap<(String, String, String), Mono>,
     waiting: VecDeque<Report>,
     generation: u64,
 }
@@ -39,7 +42,7 @@ impl Ledger {
         self.generation += 1;
         for finding in &findings {
             let same = known.contains(finding);
-            let key = (group.to_owned(), finding.code.clone());
+            let key = (group.to_owned(), finding.code.clone(), without_request_ids(&finding.message));
             let quiet = self.reported.get(&key).is_some_and(|at| now < at.plus(QUIET));
             if !same && !quiet && self.waiting.len() < WAITING_REPORTS {
                 self.reported.insert(key, now);
@@ -52,7 +55,7 @@ impl Ledger {
             }
         }
         self.replace(group, findings);
-        self.reported.retain(|(group, _), at| self.groups.contains_key(group) || now < at.plus(QUIET));
+        self.reported.retain(|_, at| now < at.plus(QUIET));
     }
 
     fn replace(&mut self, group: &str, findings: Vec<ActiveFinding>) {
@@ -121,6 +124,26 @@ mod tests {
         assert!(ledger.next_report().is_some());
         assert!(ledger.next_report().is_none());
         assert_eq!(ledger.findings().count(), 0);
+    }
+
+    #[test]
+    fn two_findings_of_one_code_are_both_reported() {
+        let mut ledger = Ledger::default();
+        let (one, two) = (finding("X", "line 3"), finding("X", "line 7"));
+        ledger.set(Mono(0), "a", vec![one, two]);
+        let told: Vec<_> = std::iter::from_fn(|| ledger.next_report()).map(|report| report.message).collect();
+        assert_eq!(told, ["line 3", "line 7"]);
+    }
+
+    #[test]
+    fn a_failure_that_goes_on_is_not_reported_with_each_request_id() {
+        let mut ledger = Ledger::default();
+        for second in 0..100 {
+            let failed = format!("failed (request id R-{second}); check the key");
+            ledger.set(Mono(second * 1000), "a", vec![finding("X", &failed)]);
+        }
+        assert!(ledger.next_report().is_some());
+        assert!(ledger.next_report().is_none());
     }
 
     #[test]

@@ -385,6 +385,7 @@ impl Machine {
         // Others may have written since: the marks tell what is there.
         self.world.forget_trust();
         self.clock.remember(self.recorder.desired().cloud_offset_millis);
+        self.inherit();
         self.redraw(now);
         self.consider_configuration(now);
     }

@@ -58,7 +58,18 @@ pub fn profile(
         let held = record.living_login(line, time);
         complete &= held.is_some() && slots.is_some();
         match (held, slots, &line.domains) {
-            (Some(held), Some(slots), _) => slots.into_iter().for_each(|slot| put(slot, held)),
+            (Some(held), Some(slots), _) => {
+                for slot in slots {
+                    // One that has expired gives way to one that is carried on and is still good.
+                    let good = |carried: &&CarriedLogin| {
+                        carried.slots.contains(&slot) && carried.login.login.expires > time
+                    };
+                    let better = || carried().find(good).map(|carried| &carried.login);
+                    let is_over = held.login.expires <= time;
+                    let held = is_over.then(better).flatten().unwrap_or(held);
+                    put(slot, held);
+                }
+            }
             // Nobody knows the domains of the instance: the slots that it had here are its own until somebody does.
             (Some(held), None, None) => {
                 let of_instance = carried().filter(|carried| carried.instance == line.key.instance);

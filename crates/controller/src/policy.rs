@@ -10,6 +10,9 @@ pub struct Policy {
     pub served: Option<Area>,
     /// What earlier configurations served.
     pub retiring: Vec<Area>,
+    /// What the journal said to be served or retiring when the term began: only these may have served a namespace that a
+    /// label had taken out of scope before this process looked.
+    pub inherited: Vec<Area>,
     /// The journal was lost: nobody knows which ServiceAccounts of a namespace with our pull secret were served.
     pub cold: bool,
     /// Uninstall: whatever carries our mark is retiring.
@@ -78,16 +81,20 @@ impl Policy {
                 let seen = account.was_ours && area.names_namespace(name);
                 (seen || serves(area, name, namespace)) && named(area)
             }),
-            // Whose accounts were served is told by the areas that served the namespace; only where a label hides
-            // which those were, by all that name it.
+            // Whose accounts were served is told by the areas that served the namespace, and seen where a label took it
+            // out of what is served now; only where a label hides which those were, by all that name it.
             Standing::Retiring if self.retires(name, namespace) => {
-                self.retiring.iter().any(|area| serves(area, name, namespace) && named(area))
+                namespace.left && account.was_ours
+                    || self.retiring.iter().any(|area| serves(area, name, namespace) && named(area))
             }
             // Who was served was seen.
             Standing::Retiring if namespace.left && !self.uninstalling => account.was_ours,
             Standing::Retiring => {
                 self.uninstalling_everything()
-                    || !self.cold && self.areas().any(|area| area.names_namespace(name) && named(area))
+                    || !self.cold
+                        && self.areas().any(|area| {
+                            self.inherited.contains(area) && area.names_namespace(name) && named(area)
+                        })
             }
         };
         if retiring { Standing::Retiring } else { Standing::Foreign }

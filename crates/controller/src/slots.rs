@@ -61,19 +61,29 @@ fn hosts<'a>(record: &'a Record, line: &Line) -> Option<&'a [InstanceHost]> {
     })
 }
 
-/// The slots of a line for which what is carried on is of use: while its login has not come, its own; while these are not
+/// The slots of a line for which what is carried on is of use: while its login has not come or has expired, its own; while these are not
 /// known, all that its entry names, or those under which earlier configurations published its instance.
 pub fn awaited(lines: &[Line], record: &Record, line: &Line, time: UnixMillis) -> BTreeSet<KeySlot> {
     match (slots(lines, record, line), &line.domains) {
-        (Some(_), _) if record.living_login(line, time).is_some() => BTreeSet::new(),
+        (Some(_), _) if record.login(line).is_some_and(|held| held.login.expires > time) => BTreeSet::new(),
         (Some(slots), _) => slots.into_iter().collect(),
         (None, Some(domains)) => domains.iter().map(slot).collect(),
         (None, None) => {
             let carried = record.carried.iter().flat_map(|carried| &carried.logins);
-            let of_instance = carried.filter(|carried| carried.instance == line.key.instance);
+            let of_instance = carried.filter(|carried| may_be(line, &carried.instance));
             of_instance.flat_map(|carried| carried.slots.iter().cloned()).collect()
         }
     }
+}
+
+/// Whether what was published under this instance may belong to a line; while its own is not known in full, by how it
+/// begins.
+fn may_be(line: &Line, instance: &str) -> bool {
+    let rest = instance.strip_prefix(line.key.instance.as_str());
+    rest.is_some_and(|rest| {
+        let whole = line.key.instance.ends_with('/') || rest.starts_with('/');
+        rest.is_empty() || line.slots == SlotSource::Unknown && whole
+    })
 }
 
 /// Notes for each line the slots that it is given, so that they stay with it while it is not known who owns them,

@@ -59,8 +59,12 @@ pub(crate) struct Known {
     pub(crate) marked: BTreeSet<String>,
     /// Whether any cloud answer told the time.
     pub(crate) cloud_time_heard: bool,
-    /// Who was in scope at some time, by what was shown.
+    /// Who may have been in scope at some time, by what was shown.
     pub(crate) served_accounts: BTreeSet<AccountKey>,
+    /// The only candidate, once this process has read it, or was told that it is written.
+    pub(crate) in_force: Option<Rc<Wanted>>,
+    /// Who surely was in scope.
+    pub(crate) surely_served_accounts: BTreeSet<AccountKey>,
     /// Which namespaces were.
     pub(crate) served_namespaces: BTreeSet<String>,
     /// Watches that have completed a list, with its version.
@@ -169,6 +173,7 @@ impl Known {
     fn consider(&mut self, candidate: Candidate) {
         if !self.candidates.last().is_some_and(|last| Rc::ptr_eq(&last.wanted, &candidate.wanted)) {
             self.candidates.push(candidate);
+            self.in_force = None;
             self.note_everything();
         }
     }
@@ -180,6 +185,7 @@ impl Known {
             let older = self.candidates.len().saturating_sub(1);
             self.candidates.drain(..older);
             self.served_accounts.clear();
+            self.surely_served_accounts.clear();
             self.served_namespaces.clear();
         }
         self.journal_read = true;
@@ -192,6 +198,7 @@ impl Known {
             }
             self.journalled.push(candidate.wanted.clone());
         }
+        self.in_force = self.only_candidate().filter(|_| !held.is_empty());
         self.note_everything();
     }
 
@@ -209,6 +216,8 @@ impl Known {
             self.candidates.iter().position(|known| Rc::ptr_eq(&known.wanted, &accepted.wanted))
         });
         self.candidates.drain(..accepted.unwrap_or_default());
+        self.in_force = self.only_candidate();
+        self.note_everything();
     }
 
     /// The longest threshold that may be in force, in seconds.
@@ -231,10 +240,22 @@ impl Known {
         !self.uninstall && wanted.serves_account(namespace, labels, name, *ignored)
     }
 
+    fn only_candidate(&self) -> Option<Rc<Wanted>> {
+        match self.candidates.as_slice() {
+            [only] => Some(only.wanted.clone()),
+            _ => None,
+        }
+    }
+
     fn note_account(&mut self, key: &AccountKey) {
         let served = self.candidates.iter().any(|candidate| self.serves_account(&candidate.wanted, key));
         if served && !self.served_accounts.contains(key) {
             self.served_accounts.insert(key.clone());
+        }
+        if self.in_force.as_ref().is_some_and(|wanted| self.serves_account(wanted, key))
+            && !self.surely_served_accounts.contains(key)
+        {
+            self.surely_served_accounts.insert(key.clone());
         }
     }
 

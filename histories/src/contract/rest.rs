@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use acr_controller::names;
-use acr_controller::operation::Operation;
+use acr_controller::operation::{ListChange, Operation};
 use acr_controller::status::Status;
 
 use super::known::Known;
@@ -53,6 +53,12 @@ impl Contract {
         // Before the cloud has told the time after a restart, the wall clock tells what is dead.
         let deceived = self.known.get(&process).is_none_or(|known| !known.cloud_time_heard);
         let (namespace, reason) = match operation {
+            // How everything must stand does not say when a name that a user wrote leaves a retiring scope: a policy may
+            // have put it off by a back-off.
+            Operation::PatchList { namespace, name, change: ListChange::Remove { .. }, .. } => {
+                let key = (namespace.clone(), name.clone());
+                (namespace, truth.server.accounts().get(&key).is_some_and(|account| !account.attached_by_us))
+            }
             Operation::PatchList { namespace, .. } | Operation::DeletePullSecret { namespace, .. } => {
                 (namespace, false)
             }
@@ -162,11 +168,16 @@ impl Contract {
                 |wanted: &Rc<Wanted>| wanted.serves_account(namespace, &home.labels, name, account.ignored);
             let left = attached && !served && account.attached_by_us && {
                 let key = (namespace.clone(), name.clone());
-                self.journalled.iter().any(was_served) || known.served_accounts.contains(&key)
+                self.journalled.iter().any(was_served) || known.surely_served_accounts.contains(&key)
             };
             ensure(Rule::S5, !left || excused, || {
                 format!("{namespace}/{name} is out of scope and still attached")
             })?;
+            // A name that a user wrote is taken out of a retiring scope as well, and a policy may have put that off.
+            let key = (namespace.clone(), name.clone());
+            clean &= !(attached
+                && !served
+                && (self.ever_served.contains(&key) || self.considered.iter().any(was_served)));
         }
         let mut documents: Vec<(BTreeMap<String, Vec<Claim>>, &PullSecret)> = Vec::new();
         for (namespace, home) in truth.server.namespaces() {

@@ -20,8 +20,8 @@ const FIRST_LOOK: Moment = 70 * SECOND;
 const STILL: Moment = MINUTE;
 
 impl History<'_> {
-    /// Ends all faults and asserts that everything comes to rest.
-    pub(super) fn rest(&mut self) -> Checked {
+    /// Ends all faults and asserts that everything comes to rest. Says when the last must have come.
+    pub(super) fn rest(&mut self) -> Result<Moment, Violation> {
         self.log("plan", || "all faults end".to_owned());
         self.calm = true;
         self.heal();
@@ -35,7 +35,8 @@ impl History<'_> {
         self.contract.rest(false);
         still?;
         // What the first answer of a renewal has changed waits for the others until the bound.
-        self.comes_to_rest(bound)
+        self.comes_to_rest(bound)?;
+        Ok(bound)
     }
 
     /// Looks at once, and where something is left to do once more when the bound has come.
@@ -90,7 +91,7 @@ impl History<'_> {
     }
 
     /// An uninstall: refused while somebody leads, and thorough once nobody does.
-    pub(super) fn remove_everything(&mut self) -> Checked {
+    pub(super) fn remove_everything(&mut self, bound: Moment) -> Checked {
         if self.delays.chance(50) {
             self.uninstall_once()?;
             let refused = matches!(&self.uninstall, Some(Outcome::LeaseHeld { .. }));
@@ -99,7 +100,7 @@ impl History<'_> {
                 return Err(Violation { rule: Rule::S3, what });
             }
             self.coverage.note(Happening::UninstallRefused);
-            self.at_rest()?;
+            self.comes_to_rest(bound)?;
         }
         self.removing = true;
         for id in self.processes.iter().map(|process| process.id).collect::<Vec<_>>() {

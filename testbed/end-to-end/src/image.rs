@@ -120,7 +120,7 @@ async fn builders_login(stage: &Stage<'_>, instance: Instance) -> Result<Login, 
     let host = format!("cr.{}.aliyuncs.com", instance.region);
     let url = stage.cloud().listing().url(&host).map(str::to_owned);
     let endpoint = url.ok_or_else(|| Error::Cloud(format!("{host} is not served")))?;
-    let options = acr_alibaba::ClientOptions { user_agent: USER_AGENT.to_owned() };
+    let options = acr_alibaba::ClientOptions { user_agent: USER_AGENT.to_owned(), ..Default::default() };
     let client = acr_alibaba::Client::new(&options).map_err(|error| Error::Cloud(error.to_string()))?;
     let (id, secret) = instance.builder;
     let key = AccessKey { id: id.into(), secret: secret.into(), security_token: None };

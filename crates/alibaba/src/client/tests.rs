@@ -12,7 +12,11 @@ use super::*;
 const AMPLE: Duration = Duration::from_secs(30);
 
 fn client() -> Client {
-    Client::new(&ClientOptions { user_agent: "acr-credential-helper/test".into() }).unwrap()
+    Client::new(&ClientOptions {
+        user_agent: "acr-credential-helper/test".into(),
+        ..ClientOptions::default()
+    })
+    .unwrap()
 }
 
 fn login(endpoints: &[&str]) -> Call {
@@ -89,7 +93,8 @@ fn failure(answer: Answer) -> (FailureKind, String) {
 
 #[tokio::test]
 async fn a_user_agent_that_is_no_header_value_is_refused() {
-    let refusal = Client::new(&ClientOptions { user_agent: "a\nb".into() }).unwrap_err();
+    let refusal =
+        Client::new(&ClientOptions { user_agent: "a\nb".into(), ..ClientOptions::default() }).unwrap_err();
     assert_eq!(refusal.to_string(), "the user agent \"a\\nb\" is no header value: use printable ASCII");
 }
 

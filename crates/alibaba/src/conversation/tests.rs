@@ -177,11 +177,11 @@ fn with_no_endpoint_left_every_reason_is_told() {
     conversation.receive(Err(TransportFailure::NotReached(Barrier::Connection, "connection refused".into())));
     insta::assert_snapshot!(
         failure(outcome(&mut conversation)),
-        @"GetAuthorizationToken failed: the endpoint cannot be reached: https://cr-vpc.example: no such host; cr.example is no usable endpoint: it lacks http:// or https://; https://cr.example: connection refused"
+        @"GetAuthorizationToken failed: the endpoint cannot be reached: no connection comes about (TCP): https://cr-vpc.example: no such host; cr.example is no usable endpoint: it lacks http:// or https://; https://cr.example: connection refused"
     );
     insta::assert_snapshot!(
         failure(outcome(&mut login_at(&[]))),
-        @"GetAuthorizationToken failed: the endpoint cannot be reached: no endpoint is known"
+        @"GetAuthorizationToken failed: the endpoint cannot be reached: there is none: no endpoint is known"
     );
 }
 

@@ -224,8 +224,12 @@ impl Recorder {
     pub fn done(&mut self, now: Mono, resource_version: u64, uid: Option<String>) -> Progress {
         self.failures = 0;
         match self.in_flight.take() {
-            // Written in a former term: the read that is due tells what it came to.
-            Some(InFlight::Write(_)) if !self.known => Progress::Nothing,
+            // Written in a former term: the read that is due tells what it came to. Where the journal is lost meanwhile,
+            // this is the last that is known of it.
+            Some(InFlight::Write(sent)) if !self.known => {
+                self.durable = sent.record;
+                Progress::Nothing
+            }
             Some(InFlight::Write(sent)) => {
                 self.position = match (uid, self.position.take()) {
                     (Some(uid), _) | (None, Some(Precondition::Exactly { uid, .. })) => {

@@ -86,12 +86,11 @@ impl Machine {
         record.region.clone_from(&desired.region);
         record.static_secrets.clone_from(&desired.static_secrets);
         record.cloud_offset_millis = desired.cloud_offset_millis;
-        if let Some(former) = record.accepted.replace(Arc::clone(accepted)) {
-            let area =
-                |accepted: &Accepted| Area::of(&accepted.configuration, |entry| entry.unsupported.is_none());
-            if area(&former) != area(accepted) && !record.retiring.contains(&former) {
-                record.retiring.push(former);
-            }
+        if let Some(former) = record.accepted.replace(Arc::clone(accepted))
+            && whole(&former) != whole(accepted)
+            && !record.retiring.contains(&former)
+        {
+            record.retiring.push(former);
         }
         self.hand_lines_over(now, &mut record, accepted);
         if !Recorder::fits(&record) {
@@ -200,11 +199,16 @@ impl Machine {
         }
     }
 
+    /// Remembers what the journal held when the term began.
+    pub(super) fn inherit(&mut self) {
+        let Some(record) = self.recorder.durable() else { return };
+        let held = record.retiring.iter().chain(record.accepted.as_ref());
+        self.policy.inherited = held.map(|accepted| whole(accepted)).collect();
+    }
+
     /// Draws areas, lines and facts anew, after something that they are made from has changed.
     pub(super) fn redraw(&mut self, now: Now) {
         let Some(record) = self.recorder.durable() else { return };
-        let whole =
-            |accepted: &Accepted| Area::of(&accepted.configuration, |entry| entry.unsupported.is_none());
         // An uninstall serves nothing, not even before it has said so in the journal.
         let (accepted, former) = match self.settings.purpose {
             Purpose::Run => (record.accepted.as_ref(), None),
@@ -251,6 +255,11 @@ impl Machine {
             }
         }
     }
+}
+
+/// The area of all entries that can be served.
+fn whole(accepted: &Accepted) -> Area {
+    Area::of(&accepted.configuration, |entry| entry.unsupported.is_none())
 }
 
 fn logins(carried: &[Carried]) -> impl Iterator<Item = &HeldLogin> {

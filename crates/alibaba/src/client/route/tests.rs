@@ -60,13 +60,13 @@ async fn proxy(status: &'static str, target: SocketAddr) -> (SocketAddr, mpsc::U
 }
 
 async fn ask(rules: ProxyRules, endpoints: &[&str]) -> Result<Reply, CallFailure> {
-    let options = ClientOptions { user_agent: "test/1".into() };
+    let options = ClientOptions { user_agent: "test/1".into(), proxy: rules, ..ClientOptions::default() };
     let call = Call::GetAuthorizationToken {
         endpoints: endpoints.iter().map(|url| (*url).to_owned()).collect(),
         instance: "cri-1".into(),
         key: AccessKey { id: "MARKER-id".into(), secret: "MARKER-secret".into(), security_token: None },
     };
-    let client = Client::with_proxy(&options, rules).unwrap();
+    let client = Client::new(&options).unwrap();
     client.carry_out(call, 0, Duration::from_secs(20)).await.outcome
 }
 
