@@ -24,6 +24,7 @@ use crate::install_tls_provider;
 use crate::ports::Port;
 use crate::tools::Tools;
 
+use keys::Tokens;
 pub use parts::Part;
 use parts::Servers;
 pub use rights::Right;
@@ -32,6 +33,9 @@ pub use rights::Right;
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How long one such question may take.
 const POLL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The name of the node that a control plane for nodes knows.
+pub(crate) const NODE_NAME: &str = "node-1";
 
 /// How a control plane is to be started.
 #[derive(Clone, Debug)]
@@ -47,6 +51,9 @@ pub struct ControlPlaneOptions {
     /// The longest life of a ServiceAccount token, whatever is asked for; at least an hour. `None` is the
     /// API server's default.
     pub longest_token: Option<Duration>,
+    /// Whether a [`Node`](crate::Node) is to join: with the controllers of Deployments, ReplicaSets and nodes, and
+    /// with the rights of a kubelet.
+    pub nodes: bool,
     /// Arguments for the API server, after our own, such as `--feature-gates=WatchList=false`.
     pub api_server_arguments: Vec<String>,
     /// How long each server may take to become ready.
@@ -60,6 +67,7 @@ impl Default for ControlPlaneOptions {
             audit_log: false,
             issuer: "https://kubernetes.default.svc".to_owned(),
             longest_token: None,
+            nodes: false,
             api_server_arguments: Vec::new(),
             deadline: Duration::from_mins(2),
         }
@@ -75,6 +83,7 @@ pub struct ControlPlane {
     site: Site,
     config: Config,
     ca: Vec<u8>,
+    tokens: Tokens,
     tools: Tools,
     options: ControlPlaneOptions,
 }
@@ -109,10 +118,9 @@ impl ControlPlane {
             etcd: Port::claim()?,
             etcd_peers: Port::claim()?,
         };
-        let admin = keys::bearer_token()?;
-        let controller_manager = keys::bearer_token()?;
+        let tokens = Tokens::generate()?;
         keys::write_secret(&site.path("signing.key"), &keys::signing_key()?)?;
-        keys::write_secret(&site.path("tokens.csv"), &arguments::tokens(&admin, &controller_manager))?;
+        keys::write_secret(&site.path("tokens.csv"), &arguments::tokens(&tokens))?;
         arguments::write_audit_policy(&site.path("audit-policy.yaml"))?;
 
         let mut starting = Self {
@@ -120,22 +128,19 @@ impl ControlPlane {
             // Complete as soon as the API server has made its certificate.
             config: Config::new(http::Uri::default()),
             ca: Vec::new(),
+            tokens,
             site,
             tools: tools.clone(),
             options,
         };
-        let started = starting.start_servers(&admin, &controller_manager).await;
+        let started = starting.start_servers().await;
         if started.is_err() {
             starting.site.folder.keep();
         }
         started.map(|()| starting)
     }
 
-    async fn start_servers(
-        &mut self,
-        admin: &SecretString,
-        controller_manager: &SecretString,
-    ) -> Result<(), Error> {
+    async fn start_servers(&mut self) -> Result<(), Error> {
         self.launch(Part::Etcd)?;
         self.wait_for(Part::Etcd, async || {
             let address = (std::net::Ipv4Addr::LOCALHOST, self.site.etcd.number());
@@ -153,7 +158,7 @@ impl ControlPlane {
             })
             .await?;
         self.ca = ca;
-        let kubeconfig = self.kubeconfig("admin", admin);
+        let kubeconfig = self.kubeconfig("admin", &self.tokens.admin);
         keys::write_kubeconfig(&self.admin_kubeconfig(), &kubeconfig)?;
         self.config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
         // The servers are on loopback, and retrying is for whoever asks to decide.
@@ -161,7 +166,7 @@ impl ControlPlane {
         self.config.default_retry = false;
         self.wait_for_api_server().await?;
 
-        let kubeconfig = self.kubeconfig("controller-manager", controller_manager);
+        let kubeconfig = self.kubeconfig("controller-manager", &self.tokens.controller_manager);
         keys::write_kubeconfig(&self.site.path(arguments::CONTROLLER_MANAGER_KUBECONFIG), &kubeconfig)?;
         self.launch(Part::ControllerManager)?;
         let accounts: Api<ServiceAccount> = Api::namespaced(self.admin()?, "default");
@@ -178,9 +183,10 @@ impl ControlPlane {
             Part::ApiServer => {
                 (self.tools.kube_apiserver(), arguments::api_server(&self.site, &self.options))
             }
-            Part::ControllerManager => {
-                (self.tools.kube_controller_manager(), arguments::controller_manager(&self.site))
-            }
+            Part::ControllerManager => (
+                self.tools.kube_controller_manager(),
+                arguments::controller_manager(&self.site, &self.options),
+            ),
         };
         let folder = &self.site.folder;
         let mut command = clean_command(program, folder.path());
@@ -292,6 +298,14 @@ impl ControlPlane {
         let path = self.site.path(&format!("{}.kubeconfig", user.replace(['/', ':'], "-")));
         keys::write_kubeconfig(&path, &self.kubeconfig(user, token))?;
         Ok(path)
+    }
+
+    /// Writes the kubeconfigs of the scheduler and of the kubelet, in this order.
+    pub(crate) fn kubeconfigs_of_node(&self) -> Result<[PathBuf; 2], Error> {
+        Ok([
+            self.kubeconfig_with_token("system:kube-scheduler", &self.tokens.scheduler)?,
+            self.kubeconfig_with_token(&format!("system:node:{NODE_NAME}"), &self.tokens.kubelet)?,
+        ])
     }
 
     /// A token of a ServiceAccount for `audiences` (none: the API server itself) that is good for `seconds`,

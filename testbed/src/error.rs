@@ -48,6 +48,12 @@ pub enum Error {
         /// The last lines of the log.
         tail: String,
     },
+    /// This machine cannot be a node of a cluster.
+    #[error("this machine cannot be a node: {reason}")]
+    NoNode {
+        /// What hinders it, and where there is one the remedy.
+        reason: String,
+    },
     /// Neither `XDG_CACHE_HOME` nor `HOME` says where to keep what is built.
     #[error("no folder for what is built: set XDG_CACHE_HOME or HOME")]
     NoCacheFolder,

@@ -51,12 +51,34 @@ impl Guarded {
         log: PathBuf,
         remove: Option<&Path>,
     ) -> Result<Self, Error> {
+        let mut guard = Command::new(guard);
+        if let Some(folder) = remove {
+            guard.arg("-remove").arg(folder);
+        }
+        Self::start_by(guard, name, command, log)
+    }
+
+    /// Starts it as the first process of a process namespace, with a mount namespace, and with control groups of its
+    /// own that go with it.
+    pub(crate) fn start_isolated(
+        guard: &Path,
+        name: String,
+        command: &Command,
+        log: PathBuf,
+        remove: Option<&Path>,
+        control_group: &str,
+    ) -> Result<Self, Error> {
+        let mut guard = Command::new(guard);
+        guard.args(["-isolate", "-cgroup", control_group]);
+        if let Some(folder) = remove {
+            guard.arg("-remove").arg(folder);
+        }
+        Self::start_by(guard, name, command, log)
+    }
+
+    fn start_by(mut guarded: Command, name: String, command: &Command, log: PathBuf) -> Result<Self, Error> {
         let log_file =
             OpenOptions::new().create(true).append(true).open(&log).map_err(Error::file("open", &log))?;
-        let mut guarded = Command::new(guard);
-        if let Some(folder) = remove {
-            guarded.arg("-remove").arg(folder);
-        }
         guarded.arg("--").arg(command.get_program()).args(command.get_args());
         for (variable, value) in command.get_envs() {
             match value {

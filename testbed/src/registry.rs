@@ -22,9 +22,13 @@ pub struct RegistryOptions {
     pub issuer: String,
     /// The keys of the issuer: a JSON Web Key Set whose keys have ids. Tokens are signed with RS256.
     pub jwks_json: String,
-    /// Keep images in the registry's folder instead of in memory.
-    pub on_disk: bool,
-    /// Keep the folder with images and log at the end, and say where it is.
+    /// The folder to keep images in, which other registries may share; `None` keeps them in memory.
+    pub storage: Option<PathBuf>,
+    /// URL of a bucket that serves [`storage`](Self::storage), to which downloads of blobs are redirected (307).
+    /// Its host is to be another name than the registry's own: clients keep their token on a redirect to
+    /// another port of the same host.
+    pub bucket: Option<String>,
+    /// Keep the folder with the log at the end, and say where it is.
     pub keep: bool,
     /// How long the registry may take to serve.
     pub deadline: Duration,
@@ -37,7 +41,8 @@ impl Default for RegistryOptions {
             service: String::new(),
             issuer: String::new(),
             jwks_json: r#"{"keys":[]}"#.to_owned(),
-            on_disk: false,
+            storage: None,
+            bucket: None,
             keep: false,
             deadline: Duration::from_mins(1),
         }
@@ -75,8 +80,11 @@ impl Registry {
         let mut command = clean_command(tools.registry(), folder.path());
         command.arg("-address-file").arg(&address_file).arg("-jwks").arg(&keys);
         command.args(["-realm", &options.realm, "-service", &options.service, "-issuer", &options.issuer]);
-        if options.on_disk {
-            command.arg("-storage").arg(folder.path().join("images"));
+        if let Some(storage) = &options.storage {
+            command.arg("-storage").arg(storage);
+        }
+        if let Some(bucket) = &options.bucket {
+            command.arg("-bucket").arg(bucket);
         }
         let log = folder.path().join("registry.log");
         let name = format!("registry {}", options.service);

@@ -20,14 +20,15 @@ const REGISTRY: Module = Module {
     also_known_as: &[],
     patience: "about a minute the first time",
 };
-/// Without the version, clients and feature gates would take the API server for v0.0.0.
+/// Without the version, clients and feature gates would take the servers for v0.0.0.
+pub(crate) const KUBERNETES_LINKER_FLAGS: &str = "-s -w \
+    -X k8s.io/component-base/version.gitVersion=v1.36.3 \
+    -X k8s.io/component-base/version.gitMajor=1 \
+    -X k8s.io/component-base/version.gitMinor=36";
 const CONTROL_PLANE: Module = Module {
     name: "control-plane",
     title: "control plane",
-    linker_flags: "-s -w \
-        -X k8s.io/component-base/version.gitVersion=v1.36.3 \
-        -X k8s.io/component-base/version.gitMajor=1 \
-        -X k8s.io/component-base/version.gitMinor=36",
+    linker_flags: KUBERNETES_LINKER_FLAGS,
     also_known_as: &["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"],
     patience: "6 minutes on 2 cores the first time",
 };

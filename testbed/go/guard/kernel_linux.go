@@ -1,6 +1,16 @@
 package main
 
-import "syscall"
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// Where control groups are (cgroups(7)): the only hierarchy of version 2, or each of version 1 in a folder below.
+const controlGroups = "/sys/fs/cgroup"
 
 // Of waitid(2); package syscall has neither.
 const (
@@ -26,4 +36,42 @@ func waitUntilStopped(process int) error {
 			return failure
 		}
 	}
+}
+
+// giveNamespaces makes the command the first process of a process namespace, with a mount namespace of its own.
+func giveNamespaces(attributes *syscall.SysProcAttr) {
+	attributes.Cloneflags |= syscall.CLONE_NEWPID | syscall.CLONE_NEWNS
+}
+
+// removeCgroups removes the control groups of a name in all hierarchies, with those below them. Their processes have
+// ended, but the kernel may take a moment to see them as empty.
+func removeCgroups(name string) {
+	if name == "" {
+		return
+	}
+	hierarchies, _ := filepath.Glob(filepath.Join(controlGroups, "*", name))
+	for _, top := range append(hierarchies, filepath.Join(controlGroups, name)) {
+		for range removalAttempts {
+			if removeCgroup(top) {
+				break
+			}
+			time.Sleep(removalPause)
+		}
+	}
+}
+
+// removeCgroup removes one tree, from its leaves, and tells whether it is gone.
+func removeCgroup(top string) bool {
+	var folders []string
+	_ = filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() {
+			folders = append(folders, path)
+		}
+		return nil
+	})
+	for _, folder := range slices.Backward(folders) {
+		_ = syscall.Rmdir(folder)
+	}
+	_, err := os.Stat(top)
+	return os.IsNotExist(err)
 }

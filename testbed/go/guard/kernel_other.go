@@ -9,3 +9,9 @@ func dieWithGuard(*syscall.SysProcAttr) {}
 
 // waitUntilStopped does nothing: the signal takes effect soon.
 func waitUntilStopped(int) error { return nil }
+
+// giveNamespaces does nothing: there are none.
+func giveNamespaces(*syscall.SysProcAttr) {}
+
+// removeCgroups does nothing: there are none.
+func removeCgroups(string) {}

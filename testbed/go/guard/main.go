@@ -1,10 +1,12 @@
 // Command guard runs one command and sees to it that nothing of it outlives the owner of its standard input.
 //
-//	guard [-remove FOLDER] COMMAND [ARGUMENT...]
+//	guard [-remove FOLDER] [-isolate] [-cgroup NAME] COMMAND [ARGUMENT...]
 //
 // The command runs in a process group of its own, with standard output and standard error going to the
-// standard error of the guard. On standard input the guard takes one order per line and answers each with a
-// line on standard output, after a first line that holds the process id of the command:
+// standard error of the guard. With -isolate it is the first process of a process namespace, and has a mount
+// namespace: when it ends, whatever it started ends with it, daemons too, and whatever was mounted there goes.
+// On standard input the guard takes one order per line and answers each with a line on standard output, after
+// a first line that holds the process id of the command:
 //
 //	pause, resume  stop the whole group (SIGSTOP) and continue it (SIGCONT); after the answer to pause the
 //	               command does nothing any more
@@ -12,8 +14,9 @@
 //	kill           kill the whole group and end
 //
 // The end of standard input means that the owner is gone, however it went: the kernel closes the pipe of a
-// killed owner too. Then the group is killed and FOLDER, if given, is removed. The exit code is the one of
-// the command, 128 + N when signal N ended it, 64 for wrong usage, 126 when the command cannot be started.
+// killed owner too. Then the group is killed and FOLDER, if given, is removed. The control groups NAME and
+// those below them are removed whenever the command has ended. The exit code is the one of the command,
+// 128 + N when signal N ended it, 64 for wrong usage, 126 when the command cannot be started.
 package main
 
 import (
@@ -43,9 +46,11 @@ func init() {
 
 func main() {
 	remove := flag.String("remove", "", "folder to remove when the owner is gone")
+	isolate := flag.Bool("isolate", false, "run the command in process and mount namespaces of its own")
+	cgroup := flag.String("cgroup", "", "control groups to remove at the end, by their name in all hierarchies")
 	flag.Parse()
 	if flag.NArg() == 0 {
-		fmt.Fprintln(os.Stderr, "usage: guard [-remove FOLDER] COMMAND [ARGUMENT...]")
+		fmt.Fprintln(os.Stderr, "usage: guard [-remove FOLDER] [-isolate] [-cgroup NAME] COMMAND [ARGUMENT...]")
 		os.Exit(64)
 	}
 
@@ -58,6 +63,9 @@ func main() {
 	command.Stderr = os.Stderr
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	dieWithGuard(command.SysProcAttr)
+	if *isolate {
+		giveNamespaces(command.SysProcAttr)
+	}
 	if err := command.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, "guard:", err)
 		os.Exit(126)
@@ -81,12 +89,13 @@ func main() {
 		case err := <-exited:
 			// What the command started and left behind goes with it.
 			_ = syscall.Kill(group, syscall.SIGKILL)
+			removeCgroups(*cgroup)
 			os.Exit(exitCode(err))
 		case <-signals:
-			end(group, exited, *remove)
+			end(group, exited, *remove, *cgroup)
 		case order, open := <-orders:
 			if !open {
-				end(group, exited, *remove)
+				end(group, exited, *remove, *cgroup)
 			}
 			switch order {
 			case "pause":
@@ -103,7 +112,7 @@ func main() {
 			case "terminate":
 				answer(order, syscall.Kill(-group, syscall.SIGTERM))
 			case "kill":
-				end(group, exited, "")
+				end(group, exited, "", *cgroup)
 			default:
 				answer(order, errors.New("unknown order"))
 			}
@@ -113,9 +122,10 @@ func main() {
 
 // end kills the group, waits until the command is gone, and removes the folder: only then is nobody left who
 // could write into it.
-func end(group int, exited <-chan error, remove string) {
+func end(group int, exited <-chan error, remove, cgroup string) {
 	_ = syscall.Kill(group, syscall.SIGKILL)
 	err := <-exited
+	removeCgroups(cgroup)
 	if remove != "" {
 		removeAll(remove)
 	}

@@ -18,12 +18,14 @@ import (
 	"github.com/distribution/distribution/v3/registry/handlers"
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/inmemory"
+	_ "github.com/distribution/distribution/v3/registry/storage/driver/middleware/redirect"
 )
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:0", "address to serve on")
 	addressFile := flag.String("address-file", "", "file to write the address to, once it is served")
 	storage := flag.String("storage", "", "folder that holds the images (default: memory)")
+	bucket := flag.String("bucket", "", "URL that downloads of blobs are redirected to (default: none)")
 	realm := flag.String("realm", "", "URL of the token service, as told to clients")
 	service := flag.String("service", "", "name of this registry, the audience of its tokens")
 	issuer := flag.String("issuer", "", "issuer of its tokens")
@@ -34,9 +36,16 @@ func main() {
 	if *storage != "" {
 		driver = configuration.Storage{"filesystem": configuration.Parameters{"rootdirectory": *storage}}
 	}
+	middleware := map[string][]configuration.Middleware{}
+	if *bucket != "" {
+		middleware["storage"] = []configuration.Middleware{
+			{Name: "redirect", Options: configuration.Parameters{"baseurl": *bucket}},
+		}
+	}
 	app := handlers.NewApp(context.Background(), &configuration.Configuration{
-		Version: configuration.CurrentVersion,
-		Storage: driver,
+		Version:    configuration.CurrentVersion,
+		Storage:    driver,
+		Middleware: middleware,
 		Auth: configuration.Auth{"token": configuration.Parameters{
 			"realm":             *realm,
 			"service":           *service,

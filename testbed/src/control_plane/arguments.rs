@@ -4,7 +4,8 @@ use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{ControlPlaneOptions, Site};
+use super::keys::Tokens;
+use super::{ControlPlaneOptions, NODE_NAME, Site};
 use crate::error::Error;
 
 /// The API server's certificate and the one that signed it, made by the API server at its first start.
@@ -17,6 +18,9 @@ pub(super) const CONTROLLER_MANAGER_KUBECONFIG: &str = "controller-manager.kubec
 /// The controllers that the tests need. They are named in full: short names are refused.
 const CONTROLLERS: &str = "serviceaccount-controller,serviceaccount-token-controller,namespace-controller,\
     garbage-collector-controller,root-ca-certificate-publisher-controller";
+
+/// What workloads on nodes need beside: pods of Deployments, and a node that is ready loses its taint.
+const CONTROLLERS_FOR_NODES: &str = ",deployment-controller,replicaset-controller,node-lifecycle-controller";
 
 /// One event for each request, when its answer is complete, or begun for a watch.
 const AUDIT_POLICY: &str = "\
@@ -34,14 +38,19 @@ pub(super) fn write_audit_policy(path: &Path) -> Result<(), Error> {
 }
 
 /// The static token file: token, user, uid, groups. The controller manager has all rights too, but a name of
-/// its own, so that the audit log tells its requests from those of a test.
-pub(super) fn tokens(admin: &SecretString, controller_manager: &SecretString) -> SecretString {
-    format!(
-        "{},admin,admin,system:masters\n{},controller-manager,controller-manager,system:masters\n",
-        admin.expose_secret(),
-        controller_manager.expose_secret(),
-    )
-    .into()
+/// its own, so that the audit log tells its requests from those of a test. Scheduler and kubelet have the rights that
+/// Kubernetes gives to their names and groups.
+pub(super) fn tokens(tokens: &Tokens) -> SecretString {
+    let kubelet = format!("system:node:{NODE_NAME}");
+    let lines = [
+        (&tokens.admin, "admin", "system:masters"),
+        (&tokens.controller_manager, "controller-manager", "system:masters"),
+        (&tokens.scheduler, "system:kube-scheduler", ""),
+        (&tokens.kubelet, &kubelet, "system:nodes"),
+    ];
+    let lines =
+        lines.map(|(token, user, groups)| format!("{},{user},{user},{groups}\n", token.expose_secret()));
+    lines.concat().into()
 }
 
 pub(super) fn etcd(site: &Site) -> Vec<String> {
@@ -71,7 +80,8 @@ pub(super) fn api_server(site: &Site, options: &ControlPlaneOptions) -> Vec<Stri
         flag("cert-dir", site.path("certificates").display()),
         flag("endpoint-reconciler-type", "none"),
         flag("service-cluster-ip-range", "10.96.0.0/16"),
-        flag("authorization-mode", "RBAC"),
+        // The authorizer of nodes lets a kubelet read the Secrets of its own pods, and no others.
+        flag("authorization-mode", if options.nodes { "Node,RBAC" } else { "RBAC" }),
         flag("token-auth-file", site.path("tokens.csv").display()),
         flag("service-account-issuer", &options.issuer),
         flag("service-account-key-file", signing_key.display()),
@@ -91,10 +101,11 @@ pub(super) fn api_server(site: &Site, options: &ControlPlaneOptions) -> Vec<Stri
     arguments
 }
 
-pub(super) fn controller_manager(site: &Site) -> Vec<String> {
+pub(super) fn controller_manager(site: &Site, options: &ControlPlaneOptions) -> Vec<String> {
+    let more = if options.nodes { CONTROLLERS_FOR_NODES } else { "" };
     vec![
         flag("kubeconfig", site.path(CONTROLLER_MANAGER_KUBECONFIG).display()),
-        flag("controllers", CONTROLLERS),
+        flag("controllers", format_args!("{CONTROLLERS}{more}")),
         flag("leader-elect", false),
         flag("secure-port", 0),
         flag("root-ca-file", site.path(CERTIFICATE).display()),

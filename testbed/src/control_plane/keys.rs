@@ -39,8 +39,28 @@ pub(super) fn signing_key() -> Result<SecretString, Error> {
     Ok(pem.into())
 }
 
+/// The bearer tokens of whoever runs a cluster.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    pub(super) admin: SecretString,
+    pub(super) controller_manager: SecretString,
+    pub(super) scheduler: SecretString,
+    pub(super) kubelet: SecretString,
+}
+
+impl Tokens {
+    pub(super) fn generate() -> Result<Self, Error> {
+        Ok(Self {
+            admin: bearer_token()?,
+            controller_manager: bearer_token()?,
+            scheduler: bearer_token()?,
+            kubelet: bearer_token()?,
+        })
+    }
+}
+
 /// A new bearer token.
-pub(super) fn bearer_token() -> Result<SecretString, Error> {
+fn bearer_token() -> Result<SecretString, Error> {
     let mut bytes = [0_u8; 24];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::Generate { what: "a token" })?;
     Ok(hexadecimal(&bytes).into())

@@ -54,14 +54,17 @@ impl Issuer {
         format!("{text}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature)).into()
     }
 
-    async fn registry(&self, service: &str, on_disk: bool) -> Registry {
+    async fn registry(&self, service: &str) -> Registry {
+        self.registry_with(service, RegistryOptions::default()).await
+    }
+
+    async fn registry_with(&self, service: &str, options: RegistryOptions) -> Registry {
         let options = RegistryOptions {
             realm: "http://127.0.0.1:1/auth".to_owned(),
             service: service.to_owned(),
             issuer: "token-service".to_owned(),
             jwks_json: self.jwks(),
-            on_disk,
-            ..RegistryOptions::default()
+            ..options
         };
         Registry::start(tools().await, options).await.unwrap()
     }
@@ -81,7 +84,9 @@ async fn get(url: &str, bearer: Option<&SecretString>) -> Response<Bytes> {
 #[tokio::test]
 async fn a_registry_gives_its_images_to_its_own_tokens_only() {
     let issuer = Issuer::new();
-    let (registry, other) = tokio::join!(issuer.registry("acme", false), issuer.registry("other", true));
+    let storage = tempfile::tempdir().unwrap();
+    let on_disk = RegistryOptions { storage: Some(storage.path().to_owned()), ..RegistryOptions::default() };
+    let (registry, other) = tokio::join!(issuer.registry("acme"), issuer.registry_with("other", on_disk));
     let manifest_url = format!("{}/v2/{REPOSITORY}/manifests/1.0", registry.url());
 
     // Nobody, a stranger's key, another service's token, a token that may only pull.
@@ -136,9 +141,34 @@ async fn a_registry_gives_its_images_to_its_own_tokens_only() {
 }
 
 #[tokio::test]
+async fn downloads_of_blobs_are_redirected_to_a_bucket() {
+    let issuer = Issuer::new();
+    let storage = tempfile::tempdir().unwrap();
+    let options = RegistryOptions {
+        storage: Some(storage.path().to_owned()),
+        bucket: Some("http://bucket.example:81".to_owned()),
+        ..RegistryOptions::default()
+    };
+    let registry = issuer.registry_with("acme", options).await;
+    let token = issuer.token("acme", &["pull", "push"]);
+    let pushed = push_image(&registry.url(), REPOSITORY, "1.0", Some(&token)).await.unwrap();
+    let blob_url = format!("{}/v2/{REPOSITORY}/blobs/{}", registry.url(), pushed.layer_digest);
+    let refused = get(&blob_url, None).await;
+    assert_eq!(refused.status(), 401);
+    let answer = get(&blob_url, Some(&token)).await;
+    assert_eq!(answer.status(), 307);
+    let location = answer.headers()["location"].to_str().unwrap();
+    let object = location.strip_prefix("http://bucket.example:81/").unwrap();
+    assert_eq!(std::fs::read(storage.path().join(object)).unwrap(), pushed.layer);
+    // Manifests come from the registry itself.
+    let manifest = get(&format!("{}/v2/{REPOSITORY}/manifests/1.0", registry.url()), Some(&token)).await;
+    assert_eq!(manifest.status(), 200);
+}
+
+#[tokio::test]
 async fn the_layer_of_a_pushed_image_unpacks() {
     let issuer = Issuer::new();
-    let registry = issuer.registry("acme", false).await;
+    let registry = issuer.registry("acme").await;
     let token = issuer.token("acme", &["pull", "push"]);
     let pushed = push_image(&registry.url(), REPOSITORY, "1.0", Some(&token)).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
