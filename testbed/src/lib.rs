@@ -44,7 +44,7 @@ pub use control_plane::{ControlPlane, ControlPlaneOptions, Part, Right};
 pub use error::Error;
 pub use guarded::Guarded;
 pub use image::{PushedImage, SmallImage, push_image};
-pub use manifests::{Applied, apply_manifests};
+pub use manifests::{Applied, apply_manifests, apply_manifests_in};
 pub use node::{Node, NodeOptions, NodeTools, PAUSE_IMAGE};
 pub use progress::Progress;
 pub use registry::{Registry, RegistryOptions};

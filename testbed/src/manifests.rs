@@ -24,6 +24,11 @@ pub struct Applied {
 /// Applies every document of `yaml`, in order. An object without a namespace goes into `default` where its
 /// kind wants one. Empty documents are passed over.
 pub async fn apply_manifests(client: &Client, yaml: &str) -> Result<Vec<Applied>, Error> {
+    apply_manifests_in(client, "default", yaml).await
+}
+
+/// The same; an object without a namespace goes into this one, as with `kubectl --namespace`.
+pub async fn apply_manifests_in(client: &Client, namespace: &str, yaml: &str) -> Result<Vec<Applied>, Error> {
     let documents: Vec<Option<serde_json::Value>> = serde_saphyr::from_multiple(yaml)
         // Without the lines around the fault, which may hold a Secret.
         .map_err(|error| Error::Yaml(error.without_snippet().to_string()))?;
@@ -33,7 +38,7 @@ pub async fn apply_manifests(client: &Client, yaml: &str) -> Result<Vec<Applied>
         let broken = |reason: String| Error::Manifest { document: index + 1, reason };
         let object: DynamicObject =
             serde_json::from_value(document).map_err(|error| broken(error.to_string()))?;
-        applied.push(apply(client, object).await.map_err(|error| match error {
+        applied.push(apply(client, namespace, object).await.map_err(|error| match error {
             Failure::Document(reason) => broken(reason),
             Failure::Api(error) => error,
         })?);
@@ -46,7 +51,7 @@ enum Failure {
     Api(Error),
 }
 
-async fn apply(client: &Client, object: DynamicObject) -> Result<Applied, Failure> {
+async fn apply(client: &Client, default: &str, object: DynamicObject) -> Result<Applied, Failure> {
     let types = object.types.clone().ok_or_else(|| Failure::Document("no apiVersion and kind".to_owned()))?;
     let name = object.metadata.name.clone().ok_or_else(|| Failure::Document("no name".to_owned()))?;
     let action = format!("apply {} {name}", types.kind);
@@ -57,7 +62,7 @@ async fn apply(client: &Client, object: DynamicObject) -> Result<Applied, Failur
     let (api, namespace): (Api<DynamicObject>, _) = match capabilities.scope {
         Scope::Cluster => (Api::all_with(client.clone(), &resource), None),
         Scope::Namespaced => {
-            let namespace = object.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned());
+            let namespace = object.metadata.namespace.clone().unwrap_or_else(|| default.to_owned());
             (Api::namespaced_with(client.clone(), &namespace, &resource), Some(namespace))
         }
     };

@@ -1,5 +1,6 @@
 //! The simulated Alibaba Cloud of a stage.
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use acr_simulator::{Description, Jwks, Mutation, Options, SigningKey, Simulator};
@@ -73,9 +74,13 @@ pub(crate) fn description(namespace: &str, issuer: &str) -> Result<Description, 
     Ok(Description::parse(&text)?)
 }
 
-/// Starts a cloud whose OIDC provider has the keys of the cluster.
-pub(crate) async fn start(description: Description, jwks: &str) -> Result<Simulator, Error> {
-    let options = Options { signing_key: Some(signing_key()?), ..Options::default() };
+/// Starts a cloud whose OIDC provider has the keys of the cluster, and whose bucket has the blobs below `storage`.
+pub(crate) async fn start(
+    description: Description,
+    jwks: &str,
+    storage: PathBuf,
+) -> Result<Simulator, Error> {
+    let options = Options { signing_key: Some(signing_key()?), bucket: Some(storage), ..Options::default() };
     let simulator = Simulator::start(description, options).await?;
     let jwks: Jwks = serde_json::from_str(jwks)
         .map_err(|error| Error::Cloud(format!("the keys of the cluster are no key set: {error}")))?;

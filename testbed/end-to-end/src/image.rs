@@ -1,12 +1,13 @@
 //! Images on real registries of the simulated cloud's instances: pushed, and pulled as a container runtime does.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use acr_credentials::{AccessKey, Call, ImageReference, Login, Reply, UnixMillis};
 use acr_registry::{Client, ClientOptions, PullFailure, Pulled, pull};
 use acr_simulator::Outcome;
-use acr_testbed::{PushedImage, Registry, RegistryOptions, Tools, push_image};
+use acr_testbed::{Node, PushedImage, Registry, RegistryOptions, SmallImage, Tools, push_image};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -40,7 +41,12 @@ impl Images {
         let auth = listing
             .registry(instance.id)
             .ok_or_else(|| Error::Cloud(format!("no instance {}", instance.id)))?;
+        // Another name for loopback than the registry's own: to another port of the same host, clients in Go would
+        // pass the registry's token on.
+        let bucket = listing.bucket.as_ref().map(|url| url.replace("127.0.0.1", "localhost"));
         let options = RegistryOptions {
+            storage: Some(stage.storage().join(instance.id)),
+            bucket: bucket.map(|url| format!("{url}/{}", instance.id)),
             realm: auth.realm.clone(),
             service: auth.service.clone(),
             issuer: auth.issuer.clone(),
@@ -63,6 +69,31 @@ impl Images {
     /// Where the registry really is.
     pub fn address(&self) -> &str {
         self.registry.address()
+    }
+
+    /// Leads all domains of the instance to this registry, on a node.
+    pub fn lead(&self, node: &Node) -> Result<(), Error> {
+        let url = self.registry.url();
+        Ok(self.instance.hosts.iter().try_for_each(|host| node.lead(host, &url))?)
+    }
+
+    /// The log of the registry, with a line for each request.
+    pub fn log_path(&self) -> PathBuf {
+        self.registry.log_path()
+    }
+
+    /// Pushes an image that runs, and waits until it is told to end, as the user of the cloud who may.
+    pub async fn push_program(
+        &self,
+        stage: &Stage<'_>,
+        node: &Node,
+        repository: &str,
+        tag: &str,
+    ) -> Result<PushedImage, Error> {
+        let image = SmallImage::of_program(&node.program()?, &["wait"], &format!("{repository}:{tag}\n"));
+        let login = builders_login(stage, self.instance).await?;
+        let token = self.push_token(stage, repository, &login)?;
+        Ok(image.push(&self.registry.url(), repository, tag, Some(&token)).await?)
     }
 
     /// Pushes an image as the user of the cloud who may.

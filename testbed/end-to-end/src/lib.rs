@@ -11,6 +11,7 @@ mod image;
 mod program;
 mod stage;
 mod view;
+mod workload;
 
 pub use cloud::{ACCOUNT, ACME, BRANCH, Instance, PARTNER, PROVIDER_ARN, ROLE_ARN};
 pub use component::{Component, RunOptions, uninstall};

@@ -40,6 +40,7 @@ pub struct Stage<'a> {
     control_plane: &'a ControlPlane,
     cloud: Simulator,
     namespace: String,
+    storage: PathBuf,
     kubeconfig: PathBuf,
     client: Client,
 }
@@ -60,7 +61,13 @@ impl<'a> Stage<'a> {
         let client = control_plane.admin()?;
         let mut description = cloud::description(namespace, control_plane.issuer())?;
         change(&mut description);
-        let cloud = cloud::start(description, &control_plane.jwks().await?).await?;
+        let storage = control_plane.folder().join(format!("images-{namespace}"));
+        std::fs::create_dir_all(&storage).map_err(|source| Error::File {
+            action: "create",
+            path: storage.clone(),
+            source,
+        })?;
+        let cloud = cloud::start(description, &control_plane.jwks().await?, storage.clone()).await?;
         let namespaces: Api<Namespace> = Api::all(client.clone());
         if namespaces.get_opt(namespace).await.map_err(Error::api("look for the namespace"))?.is_none() {
             create_namespace(&client, namespace, &[]).await?;
@@ -71,7 +78,7 @@ impl<'a> Stage<'a> {
         control_plane.until_granted(namespace, SERVICE_ACCOUNT, &one_of_each_binding(namespace)).await?;
         let kubeconfig =
             control_plane.kubeconfig_with_token(&format!("{namespace}:{SERVICE_ACCOUNT}"), &token)?;
-        Ok(Self { control_plane, cloud, namespace: namespace.to_owned(), kubeconfig, client })
+        Ok(Self { control_plane, cloud, namespace: namespace.to_owned(), storage, kubeconfig, client })
     }
 
     /// The control plane.
@@ -92,6 +99,11 @@ impl<'a> Stage<'a> {
     /// The component's namespace.
     pub fn namespace(&self) -> &str {
         &self.namespace
+    }
+
+    /// Where the registries of the cloud keep their images, each in a folder of its own; the cloud's bucket serves it.
+    pub(crate) fn storage(&self) -> &Path {
+        &self.storage
     }
 
     /// A kubeconfig with exactly the component's rights.
