@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use acr_end_to_end::{ACME, Component, Images, PARTNER, PULL_SECRET, Program, RunOptions, Stage};
 use acr_testbed::{ControlPlane, ControlPlaneOptions, Progress, PushedImage, Tools};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Outcome;
+use crate::interrupt::interrupted;
 use cast::{ACCOUNTS, NAMESPACES, REPOSITORY, TAG};
 use table::Table;
 
@@ -43,18 +43,6 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
             Ok(if arguments.once { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
     }
-}
-
-async fn interrupted() -> std::io::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
-    }
-    Ok(())
 }
 
 async fn show(once: bool) -> Result {

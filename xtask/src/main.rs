@@ -4,6 +4,8 @@ mod bench;
 mod cluster;
 mod demo;
 mod histories;
+mod interrupt;
+mod node;
 mod test;
 mod workspace;
 
@@ -28,6 +30,7 @@ enum Command {
     Cluster(cluster::Arguments),
     Demo(demo::Arguments),
     Histories(histories::Arguments),
+    Node(node::Arguments),
     Test(test::Arguments),
 }
 
@@ -38,6 +41,7 @@ async fn main() -> ExitCode {
         Command::Cluster(arguments) => cluster::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Histories(arguments) => histories::run(arguments).await,
+        Command::Node(arguments) => node::run(arguments).await,
         Command::Test(arguments) => test::run(arguments).await,
     };
     outcome.unwrap_or_else(|error| {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use acr_testbed::{Progress, Tools};
+use acr_testbed::{NodeTools, Progress, Tools};
 
 use crate::Outcome;
 use crate::workspace::{cargo, workspace_folder};
@@ -19,6 +19,8 @@ use step::{Step, Verdict};
 const SEEDS: &str = "20000";
 /// How many end-to-end tests run at once.
 const END_TO_END_THREADS: &str = "4";
+/// How many tests with a node run at once: each has a cluster of its own.
+const REAL_PULL_THREADS: &str = "2";
 /// Where the logs of the steps go, below the target folder.
 const LOG_FOLDER: &str = "xtask-test";
 /// What `go vet` is told, the same as the builds of the test bed, whose compiled packages it then finds.
@@ -47,11 +49,13 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         let ready = checks.test_bed().await;
         checks.go(ready);
         checks.end_to_end_tests(built.as_ref().filter(|_| ready));
+        checks.real_pulls(built.as_ref().filter(|_| ready)).await;
     }
     checks.documentation();
     checks.dependencies();
     if arguments.fast {
         checks.leave_out("end-to-end tests", "--fast was given");
+        checks.leave_out("real pulls", "--fast was given");
     }
     Ok(checks.report(started))
 }
@@ -172,7 +176,7 @@ impl Checks {
         if !misformatted.is_empty() {
             step.fail(&format!("not as gofmt writes it: {}", misformatted.join(" ")));
         }
-        for module in ["guard", "registry", "control-plane"] {
+        for module in ["guard", "registry", "control-plane", "node", "kubelet"] {
             let mut vet = Command::new("go");
             vet.arg("vet").args(GO_FLAGS).arg(".").current_dir(sources.join(module));
             vet.envs([("CGO_ENABLED", "0"), ("GOFLAGS", ""), ("GOWORK", "off")]);
@@ -194,6 +198,35 @@ impl Checks {
             // They wait for servers most of the time.
             command.env("RUST_TEST_THREADS", END_TO_END_THREADS);
             step.test(&binary.title(), &mut command);
+        }
+        self.finish(step);
+    }
+
+    /// Pulls by a kubelet, on machines that can be a node.
+    async fn real_pulls(&mut self, built: Option<&Built>) {
+        let name = "real pulls";
+        let program = built.and_then(|built| built.program("acr-credential-helper"));
+        let (Some(built), Some(program)) = (built, program) else {
+            return self.leave_out(name, "the tests or the test bed were not built");
+        };
+        let tools = match Tools::ensure(Progress::Stderr).await {
+            Ok(tools) => NodeTools::ensure(&tools, Progress::Stderr).await,
+            Err(error) => Err(error),
+        };
+        if let Err(acr_testbed::Error::NoNode { reason }) = &tools {
+            return self.leave_out(name, reason);
+        }
+        let mut step = Step::begin(name, &self.logs);
+        match tools {
+            Ok(_) => {
+                for binary in built.tests(Kind::OnANode) {
+                    let mut command = binary.command();
+                    command.env(acr_end_to_end::PROGRAM_VARIABLE, program);
+                    command.env("RUST_TEST_THREADS", REAL_PULL_THREADS);
+                    step.test(&binary.title(), &mut command);
+                }
+            }
+            Err(error) => step.fail(&error.to_string()),
         }
         self.finish(step);
     }

@@ -12,6 +12,9 @@ const MORE_ON_THE_TEST_BED: [(&str, &str); 1] = [("acr-histories", "model_agrees
 /// The tests that run the official SDKs, which are written in Python: package and target.
 const WITH_PYTHON: (&str, &str) = ("acr-simulator", "official_sdks");
 
+/// The name of all targets whose tests run pods.
+const ON_A_NODE: &str = "node";
+
 /// What a test binary needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -19,6 +22,8 @@ pub(super) enum Kind {
     Alone,
     /// The servers of the test bed.
     OnTheTestBed,
+    /// The servers of the test bed, and a machine that can be a node.
+    OnANode,
     /// Python, and the official SDKs of Alibaba Cloud from its package index.
     WithPython,
 }
@@ -42,6 +47,7 @@ impl Binary {
             || MORE_ON_THE_TEST_BED.contains(&(package, self.target.as_str()));
         match (package, self.target.as_str()) {
             WITH_PYTHON => Kind::WithPython,
+            (_, ON_A_NODE) if on_the_test_bed => Kind::OnANode,
             _ if on_the_test_bed => Kind::OnTheTestBed,
             _ => Kind::Alone,
         }
@@ -176,9 +182,11 @@ mod tests {
         for target in ["seeds", "model_agrees"] {
             built.learn(&TEST_OF_HISTORIES.replace("TARGET", target));
         }
+        built.learn(&TEST_OF_HISTORIES.replace("TARGET", "node").replace("histories", "testbed"));
         let titles = |kind| built.tests(kind).iter().map(|binary| binary.title()).collect::<Vec<_>>();
         assert_eq!(titles(Kind::Alone), ["acr-a", "acr-histories (seeds)"]);
         assert_eq!(titles(Kind::OnTheTestBed), ["acr-histories (model_agrees)", "xtask (program xtask)"]);
+        assert_eq!(titles(Kind::OnANode), ["acr-testbed (node)"]);
         assert_eq!(titles(Kind::WithPython), Vec::<String>::new());
         built.learn(&TEST_OF_HISTORIES.replace("TARGET", "official_sdks").replace("histories", "simulator"));
         assert_eq!(built.tests(Kind::WithPython).len(), 1);

@@ -88,6 +88,6 @@ async fn a_public_image_of_a_host_whose_login_is_dead_is_pulled_because_the_logi
     assert_eq!(play.stage.list(shop, "default").await.unwrap().unwrap(), [PULL_SECRET]);
     play.stage.apply(shop, &public).await.unwrap();
     play.pulled(shop, &PUBLIC).await;
-    assert_eq!(play.findings().await, ["Server"]);
+    assert_eq!(play.findings().await, ["Server", "ThresholdTooLong"]);
     play.end().await;
 }
