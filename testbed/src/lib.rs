@@ -19,6 +19,8 @@
 //! group of its server and removes the private folder. A guard is in a process group of its own, so that
 //! Ctrl-C at a terminal reaches the owner alone, which may still want to talk to its servers.
 //!
+//! A [`Node`] has processes that daemonize and mounts: its guard runs them in namespaces which the kernel takes down.
+//!
 //! # Several at once
 //!
 //! Every [`ControlPlane`] and every [`Registry`] has ports and a folder of its own; any number of them run

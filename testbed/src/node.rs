@@ -109,7 +109,7 @@ impl Node {
         self.import_pause_image().await?;
 
         // Into the namespaces of the first process.
-        let mut command = clean_command(Path::new("nsenter"), self.folder.path());
+        let mut command = clean_command(Path::new(tools::NAMESPACE_ENTRY), self.folder.path());
         command.arg(format!("--target={first}")).args(["--pid", "--mount", "--"]).arg(&self.tools.kubelet);
         command.arg(format!("--config={}", self.path("kubelet.json").display()));
         command.arg(format!("--kubeconfig={}", kubelet.display()));

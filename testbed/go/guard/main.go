@@ -68,6 +68,7 @@ func main() {
 	}
 	if err := command.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, "guard:", err)
+		removeCgroups(*cgroup)
 		os.Exit(126)
 	}
 	group := -command.Process.Pid

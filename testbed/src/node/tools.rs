@@ -32,6 +32,8 @@ const KUBELET: Module = Module {
 const PACKAGES: [&str; 2] = ["containerd", "runc"];
 /// Programs of a container runtime.
 const RUNTIME: [&str; 3] = ["containerd", "ctr", "runc"];
+/// Runs the kubelet in the namespaces of a node.
+pub(super) const NAMESPACE_ENTRY: &str = "nsenter";
 /// Lines of a failed command that are shown.
 const TAIL_LINES: usize = 10;
 
@@ -57,6 +59,9 @@ impl NodeTools {
             return Err(no_node(
                 "it needs root, for namespaces, mounts and control groups; run it with sudo",
             ));
+        }
+        if find(NAMESPACE_ENTRY).is_none() {
+            return Err(no_node(format!("{NAMESPACE_ENTRY} of util-linux is not on PATH")));
         }
         let cache = cache_folder()?;
         let go = Go::find(&NODE).await?;

@@ -161,23 +161,39 @@ fn parent_is_in(process: &Path, namespace: &Path) -> bool {
     parent.is_some_and(|link| std::fs::read_link(link).is_ok_and(|its| its == namespace))
 }
 
-#[tokio::test]
-async fn without_root_it_is_said_before_anything_is_done() {
+/// What the owner says when it is run by these words.
+async fn refused(by: &[&str]) -> String {
     // So that the owner finds everything built.
     Tools::ensure(Progress::Stderr).await.unwrap();
-    // A user namespace without a mapping: nobody at all.
-    let output = Command::new("unshare")
-        .args(["--user", env!("CARGO_BIN_EXE_acr-testbed-owner"), "node"])
+    let (program, arguments) = by.split_first().unwrap();
+    let output = Command::new(program)
+        .args(arguments)
+        .args([env!("CARGO_BIN_EXE_acr-testbed-owner"), "node"])
         .stdin(Stdio::null())
         .output()
         .unwrap();
     assert!(!output.status.success());
-    let text = String::from_utf8(output.stderr).unwrap();
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[tokio::test]
+async fn without_root_it_is_said_before_anything_is_done() {
+    // A user namespace without a mapping: nobody at all.
+    let text = refused(&["unshare", "--user"]).await;
     assert_eq!(
         text,
         "error: this machine cannot be a node: it needs root, for namespaces, mounts and control groups; \
          run it with sudo\n"
     );
+}
+
+#[tokio::test]
+async fn root_without_its_rights_is_told_what_was_refused() {
+    // As root has it in a container that was not given more.
+    let text = refused(&["setpriv", "--bounding-set=-sys_admin"]).await;
+    let last = text.lines().last().unwrap();
+    let wanted = "error: this machine cannot be a node: namespaces with mounts cannot be made: ";
+    assert!(last.starts_with(wanted) && last.ends_with("operation not permitted"), "{text}");
 }
 
 #[tokio::test]

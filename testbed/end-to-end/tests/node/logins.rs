@@ -43,6 +43,7 @@ async fn an_image_is_pulled_again_when_the_first_login_has_ended() {
     play.stage.delete_pods(space).await.unwrap();
     until("another pod has pulled", async || {
         let mut pods = play.pods_with_pulls(space).await;
+        pods.sort();
         pods.dedup();
         (pods.len() > 1).then_some(())
     })
