@@ -14,10 +14,10 @@ pub const ROLE_ARN: &str = "acs:ram::1280000000009011:role/acr-pull";
 /// The OIDC provider of RRSA.
 pub const PROVIDER_ARN: &str = "acs:ram::1280000000009011:oidc-provider/ack-rrsa-demo";
 
-/// An instance of Container Registry.
+/// An instance of Container Registry, or the Personal Edition of a region.
 #[derive(Clone, Copy, Debug)]
 pub struct Instance {
-    /// Its id.
+    /// Its id; empty for the Personal Edition.
     pub id: &'static str,
     /// Its region.
     pub region: &'static str,
@@ -66,6 +66,19 @@ pub const BRANCH: Instance = Instance {
         "branch-registry.cn-hangzhou.cr.aliyuncs.com",
     ],
     builder: ("LTAI5tBranchBuilder", "marker-branch-builder-secret"),
+};
+
+/// The Personal Edition of the cluster's region, of the kind that hands out logins.
+pub const PERSONAL: Instance = Instance {
+    id: "",
+    region: "cn-hangzhou",
+    public_host: "registry.cn-hangzhou.aliyuncs.com",
+    hosts: &[
+        "registry-internal.cn-hangzhou.aliyuncs.com",
+        "registry-vpc.cn-hangzhou.aliyuncs.com",
+        "registry.cn-hangzhou.aliyuncs.com",
+    ],
+    builder: BUILDER,
 };
 
 /// The cloud for a component in `namespace` of a cluster with this issuer.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use acr_credentials::{AccessKey, Call, ImageReference, Login, Reply, UnixMillis};
 use acr_registry::{Client, ClientOptions, PullFailure, Pulled, pull};
-use acr_simulator::Outcome;
+use acr_simulator::{Listing, Outcome};
 use acr_testbed::{Node, PushedImage, Registry, RegistryOptions, SmallImage, Tools, push_image};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -38,18 +38,17 @@ impl Images {
     /// Starts a registry that takes the tokens of the cloud's token service for this instance.
     pub async fn serve(tools: &Tools, stage: &Stage<'_>, instance: Instance) -> Result<Self, Error> {
         let listing = stage.cloud().listing();
-        let auth = listing
-            .registry(instance.id)
-            .ok_or_else(|| Error::Cloud(format!("no instance {}", instance.id)))?;
+        let auth = Auth::of(listing, instance)?;
+        let folder = if instance.id.is_empty() { instance.public_host } else { instance.id };
         // Another name for loopback than the registry's own: to another port of the same host, clients in Go would
         // pass the registry's token on.
         let bucket = listing.bucket.as_ref().map(|url| url.replace("127.0.0.1", "localhost"));
         let options = RegistryOptions {
-            storage: Some(stage.storage().join(instance.id)),
-            bucket: bucket.map(|url| format!("{url}/{}", instance.id)),
-            realm: auth.realm.clone(),
-            service: auth.service.clone(),
-            issuer: auth.issuer.clone(),
+            storage: Some(stage.storage().join(folder)),
+            bucket: bucket.map(|url| format!("{url}/{folder}")),
+            realm: auth.realm.to_owned(),
+            service: auth.service.to_owned(),
+            issuer: auth.issuer.to_owned(),
             jwks_json: serde_json::to_string(&listing.jwks)
                 .map_err(|error| Error::Cloud(error.to_string()))?,
             ..RegistryOptions::default()
@@ -121,14 +120,10 @@ impl Images {
     fn push_token(&self, stage: &Stage<'_>, repository: &str, login: &Login) -> Result<SecretString, Error> {
         let cloud_error = |reason: String| Error::Cloud(format!("no token to push with: {reason}"));
         let listing = stage.cloud().listing();
-        let service = listing.registry(self.instance.id).map(|auth| auth.service.clone()).unwrap_or_default();
-        // The host of the token service: the instance's own where it has taken it over.
-        let own = self.instance.public_host;
-        let host = if listing.url(own).is_some() {
-            own.to_owned()
-        } else {
-            format!("dockerauth-ee.{}.aliyuncs.com", self.instance.region)
-        };
+        let auth = Auth::of(listing, self.instance)?;
+        let service = auth.service;
+        let realm = listing.hosts.iter().find(|host| auth.realm == format!("{}/auth", host.url));
+        let host = realm.map(|host| host.host.as_str()).unwrap_or_default();
         let basic = STANDARD.encode(format!("{}:{}", login.username, login.password.expose_secret()));
         let request = http::Request::get(format!(
             "https://{host}/auth?service={service}&scope=repository:{repository}:pull,push"
@@ -146,6 +141,26 @@ impl Images {
     }
 }
 
+/// What the registry of an instance is told of its token service.
+struct Auth<'a> {
+    realm: &'a str,
+    service: &'a str,
+    issuer: &'a str,
+}
+
+impl<'a> Auth<'a> {
+    fn of(listing: &'a Listing, instance: Instance) -> Result<Self, Error> {
+        let none = || Error::Cloud(format!("no registry of {}", instance.public_host));
+        if instance.id.is_empty() {
+            let personal = listing.personal_registries.iter().find(|auth| auth.region == instance.region);
+            let auth = personal.ok_or_else(none)?;
+            return Ok(Self { realm: &auth.realm, service: &auth.service, issuer: &auth.issuer });
+        }
+        let auth = listing.registry(instance.id).ok_or_else(none)?;
+        Ok(Self { realm: &auth.realm, service: &auth.service, issuer: &auth.issuer })
+    }
+}
+
 /// A login of the user who may push.
 async fn builders_login(stage: &Stage<'_>, instance: Instance) -> Result<Login, Error> {
     let host = format!("cr.{}.aliyuncs.com", instance.region);
@@ -155,8 +170,12 @@ async fn builders_login(stage: &Stage<'_>, instance: Instance) -> Result<Login, 
     let client = acr_alibaba::Client::new(&options).map_err(|error| Error::Cloud(error.to_string()))?;
     let (id, secret) = instance.builder;
     let key = AccessKey { id: id.into(), secret: secret.into(), security_token: None };
-    let call =
-        Call::GetAuthorizationToken { endpoints: vec![endpoint], instance: instance.id.to_owned(), key };
+    let endpoints = vec![endpoint];
+    let call = if instance.id.is_empty() {
+        Call::PersonalAuthorizationToken { endpoints, key }
+    } else {
+        Call::GetAuthorizationToken { endpoints, instance: instance.id.to_owned(), key }
+    };
     match client.carry_out(call, 0, DEADLINE).await.outcome {
         Ok(Reply::Login(login)) => Ok(login),
         Ok(other) => Err(Error::Cloud(format!("no login but {other:?}"))),

@@ -13,7 +13,7 @@ mod stage;
 mod view;
 mod workload;
 
-pub use cloud::{ACCOUNT, ACME, BRANCH, Instance, PARTNER, PROVIDER_ARN, ROLE_ARN};
+pub use cloud::{ACCOUNT, ACME, BRANCH, Instance, PARTNER, PERSONAL, PROVIDER_ARN, ROLE_ARN};
 pub use component::{Component, RunOptions, uninstall};
 pub use error::Error;
 pub use image::{Images, secret_login};

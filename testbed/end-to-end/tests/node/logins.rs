@@ -5,25 +5,18 @@ use acr_simulator::{Description, Fault, FaultEffect, Matcher, Product};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ObjectMeta, PostParams};
 
-use crate::play::{BASIC, BY_COMPONENT, Cluster, Play, Workload, until};
+use crate::play::{BASIC, BY_COMPONENT, Cluster, Play, until};
 
 const WORKER_ROLE: [&str; 1] = ["--token-mode=workerRole"];
 
 /// A public image of the host that the pull secret has a login for.
-const PUBLIC: Workload =
-    Workload { image: "acme-registry.cn-hangzhou.cr.aliyuncs.com/base/busybox:v1", ..BASIC };
+const PUBLIC: &str = "acme-registry.cn-hangzhou.cr.aliyuncs.com/base/busybox:v1";
 
 /// A login lives no longer than the session that asked for it: half a minute.
 fn short_lives(description: &mut Description) {
     let metadata = description.metadata.as_mut().unwrap();
     metadata.document_seconds = 30;
     metadata.rotation_seconds = 15;
-}
-
-/// A Deployment with another line of its container.
-fn changed(manifests: &str, line: &str, other: &str) -> String {
-    assert!(manifests.contains(line), "{line:?} is not in {manifests}");
-    manifests.replace(line, other)
 }
 
 #[tokio::test]
@@ -34,9 +27,8 @@ async fn an_image_is_pulled_again_when_the_first_login_has_ended() {
     play.run(BY_COMPONENT, &[space], &[], &WORKER_ROLE).await;
     play.attached(space, "default").await;
     let first = play.login(space).await.unwrap();
-    let always = format!("image: {}\n        imagePullPolicy: Always", BASIC.image);
-    let manifests = changed(BASIC.manifests, &format!("image: {}", BASIC.image), &always);
-    play.stage.apply(space, &manifests).await.unwrap();
+    let always = BASIC.with("        image:", "        imagePullPolicy: Always\n        image:");
+    play.stage.apply(space, &always.manifests).await.unwrap();
     play.pulled(space, &BASIC).await;
 
     play.ended(&first, "team/app").await;
@@ -81,14 +73,14 @@ async fn a_public_image_of_a_host_whose_login_is_dead_is_pulled_because_the_logi
     play.ended(&login, "base/busybox").await;
 
     // With the dead login in hand the public image is out of reach, ...
-    let public = changed(BASIC.manifests, BASIC.image, PUBLIC.image);
-    let with_kept = changed(&public, "    spec:\n", "    spec:\n      imagePullSecrets: [{name: kept}]\n");
-    play.stage.apply(web, &with_kept).await.unwrap();
-    play.refused(web, &PUBLIC, &["401 Unauthorized"]).await;
+    let public = BASIC.with_image(PUBLIC);
+    let with_kept = public.with("    spec:\n", "    spec:\n      imagePullSecrets: [{name: kept}]\n");
+    play.stage.apply(web, &with_kept.manifests).await.unwrap();
+    play.refused(web, &public, &["401 Unauthorized"]).await;
     // ... and with the pull secret, which still stands in the list, it is not.
     assert_eq!(play.stage.list(shop, "default").await.unwrap().unwrap(), [PULL_SECRET]);
-    play.stage.apply(shop, &public).await.unwrap();
-    play.pulled(shop, &PUBLIC).await;
+    play.stage.apply(shop, &public.manifests).await.unwrap();
+    play.pulled(shop, &public).await;
     assert_eq!(play.findings().await, ["Server", "ThresholdTooLong"]);
     play.end().await;
 }

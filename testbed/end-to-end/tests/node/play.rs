@@ -1,10 +1,11 @@
 //! What a test has to itself: a cluster with a node, and on it a cloud, a registry with images and a component.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use acr_credentials::Login;
 use acr_end_to_end::{
-    ACME, Component, Images, PULL_SECRET, Program, Reported, RunOptions, Stage, secret_login,
+    ACME, Component, Images, Instance, PULL_SECRET, Program, Reported, RunOptions, Stage, secret_login,
 };
 use acr_simulator::Description;
 use acr_testbed::{ControlPlane, ControlPlaneOptions, Node, NodeOptions, NodeTools, Progress, Tools};
@@ -17,14 +18,16 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// The Deployment of the verification step across accounts, by the public domain.
 pub(crate) const BASIC: Workload = Workload {
-    manifests: include_str!("../../../../crates/configuration/fixtures/deployment-basic.yaml"),
+    manifests: Cow::Borrowed(include_str!("../../../../crates/configuration/fixtures/deployment-basic.yaml")),
     deployment: "nginx-deployment-basic",
     account: "default",
     image: "acme-registry.cn-hangzhou.cr.aliyuncs.com/team/app:v1",
 };
 /// The Deployment of the verification step of the same account, by the domain inside VPCs, with a ServiceAccount.
 pub(crate) const WITH_ACCOUNT: Workload = Workload {
-    manifests: include_str!("../../../../crates/configuration/fixtures/deployment-service-account.yaml"),
+    manifests: Cow::Borrowed(include_str!(
+        "../../../../crates/configuration/fixtures/deployment-service-account.yaml"
+    )),
     deployment: "nginx-test",
     account: "my-service-account",
     image: "acme-registry-vpc.cn-hangzhou.cr.aliyuncs.com/team/app:v1",
@@ -37,13 +40,30 @@ pub(crate) const BY_KEY: &str = "- instanceId: cri-acme0000000000\n  customAcces
 pub(crate) const BY_COMPONENT: &str = "- instanceId: cri-acme0000000000\n";
 
 /// A Deployment to apply.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Workload {
-    pub(crate) manifests: &'static str,
+    pub(crate) manifests: Cow<'static, str>,
     pub(crate) deployment: &'static str,
     /// The ServiceAccount of its pods.
     pub(crate) account: &'static str,
     pub(crate) image: &'static str,
+}
+
+impl Workload {
+    /// The same with another image.
+    pub(crate) fn with_image(&self, image: &'static str) -> Self {
+        self.with(self.image, image).named(image)
+    }
+
+    /// The same with other words in its manifests.
+    pub(crate) fn with(&self, words: &str, others: &str) -> Self {
+        assert!(self.manifests.contains(words), "{words:?} is not in {}", self.manifests);
+        Self { manifests: Cow::Owned(self.manifests.replace(words, others)), ..*self }
+    }
+
+    fn named(self, image: &'static str) -> Self {
+        Self { image, ..self }
+    }
 }
 
 /// A control plane with a node.
@@ -92,12 +112,22 @@ impl<'a> Play<'a> {
 
     /// The same with a cloud that differs from the usual one.
     pub(crate) async fn begin_with(cluster: &'a Cluster, change: impl FnOnce(&mut Description)) -> Self {
+        Self::begin_at(cluster, ACME, "team/app", change).await
+    }
+
+    /// The same with a registry of another instance, which has `repository` with the tag v1.
+    pub(crate) async fn begin_at(
+        cluster: &'a Cluster,
+        instance: Instance,
+        repository: &str,
+        change: impl FnOnce(&mut Description),
+    ) -> Self {
         let (tools, _) = tools().await;
         let node = &cluster.node;
         let stage = Stage::set_with(&cluster.control_plane, "kube-system", change).await.unwrap();
-        let images = Images::serve(tools, &stage, ACME).await.unwrap();
+        let images = Images::serve(tools, &stage, instance).await.unwrap();
         images.lead(node).unwrap();
-        images.push_program(&stage, node, "team/app", "v1").await.unwrap();
+        images.push_program(&stage, node, repository, "v1").await.unwrap();
         Self { stage, images, node, component: None }
     }
 
@@ -148,7 +178,7 @@ impl<'a> Play<'a> {
             self.stage.create_account(space, workload.account).await.unwrap();
         }
         self.attached(space, workload.account).await;
-        self.stage.apply(space, workload.manifests).await.unwrap();
+        self.stage.apply(space, &workload.manifests).await.unwrap();
     }
 
     /// Waits until the kubelet has said that it pulled the image, and until all pods run.

@@ -1,55 +1,127 @@
 //! Pulls that work: every way to prove who the cluster is, by the public domain and by the one inside VPCs.
 
-use acr_end_to_end::{PROVIDER_ARN, ROLE_ARN};
+use acr_end_to_end::{ACME, BRANCH, Instance, PERSONAL, PROVIDER_ARN, ROLE_ARN};
+use acr_simulator::Description;
 
 use crate::play::{BASIC, BY_COMPONENT, BY_KEY, Cluster, Play, WITH_ACCOUNT, Workload};
 
-/// One way to prove who the cluster is. More ways are more tests of a line.
-struct Way<'a> {
-    entries: &'a str,
-    keys: &'a [(&'a str, &'a str)],
-    arguments: &'a [&'a str],
+const WORKER_ROLE: &[&str] = &["--token-mode=workerRole"];
+const RRSA: &[(&str, &str)] = &[("rrsa", "enable: true\n")];
+/// The role of the other account, and how long its sessions are to live.
+const ASSUMED: &str = "  assumeRoleARN: acs:ram::1280000000009022:role/acr-cross\n  expireDuration: 3600\n";
+
+/// One way to prove who the cluster is.
+struct Way {
+    /// Where the images are.
+    instance: Instance,
+    repository: &'static str,
+    /// By the public domain, and by the one inside VPCs.
+    workloads: [Workload; 2],
+    change: fn(&mut Description),
+    entries: String,
+    keys: &'static [(&'static str, &'static str)],
+    arguments: &'static [&'static str],
 }
 
-/// Applies the Deployments unchanged, in fresh namespaces with fresh ServiceAccounts, and waits for the kubelet's word.
-async fn both_deployments_pull(way: Way<'_>) {
-    let cluster = Cluster::start().await;
-    let mut play = Play::begin(&cluster).await;
-    let spaces: [(&str, Workload); 2] = [("shop", BASIC), ("web", WITH_ACCOUNT)];
-    let mut keys = vec![("service-account", "default,my-service-account")];
-    keys.extend(way.keys);
-    play.run(way.entries, &["shop", "web"], &keys, way.arguments).await;
-    for (space, workload) in spaces {
-        play.create_space(space).await;
-        play.apply_when_attached(space, &workload).await;
+impl Way {
+    /// The Deployments as they are, with an instance of the cluster's own account.
+    fn same_account(entries: impl Into<String>) -> Self {
+        Self {
+            instance: ACME,
+            repository: "team/app",
+            workloads: [BASIC, WITH_ACCOUNT],
+            change: |_| {},
+            entries: entries.into(),
+            keys: &[],
+            arguments: &[],
+        }
     }
-    for (space, workload) in spaces {
-        play.pulled(space, &workload).await;
+
+    /// The same with the instance in the other account, which its builder pushes to.
+    fn other_account(entries: impl Into<String>) -> Self {
+        Self {
+            instance: Instance { builder: BRANCH.builder, ..ACME },
+            change: |description| description.instances[0].account = description.accounts[1].id.clone(),
+            ..Self::same_account(entries)
+        }
     }
-    // The blobs came from the bucket, where the registry's token is refused.
-    let log = std::fs::read_to_string(play.images.log_path()).unwrap();
-    let redirected =
-        |line: &str| line.contains("http.response.status=307") && line.contains("/blobs/sha256:");
-    assert!(log.lines().any(redirected), "{log}");
-    assert_eq!(play.findings().await, [""; 0]);
-    play.end().await;
+
+    /// Applies the Deployments in fresh namespaces with fresh ServiceAccounts, and waits for the kubelet's word.
+    async fn pulls(self) {
+        let cluster = Cluster::start().await;
+        let mut play = Play::begin_at(&cluster, self.instance, self.repository, self.change).await;
+        let spaces = ["shop", "web"];
+        let mut keys = vec![("service-account", "default,my-service-account")];
+        keys.extend(self.keys);
+        play.run(&self.entries, &spaces, &keys, self.arguments).await;
+        for (space, workload) in spaces.into_iter().zip(&self.workloads) {
+            play.create_space(space).await;
+            play.apply_when_attached(space, workload).await;
+        }
+        for (space, workload) in spaces.into_iter().zip(&self.workloads) {
+            play.pulled(space, workload).await;
+        }
+        // The blobs came from the bucket, where the registry's token is refused.
+        let log = std::fs::read_to_string(play.images.log_path()).unwrap();
+        let redirected =
+            |line: &str| line.contains("http.response.status=307") && line.contains("/blobs/sha256:");
+        assert!(log.lines().any(redirected), "{log}");
+        assert_eq!(play.findings().await, [""; 0]);
+        play.end().await;
+    }
+}
+
+/// The roles of the cluster's own account.
+fn by_rrsa() -> String {
+    format!("{BY_COMPONENT}  rrsaRoleARN: {ROLE_ARN}\n  rrsaOIDCProviderRoleARN: {PROVIDER_ARN}\n")
 }
 
 #[tokio::test]
 async fn with_the_keys_of_an_entry() {
-    both_deployments_pull(Way { entries: BY_KEY, keys: &[], arguments: &[] }).await;
+    Way::same_account(BY_KEY).pulls().await;
 }
 
 #[tokio::test]
 async fn with_the_role_of_the_node() {
-    both_deployments_pull(Way { entries: BY_COMPONENT, keys: &[], arguments: &["--token-mode=workerRole"] })
-        .await;
+    Way { arguments: WORKER_ROLE, ..Way::same_account(BY_COMPONENT) }.pulls().await;
 }
 
 #[tokio::test]
 async fn with_rrsa() {
-    let roles = format!("  rrsaRoleARN: {ROLE_ARN}\n  rrsaOIDCProviderRoleARN: {PROVIDER_ARN}\n");
-    let entries = format!("{BY_COMPONENT}{roles}");
-    both_deployments_pull(Way { entries: &entries, keys: &[("rrsa", "enable: true\n")], arguments: &[] })
-        .await;
+    Way { keys: RRSA, ..Way::same_account(by_rrsa()) }.pulls().await;
+}
+
+#[tokio::test]
+async fn across_accounts_with_the_keys_of_a_user_of_the_other_account() {
+    let keys =
+        "  customAccessKey: LTAI5tBranchPuller\n  customAccessKeySecret: marker-branch-puller-secret\n";
+    Way::other_account(format!("{BY_COMPONENT}{keys}")).pulls().await;
+}
+
+#[tokio::test]
+async fn across_accounts_with_the_role_of_the_node_and_then_one_of_the_other_account() {
+    let way = Way::other_account(format!("{BY_COMPONENT}{ASSUMED}"));
+    Way { arguments: WORKER_ROLE, ..way }.pulls().await;
+}
+
+#[tokio::test]
+async fn across_accounts_with_rrsa_and_then_a_role_of_the_other_account() {
+    let way = Way::other_account(format!("{}{ASSUMED}", by_rrsa()));
+    Way { keys: RRSA, ..way }.pulls().await;
+}
+
+#[tokio::test]
+async fn of_the_personal_edition() {
+    let images = [
+        "registry.cn-hangzhou.aliyuncs.com/acme/app:v1",
+        "registry-vpc.cn-hangzhou.aliyuncs.com/acme/app:v1",
+    ];
+    let way = Way {
+        instance: PERSONAL,
+        repository: "acme/app",
+        workloads: [BASIC.with_image(images[0]), WITH_ACCOUNT.with_image(images[1])],
+        arguments: WORKER_ROLE,
+        ..Way::same_account("- instanceId: \"\"\n  regionId: cn-hangzhou\n")
+    };
+    way.pulls().await;
 }

@@ -14,9 +14,9 @@ async fn a_service_account_out_of_scope_pulls_nothing_beside_one_that_does() {
     let space = play.create_space("shop").await;
     play.run(BY_KEY, &[space], &[], &[]).await;
     play.attached(space, "default").await;
-    play.stage.apply(space, WITH_ACCOUNT.manifests).await.unwrap();
+    play.stage.apply(space, &WITH_ACCOUNT.manifests).await.unwrap();
     play.refused(space, &WITH_ACCOUNT, &["pull access denied"]).await;
-    play.stage.apply(space, BASIC.manifests).await.unwrap();
+    play.stage.apply(space, &BASIC.manifests).await.unwrap();
     play.pulled(space, &BASIC).await;
     // It is what was configured, so there is nothing to mend.
     assert_eq!(play.findings().await, [""; 0]);
@@ -64,10 +64,8 @@ async fn a_pod_with_its_own_list_does_not_get_ours() {
     let space = play.create_space("shop").await;
     play.run(BY_KEY, &[space], &[], &[]).await;
     play.attached(space, "default").await;
-    let own_list = "    spec:\n      imagePullSecrets: [{name: their-own}]\n";
-    let manifests = BASIC.manifests.replace("    spec:\n", own_list);
-    assert_ne!(manifests, BASIC.manifests);
-    play.stage.apply(space, &manifests).await.unwrap();
+    let with_own_list = BASIC.with("    spec:\n", "    spec:\n      imagePullSecrets: [{name: their-own}]\n");
+    play.stage.apply(space, &with_own_list.manifests).await.unwrap();
     play.event(space, "FailedToRetrieveImagePullSecret", &["their-own"]).await;
     play.refused(space, &BASIC, &["pull access denied"]).await;
     assert_eq!(play.findings().await, [""; 0]);
