@@ -3,7 +3,7 @@
 //! `acr-testbed-owner tools` makes sure of the tools and prints where they are. `hold` starts a control plane,
 //! prints its folder and waits for the end of standard input; `panic` does the same and panics then. `hurry` waits for
 //! a server half a second at most. `node` starts a node too, and prints the control plane's kubeconfig and the node's
-//! folder instead.
+//! folder instead; `node-panic` does the same and panics then.
 
 use std::io::Read;
 use std::process::ExitCode;
@@ -33,8 +33,8 @@ async fn obey(order: &str) -> Result<(), Error> {
     if order == "hurry" {
         options.deadline = Duration::from_millis(500);
     }
-    if order == "node" {
-        return hold_node(&tools).await;
+    if order.starts_with("node") {
+        return hold_node(&tools, order == "node-panic").await;
     }
     let control_plane = ControlPlane::start(&tools, options).await?;
     anstream::println!("{}", control_plane.folder().display());
@@ -43,7 +43,7 @@ async fn obey(order: &str) -> Result<(), Error> {
     control_plane.stop()
 }
 
-async fn hold_node(tools: &Tools) -> Result<(), Error> {
+async fn hold_node(tools: &Tools, panic: bool) -> Result<(), Error> {
     let node_tools = NodeTools::ensure(tools, Progress::Stderr).await?;
     let options = ControlPlaneOptions { nodes: true, ..ControlPlaneOptions::default() };
     let control_plane = ControlPlane::start(tools, options).await?;
@@ -51,6 +51,7 @@ async fn hold_node(tools: &Tools) -> Result<(), Error> {
     anstream::println!("{}", control_plane.admin_kubeconfig().display());
     anstream::println!("{}", node.folder().display());
     let _end_of_input = std::io::stdin().read_to_end(&mut Vec::new());
+    assert!(!panic, "panicking, as told");
     node.stop()?;
     control_plane.stop()
 }

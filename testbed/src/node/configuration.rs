@@ -11,7 +11,8 @@ pub const PAUSE_IMAGE: &str = "acr-testbed.invalid/pause:1";
 pub(super) fn containerd(folder: &Path, plugins: &Path) -> String {
     let path = |name: &str| quoted(&folder.join(name));
     // The native snapshotter copies, which small images can afford, and works on every file system.
-    // Where CAP_SYS_RESOURCE is missing, runc dies of a lower score for the OOM killer.
+    // Where CAP_SYS_RESOURCE is missing, runc dies of a lower score for the OOM killer. A profile of AppArmor would
+    // stay in the kernel.
     format!(
         r#"version = 2
 root = {root}
@@ -26,6 +27,7 @@ path = {opt}
 [plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = "{PAUSE_IMAGE}"
 restrict_oom_score_adj = true
+disable_apparmor = true
 
 [plugins."io.containerd.grpc.v1.cri".containerd]
 snapshotter = "native"

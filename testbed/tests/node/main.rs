@@ -36,10 +36,11 @@ struct Owned {
 }
 
 impl Owned {
-    async fn start() -> Self {
+    async fn start(order: &str) -> Self {
         let tools = Tools::ensure(Progress::Stderr).await.unwrap();
         let mut owner = Command::new(env!("CARGO_BIN_EXE_acr-testbed-owner"))
-            .arg("node")
+            .arg(order)
+            .env("RUST_BACKTRACE", "0")
             .env_remove("ACR_TESTBED_KEEP")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -112,12 +113,17 @@ impl Owned {
         hierarchies.chain([root.join(name)]).filter(|group| group.is_dir()).count()
     }
 
-    /// Waits until nothing of the node is left.
-    fn is_gone(&self, namespace: &Path) {
+    /// Waits until nothing of the node is left but perhaps its folder.
+    fn has_ended(&self, namespace: &Path) {
         eventually("all processes are gone", || processes_in(namespace) == 0 && words(&self.folder) == 0);
         eventually("all control groups are gone", || self.control_groups() == 0);
-        eventually("the folder is gone", || !self.folder.exists());
         assert_eq!(self.mounts_seen_outside(), 0);
+    }
+
+    /// Waits until nothing of the node is left at all.
+    fn is_gone(&self, namespace: &Path) {
+        self.has_ended(namespace);
+        eventually("the folder is gone", || !self.folder.exists());
     }
 }
 
@@ -198,7 +204,7 @@ async fn root_without_its_rights_is_told_what_was_refused() {
 
 #[tokio::test]
 async fn nodes_side_by_side_run_pods_and_leave_nothing_when_their_owner_stops_or_is_killed() {
-    let (mut killed, mut stopped) = tokio::join!(Owned::start(), Owned::start());
+    let (mut killed, mut stopped) = tokio::join!(Owned::start("node"), Owned::start("node"));
     let namespaces = [killed.namespace(), stopped.namespace()];
     assert_ne!(namespaces[0], namespaces[1]);
     for (node, namespace) in [&killed, &stopped].into_iter().zip(&namespaces) {
@@ -220,4 +226,18 @@ async fn nodes_side_by_side_run_pods_and_leave_nothing_when_their_owner_stops_or
     drop(stopped.owner.stdin.take());
     assert!(stopped.owner.wait().unwrap().success());
     stopped.is_gone(&namespaces[1]);
+}
+
+#[tokio::test]
+async fn a_panicking_owner_leaves_nothing_but_the_folders_with_the_logs() {
+    let mut owned = Owned::start("node-panic").await;
+    let namespace = owned.namespace();
+    owned.run_pods();
+    drop(owned.owner.stdin.take());
+    assert!(!owned.owner.wait().unwrap().success());
+    owned.has_ended(&namespace);
+    assert!(owned.folder.join("kubelet.log").is_file());
+    // Nothing is mounted there that would be in the way.
+    std::fs::remove_dir_all(&owned.folder).unwrap();
+    std::fs::remove_dir_all(owned.kubeconfig.parent().unwrap()).unwrap();
 }
