@@ -3,6 +3,7 @@
 mod configuration;
 mod control_groups;
 mod tools;
+mod trial;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

@@ -1,14 +1,12 @@
 //! What a node needs beside a control plane: found, built or installed; or why this machine cannot be one.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use super::control_groups;
+use super::trial;
 use crate::error::Error;
-use crate::folder::Folder;
 use crate::go::{Go, Module};
-use crate::guarded::{Guarded, clean_command, last_lines};
 use crate::progress::{Progress, Task};
 use crate::tools::{KUBERNETES_LINKER_FLAGS, Tools, cache_folder};
 
@@ -46,11 +44,12 @@ pub struct NodeTools {
 }
 
 impl NodeTools {
-    /// Finds out by trying whether this machine can be a node, then installs and builds what is missing.
+    /// Finds out by trying whether this machine can be a node, and installs and builds what is missing.
     ///
     /// A node needs root: for namespaces, mounts and control groups. containerd and runc are taken from PATH, else
     /// installed as Debian packages with apt-get, for the whole machine. kubelet and scheduler are built as those of
-    /// [`Tools::ensure`] are. A machine that cannot be a node is [`Error::NoNode`], and nothing was installed then.
+    /// [`Tools::ensure`] are. A machine that cannot be a node is [`Error::NoNode`]. Whether namespaces can be made is
+    /// tried before anything is installed, whether a container can be run before kubelet and scheduler are built.
     pub async fn ensure(tools: &Tools, progress: Progress) -> Result<Self, Error> {
         if !cfg!(target_os = "linux") {
             return Err(no_node("it needs Linux"));
@@ -66,40 +65,18 @@ impl NodeTools {
         let cache = cache_folder()?;
         let go = Go::find(&NODE).await?;
         let node = go.ensure(&NODE, Some(tools.guard()), &cache, progress).await?.join(NODE.name);
-        try_isolation(tools, &node).await?;
+        trial::namespaces(tools, &node).await?;
         if RUNTIME.iter().any(|program| find(program).is_none()) {
             install(progress).await?;
         }
+        trial::container(tools, &node).await?;
         let built = go.ensure(&KUBELET, Some(tools.guard()), &cache, progress).await?;
         Ok(Self { node, kubelet: built.join(KUBELET.name), scheduler: built.join("kube-scheduler") })
     }
 }
 
-fn no_node(reason: impl Into<String>) -> Error {
+pub(super) fn no_node(reason: impl Into<String>) -> Error {
     Error::NoNode { reason: reason.into() }
-}
-
-/// Runs nothing as a node would run: in namespaces, with mounts and control groups of its own.
-async fn try_isolation(tools: &Tools, node: &Path) -> Result<(), Error> {
-    let folder = Folder::create(false)?;
-    let group = control_groups::name(&folder);
-    control_groups::create(&group).map_err(no_node)?;
-    let mut command = clean_command(node, folder.path());
-    command.args(["first", "true"]);
-    let log = folder.path().join("trial.log");
-    let remove = folder.remove_when_orphaned();
-    let name = "the trial of namespaces".to_owned();
-    let trial = Guarded::start_isolated(tools.guard(), name, &command, log.clone(), remove, &group);
-    let reason = match trial {
-        Ok(mut trial) => {
-            if trial.wait().await?.success() {
-                return Ok(());
-            }
-            last_lines(&log, TAIL_LINES)
-        }
-        Err(error) => error.to_string(),
-    };
-    Err(no_node(format!("namespaces with mounts cannot be made: {reason}")))
 }
 
 /// A program on PATH.

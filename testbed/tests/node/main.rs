@@ -196,10 +196,16 @@ async fn without_root_it_is_said_before_anything_is_done() {
 #[tokio::test]
 async fn root_without_its_rights_is_told_what_was_refused() {
     // As root has it in a container that was not given more.
-    let text = refused(&["setpriv", "--bounding-set=-sys_admin"]).await;
-    let last = text.lines().last().unwrap();
-    let wanted = "error: this machine cannot be a node: namespaces with mounts cannot be made: ";
-    assert!(last.starts_with(wanted) && last.ends_with("operation not permitted"), "{text}");
+    let cases = [
+        ("sys_admin", "namespaces with mounts and control groups cannot be made: "),
+        ("net_admin", "no container can be run: "),
+    ];
+    for (right, what) in cases {
+        let text = refused(&["setpriv", &format!("--bounding-set=-{right}")]).await;
+        let last = text.lines().last().unwrap();
+        let wanted = format!("error: this machine cannot be a node: {what}");
+        assert!(last.starts_with(&wanted) && last.contains("operation not permitted"), "{text}");
+    }
 }
 
 #[tokio::test]
