@@ -40,8 +40,8 @@ impl Images {
         let listing = stage.cloud().listing();
         let auth = Auth::of(listing, instance)?;
         let folder = if instance.id.is_empty() { instance.public_host } else { instance.id };
-        // Another name for loopback than the registry's own: to another port of the same host, clients in Go would
-        // pass the registry's token on.
+        // Another name for loopback than the registry's own: to another port of the same host, clients in newer Go
+        // would pass the registry's token on.
         let bucket = listing.bucket.as_ref().map(|url| url.replace("127.0.0.1", "localhost"));
         let options = RegistryOptions {
             storage: Some(stage.storage().join(folder)),
