@@ -111,6 +111,9 @@ pub struct Contract {
     /// All that a stored journal surely held since the last rest or loss of the journal: an edit that the next one
     /// overtook before it was written was never in force.
     journalled: Vec<Rc<Wanted>>,
+    /// Namespaces whose labels were changed since everything was last cleaned: what served them before nobody may have
+    /// seen.
+    relabelled: BTreeSet<String>,
     /// Who was in scope of something since the last rest.
     ever_served: BTreeSet<AccountKey>,
     ever_served_namespaces: BTreeSet<String>,
@@ -171,6 +174,11 @@ impl Contract {
     /// The wall clock has jumped.
     pub fn clock_jumped(&mut self, wall_offset: i64) {
         self.published.clock_jumped(wall_offset);
+    }
+
+    /// Somebody changed the labels of a Namespace.
+    pub fn relabelled(&mut self, namespace: &str) {
+        self.relabelled.insert(namespace.to_owned());
     }
 
     /// A Namespace is gone with all in it.

@@ -119,25 +119,35 @@ impl Contract {
     /// What was in force before is cleaned and forgotten.
     fn start_over(&mut self, wanted: &Rc<Wanted>, truth: Truth<'_>) {
         self.cold &= !wanted.facts().iter().all(|fact| fact.may_login() && fact.may_list());
-        self.considered = vec![wanted.clone()];
+        // What a policy has put off may still be taken back.
+        if !self.leaves_names(wanted, truth) {
+            self.considered = vec![wanted.clone()];
+        }
         self.journalled = vec![wanted.clone()];
+        self.relabelled.clear();
         let namespaces = truth.server.namespaces();
-        self.ever_served = truth
-            .server
-            .accounts()
-            .iter()
-            .filter(|(key, account)| {
-                namespaces.get(&key.0).is_some_and(|namespace| {
-                    wanted.serves_account(&key.0, &namespace.labels, &key.1, account.ignored)
-                })
+        let accounts = truth.server.accounts().iter();
+        let served = accounts.filter(|(key, account)| {
+            namespaces.get(&key.0).is_some_and(|namespace| {
+                wanted.serves_account(&key.0, &namespace.labels, &key.1, account.ignored)
             })
-            .map(|(key, _)| key.clone())
-            .collect();
+        });
+        self.ever_served = served.map(|(key, _)| key.clone()).collect();
         self.ever_served_namespaces = namespaces
             .iter()
             .filter(|(name, namespace)| wanted.serves_namespace(name, &namespace.labels))
             .map(|(name, _)| name.clone())
             .collect();
+    }
+
+    /// Whether a name of ours, whoever wrote it, is still in a list out of scope that something considered served.
+    fn leaves_names(&self, wanted: &Wanted, truth: Truth<'_>) -> bool {
+        truth.server.accounts().iter().any(|((namespace, name), account)| {
+            let Some(home) = truth.server.namespaces().get(namespace) else { return false };
+            let serves =
+                |wanted: &Wanted| wanted.serves_account(namespace, &home.labels, name, account.ignored);
+            account.list.ours() > 0 && !serves(wanted) && self.considered.iter().any(|former| serves(former))
+        })
     }
 
     /// Whether everything stands as one configuration wants it; `true` where nothing of a retiring scope is excused.
@@ -168,16 +178,13 @@ impl Contract {
                 |wanted: &Rc<Wanted>| wanted.serves_account(namespace, &home.labels, name, account.ignored);
             let left = attached && !served && account.attached_by_us && {
                 let key = (namespace.clone(), name.clone());
-                self.journalled.iter().any(was_served) || known.surely_served_accounts.contains(&key)
+                let remembered =
+                    !self.relabelled.contains(namespace) && self.journalled.iter().any(was_served);
+                remembered || known.surely_served_accounts.contains(&key)
             };
             ensure(Rule::S5, !left || excused, || {
                 format!("{namespace}/{name} is out of scope and still attached")
             })?;
-            // A name that a user wrote is taken out of a retiring scope as well, and a policy may have put that off.
-            let key = (namespace.clone(), name.clone());
-            clean &= !(attached
-                && !served
-                && (self.ever_served.contains(&key) || self.considered.iter().any(was_served)));
         }
         let mut documents: Vec<(BTreeMap<String, Vec<Claim>>, &PullSecret)> = Vec::new();
         for (namespace, home) in truth.server.namespaces() {

@@ -29,6 +29,7 @@ impl History<'_> {
             }
             Action::LabelNamespace(name, labels) => {
                 self.server.label_namespace(name, labels.clone());
+                self.contract.relabelled(name);
             }
             Action::CreateAccount(namespace, name, list, ignored) => {
                 self.server.create_account(namespace, name, List::of(list), *ignored);

@@ -138,7 +138,7 @@ async fn the_managed_role_is_taken_from_the_file_or_from_the_secret_that_is_name
     let file = folder.path().join("token-config");
     let file_argument = format!("--add-on-token-file={}", file.display());
 
-    let mut scene = Scene::begin("managed").await;
+    let mut scene = Scene::begin("addon").await;
     let space = scene.create_space("shop").await;
     scene.configure(&entry, &[&space], &[]).await;
     scene.run_with(&with(&[&file_argument])).await;
@@ -157,7 +157,7 @@ async fn the_managed_role_is_taken_from_the_file_or_from_the_secret_that_is_name
     assert_eq!(scene.cloud_calls(Product::Sts, "AssumeRole"), 0);
     scene.end().await;
 
-    let mut scene = Scene::begin("managedsecret").await;
+    let mut scene = Scene::begin("addonsecret").await;
     let space = scene.create_space("shop").await;
     let name = "addon.aliyuncsmanagedacrrole.token";
     let token = add_on_token(&scene, MANAGED_ROLE);

@@ -115,7 +115,7 @@ async fn warnings_are_said_and_the_rest_counts() {
          customAccessKeySecret: marker-puller-secret\n- instanceId: \"\"\n",
         ACME.public_host
     );
-    let keys = [("acr-api-version", "v1"), ("team", "blue")];
+    let keys = [("acr-api-version", "v1"), ("team", "blue"), ("pods", "report")];
     scene.configure(&twice, &[&space], &keys).await;
     scene.run().await;
     scene.attached(&space, "default").await;
