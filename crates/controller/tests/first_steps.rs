@@ -183,8 +183,8 @@ fn an_explicit_empty_list_detaches_first_and_deletes_last() {
         scenario.log.iter().filter(|label| *label != "write-lease").cloned().collect()
     };
     assert_eq!(order(&scenario), ["write-journal", "detach", "delete-pull-secret"]);
-    // What an earlier process may have sent can come to light for five minutes, and would have to be taken back.
-    scenario.pass(300_000);
+    // What an earlier process may have sent can land for a minute, and would have to be taken back.
+    scenario.pass(70_000);
     assert_eq!(order(&scenario), ["write-journal", "detach", "delete-pull-secret", "write-journal"]);
 }
 

@@ -28,6 +28,8 @@ enum Fate {
 
 /// So long the API server works on a request at most, in milliseconds: its `--request-timeout`, one minute by default.
 const REQUEST_TIMEOUT: Moment = 60_000;
+/// How long after that a watch shows at the latest what was done, in milliseconds.
+const LATEST_SIGHT: Moment = 8_000;
 
 impl History<'_> {
     /// Hands out operations as long as the machine has some and slots are free.
@@ -202,6 +204,9 @@ impl History<'_> {
         } else {
             self.carry_out(ticket, &flight)?
         };
+        if flight.replied || !alive {
+            self.late_writes_are_shown_soon();
+        }
         if !flight.answer_is_set && alive {
             let back = self.way() + delay;
             self.schedule(back, Event::Reply(ticket, Box::new(answer)));
@@ -212,6 +217,18 @@ impl History<'_> {
             self.flights.insert(ticket, flight);
         }
         Ok(())
+    }
+
+    /// What lands late is shown some seconds later at the latest: a component that waits for it longer than an API server
+    /// lets a request live would keep in mind what it served before for too long.
+    fn late_writes_are_shown_soon(&mut self) {
+        let soonest = self.now.saturating_add(LATEST_SIGHT);
+        for stream in self.processes.iter_mut().flat_map(|process| &mut process.streams) {
+            if stream.not_before > soonest {
+                stream.not_before = soonest;
+                stream.scheduled = false;
+            }
+        }
     }
 
     /// Carries an operation out, and says how long the answer is held back.

@@ -11,10 +11,10 @@ use crate::settings::Purpose;
 use crate::status::Outcome;
 use crate::time::Now;
 
-/// How long after its sender gave it up a request may still come to light: it is carried out within the
-/// `--request-timeout` of the API server, one minute by default, and a watch that has silently broken is taken up again
-/// within four minutes (`acr-cluster` ends each after 240 s at the latest).
-pub(super) const LANDS_WITHIN: Duration = Duration::from_mins(5);
+/// How long after its sender gave it up a request may still be carried out: the `--request-timeout` of the API server,
+/// one minute by default, and some seconds for the watch to show it. Longer would keep what was served before in mind
+/// longer than it is of use: a name that a user writes there meanwhile is taken for ours.
+pub(super) const LANDS_WITHIN: Duration = Duration::from_secs(70);
 
 impl Machine {
     /// When nothing of the retiring scopes is left, and nothing can come back any more, the journal forgets them.

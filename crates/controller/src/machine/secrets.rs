@@ -51,6 +51,9 @@ fn secret_group(namespace: &str) -> String {
     format!("{}secret", group(namespace))
 }
 
+/// The mark tells the expiry in whole seconds, cut off: what it held may live that much longer.
+const MARK_GRAIN: Duration = Duration::from_secs(1);
+
 impl Machine {
     /// Makes payloads anew, after something that they are made from has changed.
     pub(super) fn republish(&mut self, now: Now) {
@@ -181,7 +184,7 @@ impl Machine {
         // dead, and as long as an entry has not answered, it stays.
         if self.cold && namespace.trust.is_none() && !profile.complete {
             let time = self.clock.time(now);
-            let dies = secret.expires.map(|expires| expires.plus(DEAD_AFTER));
+            let dies = secret.expires.map(|expires| expires.plus(DEAD_AFTER).plus(MARK_GRAIN));
             if let Some(dies) = dies.filter(|dies| *dies > time) {
                 return Need::Later(now.mono.plus(dies.since(time)));
             }
