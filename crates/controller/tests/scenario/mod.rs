@@ -11,7 +11,7 @@ use acr_controller::operation::{Class, ListChange, Operation, OperationId, Preco
 use acr_controller::settings::{Purpose, Settings};
 use acr_controller::{Machine, Mono, Now};
 use acr_credentials::{
-    Answer as CloudAnswer, Call, CallFailure, FailureKind, InstanceHost, Login, Reply, UnixMillis,
+    AccessKey, Answer as CloudAnswer, Call, CallFailure, FailureKind, InstanceHost, Login, Reply, UnixMillis,
 };
 
 /// 2026-01-01T00:00:00Z in milliseconds.
@@ -178,6 +178,16 @@ impl Scenario {
         self.run();
     }
 
+    /// Hands out everything that can be handed out before any of it is answered, and then answers it. Gives the labels.
+    pub fn round(&mut self) -> Vec<String> {
+        let before = self.log.len();
+        let answers: Vec<_> = std::iter::from_fn(|| self.step()).collect();
+        for (operation, answer) in answers {
+            self.observe(Observation::Answered { operation, answer });
+        }
+        self.log.split_at(before).1.to_vec()
+    }
+
     /// Takes one operation and carries it out on the cluster; the answer is for the caller to deliver.
     pub fn step(&mut self) -> Option<(OperationId, Answer)> {
         let now = self.now();
@@ -290,6 +300,8 @@ impl Scenario {
                 self.observe(Observation::PullSecretGone { namespace });
                 self.done()
             }
+            Operation::ReadTokenFile => Answer::Token(Some("header.payload.signature".to_owned().into())),
+            Operation::ReadRegisteredKey => Answer::Key(None),
             Operation::Ask { call, .. } => Answer::Cloud(self.ask(&call)),
             Operation::Report(_) => self.done(),
             other => panic!("not scripted: {other:?}"),
@@ -316,8 +328,17 @@ impl Scenario {
                     expires: self.now().wall.plus_millis(3_600_000),
                 })
             }
-            Call::ListInstanceEndpoint { .. } => {
-                Reply::Endpoints(vec![InstanceHost { host: HOST.into(), enabled: true }])
+            Call::ListInstanceEndpoint { instance, .. } => {
+                let host = if ONE_ENTRY.contains(instance) { HOST.to_owned() } else { host_of(instance) };
+                Reply::Endpoints(vec![InstanceHost { host, enabled: true }])
+            }
+            Call::WorkerRole { .. } | Call::AssumeRoleWithOidc { .. } | Call::AssumeRole { .. } => {
+                let part = || "session".to_owned().into();
+                Reply::Credentials {
+                    key: AccessKey { id: part(), secret: part(), security_token: Some(part()) },
+                    expires: self.now().wall.plus_millis(3_600_000),
+                    principal: String::new(),
+                }
             }
             other => panic!("not scripted: {other:?}"),
         };
@@ -339,12 +360,18 @@ impl Scenario {
     }
 }
 
+/// The host of an instance other than that of [`ONE_ENTRY`].
+pub fn host_of(instance: &str) -> String {
+    format!("{instance}.example")
+}
+
 fn machine(purpose: Purpose, identity: &str) -> Machine {
     Machine::new(Settings {
         namespace: "kube-system".into(),
         identity: identity.into(),
         purpose,
-        token_mode: TokenMode::Auto,
+        // The namespaces of a scenario are younger than the managed role.
+        token_mode: TokenMode::WorkerRole,
         region: None,
         sts_endpoint: None,
         service_account: "aliyun-acr-credential-helper".into(),
