@@ -106,16 +106,24 @@ impl Chronicle {
     fn logins(&mut self, logins: &[LoginStatus], lines: &mut Vec<Line>) {
         let mut seen = BTreeMap::new();
         for login in logins {
-            let LoginStatus { entry, instance, expires, hosts, failure, .. } = login;
+            let LoginStatus { entry, instance, region, region_source, chain, expires, hosts, failure } =
+                login;
             let key = (*entry, instance.clone());
             let before = self.logins.remove(&key);
             let (was_until, had_failed) = before.unwrap_or_default();
             match expires {
                 Some(until) if was_until != *expires => {
                     let hosts = hosts.join(", ");
+                    let chain = chain.join(", then ");
+                    let from = match (region, region_source) {
+                        (Some(region), Some(source)) => format!(", region {region} by {source}"),
+                        _ => String::new(),
+                    };
                     lines.push(Line::Event(
                         Weight::Info,
-                        format!("entry {entry}: login of {instance} until {until} for {hosts}"),
+                        format!(
+                            "entry {entry}: login of {instance} until {until} for {hosts}, by {chain}{from}"
+                        ),
                     ));
                 }
                 None if was_until.is_some() => {
@@ -217,7 +225,9 @@ mod tests {
             logins: vec![LoginStatus {
                 entry: 0,
                 instance: "cri-one".into(),
-                region: None,
+                region: Some("cn-hangzhou".into()),
+                region_source: Some("metadata"),
+                chain: vec!["AccessKey in the entry".into()],
                 expires: Some(UnixMillis(1_767_323_045_999)),
                 hosts: vec!["a.example".into(), "b.example".into()],
                 failure: None,
@@ -255,7 +265,7 @@ mod tests {
         Info the Lease is ours: this process writes
         Info all watches have listed: the cluster is known
         Info a configuration is in force
-        Info entry 0: login of cri-one until 2026-01-02T03:04:05Z for a.example, b.example
+        Info entry 0: login of cri-one until 2026-01-02T03:04:05Z for a.example, b.example, by AccessKey in the entry, region cn-hangzhou by metadata
         "#);
         let complete = Status { accounts: Progress { done: 4, pending: 0 }, ..at_work() };
         insta::assert_snapshot!(told(&mut chronicle, &complete), @r#"Info all in scope is served: 4 ServiceAccounts attached, 2 pull secrets current"#);
@@ -267,7 +277,7 @@ mod tests {
         told(&mut chronicle, &at_work());
         let mut later = at_work();
         later.logins[0].expires = Some(UnixMillis(1_767_333_045_999));
-        insta::assert_snapshot!(told(&mut chronicle, &later), @r#"Info entry 0: login of cri-one until 2026-01-02T05:50:45Z for a.example, b.example"#);
+        insta::assert_snapshot!(told(&mut chronicle, &later), @r#"Info entry 0: login of cri-one until 2026-01-02T05:50:45Z for a.example, b.example, by AccessKey in the entry, region cn-hangzhou by metadata"#);
         later.logins[0].failure = Some("GetAuthorizationToken failed: throttled".into());
         insta::assert_snapshot!(told(&mut chronicle, &later), @r#"Warning entry 0: cri-one: GetAuthorizationToken failed: throttled"#);
         later.logins[0].failure = None;

@@ -47,11 +47,15 @@ pub struct Progress {
 pub struct LoginStatus {
     /// 0-based place of the entry.
     pub entry: usize,
-    /// `cri-…`.
+    /// `cri-…`, `personal/REGION`, or `secret/NAMESPACE/NAME` and a host.
     pub instance: String,
     /// The region in use, where it is known.
     pub region: Option<String>,
-    /// When the login in use ends; `None` without one.
+    /// Who said the region: `regionId`, `setting` or `metadata`.
+    pub region_source: Option<&'static str>,
+    /// The identity chain in words, the source first.
+    pub chain: Vec<String>,
+    /// When the login in use ends, which may be never; `None` without one.
     pub expires: Option<UnixMillis>,
     /// The hosts that carry it.
     pub hosts: Vec<String>,

@@ -25,6 +25,8 @@ struct Login<'a> {
     entry: usize,
     instance: &'a str,
     region: Option<&'a str>,
+    region_source: Option<&'static str>,
+    chain: &'a [String],
     hosts: &'a [String],
     /// RFC 3339.
     expires: Option<String>,
@@ -91,17 +93,19 @@ impl<'a> Login<'a> {
             entry: login.entry,
             instance: &login.instance,
             region: login.region.as_deref(),
+            region_source: login.region_source,
+            chain: &login.chain,
             hosts: &login.hosts,
             expires: login.expires.map(|expires| expires.to_string()),
-            expires_in_seconds: login.expires.map(|expires| seconds_left(expires, now)),
+            expires_in_seconds: login.expires.and_then(|expires| seconds_left(expires, now)),
             failure: login.failure.as_deref(),
         }
     }
 }
 
-/// Whole seconds until `expires`, negative when it is past.
-pub(crate) fn seconds_left(expires: UnixMillis, now: UnixMillis) -> i64 {
-    expires.millis_since(now).div_euclid(1000)
+/// Whole seconds until `expires`, negative when it is past; `None` where it never comes.
+pub(crate) fn seconds_left(expires: UnixMillis, now: UnixMillis) -> Option<i64> {
+    (expires != UnixMillis::NEVER).then(|| expires.millis_since(now).div_euclid(1000))
 }
 
 /// The word for how bad a finding is.

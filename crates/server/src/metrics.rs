@@ -119,22 +119,43 @@ struct LoginLabels {
     instance: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OriginLabels {
+    entry: u64,
+    instance: String,
+    region: String,
+    region_source: &'static str,
+}
+
 fn register_logins(registry: &mut Registry, status: &Status, now: UnixMillis) {
     let expiry = Family::<LoginLabels, Gauge>::default();
     let failing = Family::<LoginLabels, Gauge>::default();
+    let origins = Family::<OriginLabels, Gauge>::default();
     for login in &status.logins {
         let entry = u64::try_from(login.entry).unwrap_or(u64::MAX);
         let labels = LoginLabels { entry, instance: login.instance.clone() };
-        if let Some(expires) = login.expires {
-            expiry.get_or_create(&labels).set(seconds_left(expires, now));
+        if let Some(left) = login.expires.and_then(|expires| seconds_left(expires, now)) {
+            expiry.get_or_create(&labels).set(left);
         }
+        let origin = OriginLabels {
+            entry,
+            instance: login.instance.clone(),
+            region: login.region.clone().unwrap_or_default(),
+            region_source: login.region_source.unwrap_or_default(),
+        };
+        origins.get_or_create(&origin).set(1);
         failing.get_or_create(&labels).set(i64::from(login.failure.is_some()));
     }
     registry.register_with_unit(
         "login_expires_in",
-        "Until the login in use ends, negative when it is past; absent where there is none",
+        "Until the login in use ends, negative when it is past; absent where there is none, or no end",
         Unit::Seconds,
         expiry,
+    );
+    registry.register(
+        "login_origin",
+        "1 for each login: its region, and who said it (regionId, setting, metadata)",
+        origins,
     );
     registry.register("login_failing", "1 where the last call for the login failed", failing);
 }

@@ -52,6 +52,30 @@ pub struct Line {
     pub login: FactKey,
     /// Where its key slots come from.
     pub slots: SlotSource,
+    /// Who said the region; `None` where there is none, or not yet.
+    pub region_source: Option<RegionSource>,
+}
+
+/// Who says the region of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegionSource {
+    /// Its `regionId`.
+    Entry,
+    /// The flag or the environment.
+    Setting,
+    /// The metadata service of the node.
+    Node,
+}
+
+impl RegionSource {
+    /// The word for logs and metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Entry => "regionId",
+            Self::Setting => "setting",
+            Self::Node => "metadata",
+        }
+    }
 }
 
 /// Where the key slots of a line come from.
@@ -281,6 +305,7 @@ impl Lines {
             first: !self.drawn.iter().any(|line| line.place == drawing.place),
             login,
             slots,
+            region_source: drawing.region_source(region),
         });
     }
 
@@ -356,6 +381,18 @@ struct Drawing<'a> {
 }
 
 impl Drawing<'_> {
+    fn region_source(&self, region: &str) -> Option<RegionSource> {
+        if region.is_empty() {
+            None
+        } else if self.entry.region.is_some() {
+            Some(RegionSource::Entry)
+        } else if self.surroundings.settings.region.is_some() {
+            Some(RegionSource::Setting)
+        } else {
+            Some(RegionSource::Node)
+        }
+    }
+
     fn metadata(&self) -> Vec<String> {
         endpoints(Product::Metadata, "", self.entry.endpoint, &self.configuration.endpoints)
     }

@@ -87,7 +87,7 @@ impl Machine {
     }
 
     /// The identity chain of a line's entry in words.
-    fn chain(&self, line: &Line) -> Vec<String> {
+    pub(super) fn chain(&self, line: &Line) -> Vec<String> {
         let accepted = self.recorder.durable().and_then(|record| record.accepted.as_ref());
         let Some(accepted) = accepted else { return Vec::new() };
         let configuration = &accepted.configuration;

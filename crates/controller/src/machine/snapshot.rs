@@ -1,6 +1,7 @@
 //! The machine as others see it.
 
 use super::Machine;
+use crate::facts::chain::RegionSource;
 use crate::policy::Standing;
 use crate::slots::slots;
 use crate::status::{LoginStatus, Progress, Status};
@@ -35,7 +36,9 @@ impl Machine {
                 LoginStatus {
                     entry: line.index,
                     instance: line.key.instance.clone(),
-                    region: Some(line.key.region.clone()),
+                    region: Some(line.key.region.clone()).filter(|region| !region.is_empty()),
+                    region_source: line.region_source.map(RegionSource::label),
+                    chain: self.chain(line),
                     expires: held.map(|held| held.login.expires),
                     hosts: hosts.iter().map(|slot| slot.as_str().to_owned()).collect(),
                     failure: self.book.failure(line.login).map(ToString::to_string),

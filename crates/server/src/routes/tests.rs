@@ -43,6 +43,8 @@ fn at_work() -> Status {
                 entry: 0,
                 instance: "cri-one".into(),
                 region: Some("cn-hangzhou".into()),
+                region_source: Some("metadata"),
+                chain: vec!["AccessKey in the entry".into()],
                 // Far enough from any clock that whole hours do not depend on it.
                 expires: Some(UnixMillis(now().0 + 3_600_500)),
                 hosts: vec!["one-registry.cn-hangzhou.cr.aliyuncs.com".into()],
@@ -52,6 +54,8 @@ fn at_work() -> Status {
                 entry: 1,
                 instance: "cri-two".into(),
                 region: None,
+                region_source: None,
+                chain: Vec::new(),
                 expires: None,
                 hosts: Vec::new(),
                 failure: Some("GetAuthorizationToken failed: permission denied".into()),
@@ -175,6 +179,9 @@ async fn the_status_is_a_summary_with_logins_and_findings() {
       "listed": true,
       "logins": [
         {
+          "chain": [
+            "AccessKey in the entry"
+          ],
           "entry": 0,
           "expires": null,
           "expires_in_seconds": 3600,
@@ -183,16 +190,19 @@ async fn the_status_is_a_summary_with_logins_and_findings() {
             "one-registry.cn-hangzhou.cr.aliyuncs.com"
           ],
           "instance": "cri-one",
-          "region": "cn-hangzhou"
+          "region": "cn-hangzhou",
+          "region_source": "metadata"
         },
         {
+          "chain": [],
           "entry": 1,
           "expires": null,
           "expires_in_seconds": null,
           "failure": "GetAuthorizationToken failed: permission denied",
           "hosts": [],
           "instance": "cri-two",
-          "region": null
+          "region": null,
+          "region_source": null
         }
       ],
       "namespaces": {
@@ -250,6 +260,8 @@ async fn metrics_are_open_metrics_with_base_units() {
     acr_credential_helper_login_expires_in_seconds{entry="0",instance="cri-one"} 3600
     acr_credential_helper_login_failing{entry="0",instance="cri-one"} 0
     acr_credential_helper_login_failing{entry="1",instance="cri-two"} 1
+    acr_credential_helper_login_origin{entry="0",instance="cri-one",region="cn-hangzhou",region_source="metadata"} 1
+    acr_credential_helper_login_origin{entry="1",instance="cri-two",region="",region_source=""} 1
     acr_credential_helper_namespaces{state="current"} 3
     acr_credential_helper_namespaces{state="pending"} 1
     acr_credential_helper_retiring_objects 4
