@@ -6,6 +6,7 @@ mod edges;
 mod exit;
 mod logging;
 mod operations;
+mod parameters;
 mod process;
 mod pump;
 mod run;

@@ -20,6 +20,7 @@ use crate::edges::{Edges, HandedOver};
 use crate::exit::Exit;
 use crate::logging::Logs;
 use crate::operations::Notes;
+use crate::parameters::Parameters;
 use crate::process::{self, Place, TOKEN_FILE, failed};
 use crate::pump::{Sources, turn};
 
@@ -41,6 +42,11 @@ const WAITING: usize = 1024;
 pub(crate) struct Arguments {
     #[command(flatten)]
     place: Place,
+    /// Read the JSON parameters of the managed edition from this file, as if they stood in the ConfigMap
+    ///
+    /// A change takes effect within a second. The same parameters and keys of the ConfigMap at once are an error.
+    #[arg(long, value_name = "FILE")]
+    parameters: Option<PathBuf>,
     #[command(flatten)]
     cloud: Cloud,
     /// Where to serve /healthz, /readyz, /metrics and /status; port 0 takes a free one, which the log names
@@ -137,6 +143,13 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
 }
 
 async fn serve(arguments: &Arguments) -> Exit {
+    let parameters = match arguments.parameters.clone().map(|path| (path.clone(), Parameters::read(path))) {
+        None => None,
+        Some((_, Ok(parameters))) => Some(parameters),
+        Some((path, Err(error))) => {
+            return failed(Exit::NoInput, &format_args!("--parameters {}: {error}", path.display()));
+        }
+    };
     let ourselves = arguments.place.ourselves();
     let cluster = match arguments.place.cluster(&ourselves).await {
         Ok(cluster) => cluster,
@@ -171,6 +184,15 @@ async fn serve(arguments: &Arguments) -> Exit {
         let _ = told_to_stop_serving.await;
     }));
     // Held until the end: dropping them ends the watches.
+    // What the watches see passes by the parameters on its way, where there are any.
+    let observe = match parameters {
+        None => observe,
+        Some(parameters) => {
+            let (watch, watched) = mpsc::channel(WAITING);
+            tokio::spawn(parameters.join(watched, observe));
+            watch
+        }
+    };
     let watches = cluster.watch(&observe);
     let mut references = cluster.references(&observe);
     let edges = Arc::new(Edges {

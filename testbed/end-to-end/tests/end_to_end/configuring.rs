@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use acr_end_to_end::{ACME, CONFIG_MAP, secret_login};
+use acr_end_to_end::{ACME, CONFIG_MAP, RunOptions, secret_login};
 use kube::ResourceExt;
 
 use crate::scene::{ACME_BY_KEY, PARTNER_BY_KEY, Scene};
@@ -218,5 +218,49 @@ async fn the_parameters_of_the_managed_edition_are_a_configuration() {
     scene.stage.configure(&[("add-on-parameters", &parameters.to_string())]).await.unwrap();
     scene.run().await;
     scene.served_with_acme(&space).await;
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn the_same_entries_give_the_same_in_both_editions_and_a_file_of_parameters_is_live() {
+    let entry = |domains: &str| {
+        serde_json::json!({ "instanceId": ACME.id, "regionId": ACME.region, "domains": domains,
+            "rrsaRoleARN": acr_end_to_end::ROLE_ARN,
+            "rrsaOIDCProviderRoleARN": acr_end_to_end::PROVIDER_ARN })
+    };
+    let mut scene = Scene::begin("editions").await;
+    let space = scene.create_space("shop").await;
+    let both = format!("{},{}", ACME.public_host, ACME.hosts[0]);
+    // One edition: keys of the ConfigMap.
+    let entries = serde_json::json!([entry(&both)]).to_string();
+    scene.configure(&entries, &[&space], &[("rrsa", "enable: true\n"), ("service-account", "*")]).await;
+    scene.run().await;
+    let hosts = [ACME.hosts[0], ACME.public_host];
+    scene.served(&space, &hosts).await;
+    scene.attached(&space, "default").await;
+    scene.stop().await;
+    // The other: a file, and no ConfigMap. Nothing that was written changes, and the cloud is not asked again.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("parameters.json");
+    let parameters = |domains: &str| {
+        serde_json::json!({ "AcrInstanceInfo": [entry(domains)], "enableRRSA": true, "watchNamespace": space,
+            "serviceAccount": "*" })
+        .to_string()
+    };
+    std::fs::write(&file, parameters(&both)).unwrap();
+    scene.stage.remove_configuration().await.unwrap();
+    let (served, logins) = (scene.served_now(&space).await, scene.logins());
+    let arguments = vec![format!("--parameters={}", file.display())];
+    scene.run_with(&RunOptions { arguments, ..RunOptions::default() }).await;
+    // Served after everything else was looked at.
+    scene.stage.create_account(&space, "web").await.unwrap();
+    scene.attached(&space, "web").await;
+    assert_eq!((scene.served_now(&space).await, scene.logins()), (served, logins));
+    std::fs::write(&file, parameters(ACME.public_host)).unwrap();
+    scene.served(&space, &[ACME.public_host]).await;
+    // A fault in the file changes nothing and is said.
+    std::fs::write(&file, "{\"AcrInstanceInfo\": [}").unwrap();
+    scene.finding("SyntaxError").await;
+    scene.served(&space, &[ACME.public_host]).await;
     scene.end().await;
 }
