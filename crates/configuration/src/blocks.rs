@@ -103,7 +103,13 @@ impl Sheet<'_> {
         if host.is_some_and(good) {
             return Some(scalar.text.trim_end_matches('/').to_owned());
         }
-        let found = self.quote(scalar.text);
+        // What stands before an @ is a user, and often a password.
+        let found = if scalar.text.contains('@') {
+            fields.written("url").map(|node| node.span).into_iter().for_each(|span| self.hide(span));
+            format!("`{}`", crate::mask::MASK)
+        } else {
+            self.quote(scalar.text)
+        };
         self.error(
             code::INVALID_VALUE,
             Some(scalar.span),

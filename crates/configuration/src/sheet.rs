@@ -218,6 +218,11 @@ impl<'s> Sheet<'s> {
         }
     }
 
+    /// Lets no scalar at this place be shown: its value turned out to hold a secret.
+    pub(crate) fn hide(&mut self, at: Span) {
+        self.shown.retain(|shown| *shown != at);
+    }
+
     /// An unknown name, for a message; where boundaries are doubtful only if it looks like a known one.
     pub(crate) fn name(&self, text: &str, looks_known: bool) -> String {
         if self.hidden && !looks_known { mask::MASK.to_owned() } else { mask::name(text) }

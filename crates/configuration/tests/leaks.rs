@@ -278,3 +278,12 @@ fn every_sample_is_armed() {
         );
     }
 }
+
+#[test]
+fn the_password_in_a_url_is_not_shown() {
+    let text = "data:\n  acr-registry-info: '[]'\n  endpoints: |\n    - {product: cr, url: 'https://robot:hunter2@cr.example/x'}\n";
+    let Document { loaded, .. } = load_document(text.as_bytes());
+    let shown = everything(&loaded);
+    assert!(shown.contains("InvalidValue") && shown.contains("is not an address"), "{shown}");
+    assert!(!shown.contains("hunter2") && !shown.contains("robot"), "{shown}");
+}
