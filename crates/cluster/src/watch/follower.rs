@@ -146,6 +146,10 @@ impl<K: Watched> Follower<K> {
                     if self.interrupted(reason).await.is_err() {
                         return;
                     }
+                    // Whoever was told of a failure is told again what the Secret holds, also where it has not changed.
+                    if matches!(self.source.subject, Subject::Reference(_)) {
+                        self.version = None;
+                    }
                     Some(pause)
                 }
             };

@@ -1,6 +1,6 @@
 //! Facts whose answers are given by whoever follows a Secret, and what becomes due when they change.
 
-use acr_credentials::CallFailure;
+use acr_credentials::{CallFailure, FailureKind};
 
 use super::{Book, Change};
 use crate::facts::key::{FactKey, Question};
@@ -15,15 +15,16 @@ impl Book {
         let value = match outcome {
             Ok(value) => value,
             Err(failure) => {
-                fact.failure = Some(failure);
-                // A login stays until another one comes; a key that was taken away is not used any more.
-                if !leaf {
+                // A login stays until another one comes; a key that was taken away is not used any more. That nobody can
+                // say what the Secret holds takes nothing away.
+                if !leaf && failure.kind != FailureKind::NoAnswer {
                     fact.value = None;
                 }
+                fact.failure = Some(failure);
                 return Change::None;
             }
         };
-        fact.failure = None;
+        let was_lost = fact.failure.take().is_some_and(|failure| failure.kind != FailureKind::NoAnswer);
         if fact.value.as_ref().is_some_and(|held| held.is_same(&value)) {
             return Change::None;
         }
@@ -33,7 +34,8 @@ impl Book {
         if leaf {
             return Change::Leaf;
         }
-        if replaced {
+        // What follows a key that was lost may be another one.
+        if replaced || was_lost {
             self.renew_what_stands_on(key);
         }
         Change::None

@@ -347,3 +347,24 @@ fn keys_without_an_end_are_read_again_before_they_are_used_again() {
     let wake = book.wake(Mono(0), |_| false).unwrap();
     assert_eq!(take_all(&mut book, wake.0), [role().key()]);
 }
+
+#[test]
+fn that_nobody_knows_what_the_secret_holds_takes_no_key_away_and_renews_nothing() {
+    let mut book = with_secret();
+    answer(&mut book, 0, &by_hop(), Ok(login(0, HOUR)));
+    book.give(now(1_000), from_secret().key(), failure(FailureKind::NoAnswer));
+    assert!(book.value(from_secret().key()).is_some());
+    assert!(book.failed(from_secret().key()).is_some());
+    book.give(now(2_000), from_secret().key(), Ok(key("a")));
+    assert!(book.failed(from_secret().key()).is_none());
+    assert_eq!(take_all(&mut book, 2_000), []);
+}
+
+#[test]
+fn a_key_that_comes_back_after_it_was_taken_away_makes_its_chain_due() {
+    let mut book = with_secret();
+    answer(&mut book, 0, &by_hop(), Ok(login(0, HOUR)));
+    book.give(now(1_000), from_secret().key(), failure(FailureKind::NotFound));
+    book.give(now(2_000), from_secret().key(), Ok(key("b")));
+    assert_eq!(take_all(&mut book, 2_000), [hop().key()]);
+}
