@@ -55,8 +55,7 @@ pub enum ConnectError {
     },
     /// A proxy stands before the API server.
     #[error(
-        "the API server would be reached through a proxy (`proxy-url` of the kubeconfig, or HTTPS_PROXY), which is \
-         not supported: remove `proxy-url`, or start with `env -u HTTPS_PROXY -u https_proxy`"
+        "the kubeconfig leads to the API server through a proxy (`proxy-url`), which is not supported: remove `proxy-url`"
     )]
     Proxy,
     /// The credentials or certificates cannot be used.
@@ -100,7 +99,20 @@ async fn from_kubeconfig(access: &Access) -> Result<Config, ConnectError> {
     };
     let kubeconfig = kubeconfig.map_err(|error| unusable(&error))?;
     let options = KubeConfigOptions { context: access.context.clone(), ..KubeConfigOptions::default() };
-    Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| unusable(&error))
+    let has_proxy = names_proxy(&kubeconfig);
+    let mut config =
+        Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| unusable(&error))?;
+    if !has_proxy {
+        // What HTTPS_PROXY says is for the cloud: the API server is reached straight.
+        config.proxy_url = None;
+    }
+    Ok(config)
+}
+
+/// Whether a kubeconfig itself leads through a proxy.
+fn names_proxy(kubeconfig: &Kubeconfig) -> bool {
+    let clusters = kubeconfig.clusters.iter().filter_map(|cluster| cluster.cluster.as_ref());
+    clusters.into_iter().any(|cluster| cluster.proxy_url.is_some())
 }
 
 fn client(config: Config) -> Result<Client, ConnectError> {

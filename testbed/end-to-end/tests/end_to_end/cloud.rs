@@ -1,6 +1,6 @@
 //! A cloud in trouble: nothing that was published is lost, it is said, and all is well again without a restart.
 
-use acr_end_to_end::{ACME, PARTNER, Served};
+use acr_end_to_end::{ACME, PARTNER, RunOptions, Served};
 use acr_simulator::{CutMoment, FaultEffect, Product};
 
 use crate::scene::{ACME_BY_KEY, PARTNER_BY_KEY, Scene};
@@ -268,5 +268,17 @@ async fn a_clock_that_is_off_is_corrected_by_the_clouds_own() {
     let (_, _) = served(&mut scene).await;
     assert!(scene.logins() >= 1);
     assert!(scene.cloud_calls(Product::Cr, LOGIN) <= 3);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_proxy_for_the_cloud_is_none_for_the_api_server() {
+    let mut scene = Scene::begin("proxy").await;
+    let space = scene.create_space("shop").await;
+    scene.configure(ACME_BY_KEY, &[&space], &[]).await;
+    // Nobody listens on port 1; the simulated cloud is called by http://.
+    let environment = vec![("HTTPS_PROXY".to_owned(), "http://127.0.0.1:1".to_owned())];
+    scene.run_with(&RunOptions { environment, ..RunOptions::default() }).await;
+    scene.served_with_acme(&space).await;
     scene.end().await;
 }
