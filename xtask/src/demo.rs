@@ -3,18 +3,15 @@
 mod cast;
 mod table;
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use acr_end_to_end::{ACME, Component, Images, PARTNER, PULL_SECRET, Program, RunOptions, Stage};
 use acr_testbed::{ControlPlane, ControlPlaneOptions, Progress, PushedImage, Tools};
 
 use crate::Outcome;
-use crate::interrupt::interrupted;
+use crate::show::{Result, headline, print_environment, say, until_interrupted};
 use cast::{ACCOUNTS, NAMESPACES, REPOSITORY, TAG};
 use table::Table;
-
-type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// How long anything that the demo shows may take. It takes a second or two.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -33,16 +30,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
-    // Dropping what runs ends it: every server and the component sit below guards.
-    tokio::select! {
-        outcome = show(arguments.once) => outcome.map(|()| ExitCode::SUCCESS),
-        stopped = interrupted() => {
-            stopped?;
-            anstream::println!("\nstopping");
-            // Before the proof was complete, a demo that was asked to end has not shown what it should.
-            Ok(if arguments.once { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-        }
-    }
+    until_interrupted(Box::pin(show(arguments.once)), arguments.once).await
 }
 
 async fn show(once: bool) -> Result {
@@ -189,22 +177,10 @@ async fn rotate(
 }
 
 fn print_ways_to_try(control_plane: &ControlPlane, tools: &Tools) {
-    let bin = tools.kubectl().parent().map(std::path::Path::display);
-    anstream::println!("export KUBECONFIG={}", control_plane.admin_kubeconfig().display());
-    if let Some(bin) = bin {
-        anstream::println!("export PATH={bin}:$PATH");
-    }
+    print_environment(control_plane, tools);
     anstream::println!("kubectl create namespace {}", cast::SPARE);
     anstream::println!("kubectl --namespace {} get serviceaccount default --output yaml", cast::SPARE);
     anstream::println!("kubectl --namespace {} get secret {PULL_SECRET} --output yaml", cast::SHOP);
     anstream::println!("kubectl --namespace kube-system edit configmap acr-configuration");
     anstream::println!("kubectl --namespace kube-system get events");
-}
-
-fn headline(text: &str) {
-    anstream::println!("\n== {text}");
-}
-
-fn say(text: &str) {
-    anstream::println!("   {text}");
 }

@@ -6,6 +6,7 @@ mod demo;
 mod histories;
 mod interrupt;
 mod node;
+mod show;
 mod test;
 mod workspace;
 

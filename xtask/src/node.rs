@@ -1,17 +1,14 @@
 //! `cargo xtask node`: a real kubelet pulls private images, before the eyes of whoever tries it.
 
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use acr_end_to_end::{ACME, Component, Images, PULL_SECRET, Program, RunOptions, Stage, eventually};
 use acr_testbed::{ControlPlane, ControlPlaneOptions, Node, NodeOptions, NodeTools, Progress, Tools};
 
 use crate::Outcome;
-use crate::interrupt::interrupted;
+use crate::show::{Result, headline, print_environment, say, until_interrupted};
 use crate::workspace::workspace_folder;
-
-type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// How long anything that is shown may take. It takes a second or two.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -42,16 +39,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
-    // Dropping what runs ends it: every server and the component sit below guards.
-    tokio::select! {
-        outcome = show(arguments.once) => outcome.map(|()| ExitCode::SUCCESS),
-        stopped = interrupted() => {
-            stopped?;
-            anstream::println!("\nstopping");
-            // Before the pull, what was asked to end has not shown what it should.
-            Ok(if arguments.once { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-        }
-    }
+    until_interrupted(Box::pin(show(arguments.once)), arguments.once).await
 }
 
 async fn show(once: bool) -> Result {
@@ -139,21 +127,11 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn print_ways_to_try(control_plane: &ControlPlane, tools: &Tools) {
-    let bin = tools.kubectl().parent().unwrap_or(Path::new("."));
-    anstream::println!("export KUBECONFIG={}", control_plane.admin_kubeconfig().display());
-    anstream::println!("export PATH={}:$PATH", bin.display());
+    print_environment(control_plane, tools);
     anstream::println!("kubectl --namespace {SHOP} get events");
     anstream::println!("kubectl create namespace {SPARE}");
     let with_account = fixture(WITH_ACCOUNT);
     anstream::println!("kubectl --namespace {SPARE} apply --filename {}", with_account.display());
     anstream::println!("kubectl --namespace {SPARE} get pods,events");
     anstream::println!("kubectl --namespace kube-system edit configmap acr-configuration");
-}
-
-fn headline(text: &str) {
-    anstream::println!("\n== {text}");
-}
-
-fn say(text: &str) {
-    anstream::println!("   {text}");
 }

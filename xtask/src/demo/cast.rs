@@ -4,7 +4,7 @@ use acr_credentials::Login;
 use acr_end_to_end::{ACME, Instance, PARTNER, PROVIDER_ARN, ROLE_ARN, Stage, secret_login};
 use secrecy::ExposeSecret;
 
-use super::Result;
+use crate::show::Result;
 
 /// The namespace whose Secret is tried in detail.
 pub(super) const SHOP: &str = "shop";
