@@ -60,13 +60,11 @@ impl Edges {
         };
         match data.map(|data| data.unwrap_or_default().access_key()) {
             Ok(Ok(key)) => Answer::Key(key),
-            Ok(Err(failure)) => heard(Err(CallFailure {
-                operation: "RegisteredKey",
-                kind: FailureKind::Malformed,
-                code: None,
-                message: format!("the keys of the registered cluster cannot be used: {failure}"),
-                request_id: None,
-            })),
+            Ok(Err(failure)) => heard(Err(CallFailure::new(
+                "RegisteredKey",
+                FailureKind::Malformed,
+                format!("the keys of the registered cluster cannot be used: {failure}"),
+            ))),
             Err(refusal) => Answer::Refused(refusal),
         }
     }
@@ -117,13 +115,7 @@ fn no_add_on_token(file: &Path, secret: Option<&str>) -> CallFailure {
         }
         None => format!("there is no file {file}, and no --add-on-token-secret is given"),
     };
-    CallFailure {
-        operation: "AddOnToken",
-        kind: FailureKind::NotFound,
-        code: None,
-        message,
-        request_id: None,
-    }
+    CallFailure::new("AddOnToken", FailureKind::NotFound, message)
 }
 
 /// The members of a Secret that is mounted as a folder; `None` where the folder has none of them.

@@ -5,7 +5,7 @@
 //! because not every file system tells of changes, and a change is shown like an edit of the ConfigMap.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use acr_controller::observation::{ConfigMapSeen, Observation, Watch};
@@ -18,6 +18,14 @@ const KEY: &str = "add-on-parameters";
 /// How often the file is read: an edit shall take effect within a second.
 const EVERY: Duration = Duration::from_millis(500);
 
+/// The file of `--parameters` cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("--parameters {}: {source}", path.display())]
+pub(crate) struct ParametersError {
+    path: PathBuf,
+    source: std::io::Error,
+}
+
 /// A file with parameters, and what it held last.
 #[derive(Debug)]
 pub(crate) struct Parameters {
@@ -29,9 +37,10 @@ pub(crate) struct Parameters {
 
 impl Parameters {
     /// Reads the file for the first time.
-    pub(crate) fn read(path: PathBuf) -> std::io::Result<Self> {
-        let text = std::fs::read_to_string(&path)?;
-        Ok(Self { path, text, told: false })
+    pub(crate) fn read(path: &Path) -> Result<Self, ParametersError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ParametersError { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), text, told: false })
     }
 
     /// Whether the file holds something else now. One that cannot be read any more changes nothing.
@@ -195,7 +204,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("parameters.json");
         std::fs::write(&path, "one").unwrap();
-        let mut parameters = Parameters::read(path.clone()).unwrap();
+        let mut parameters = Parameters::read(&path).unwrap();
         assert!(!parameters.has_changed().await);
         std::fs::remove_file(&path).unwrap();
         assert!(!parameters.has_changed().await);
@@ -211,7 +220,7 @@ mod tests {
         std::fs::write(&path, "P").unwrap();
         let (watch, watched) = mpsc::channel(4);
         let (machine, mut shown) = mpsc::channel(4);
-        let joined = tokio::spawn(Parameters::read(path).unwrap().join(watched, machine));
+        let joined = tokio::spawn(Parameters::read(&path).unwrap().join(watched, machine));
         watch.send(Observation::Stopping).await.unwrap();
         assert!(matches!(shown.recv().await, Some(Observation::Stopping)));
         drop(watch);

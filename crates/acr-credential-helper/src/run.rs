@@ -143,12 +143,9 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
 }
 
 async fn serve(arguments: &Arguments) -> Exit {
-    let parameters = match arguments.parameters.clone().map(|path| (path.clone(), Parameters::read(path))) {
-        None => None,
-        Some((_, Ok(parameters))) => Some(parameters),
-        Some((path, Err(error))) => {
-            return failed(Exit::NoInput, &format_args!("--parameters {}: {error}", path.display()));
-        }
+    let parameters = match arguments.parameters.as_deref().map(Parameters::read).transpose() {
+        Ok(parameters) => parameters,
+        Err(error) => return failed(Exit::NoInput, &error),
     };
     let ourselves = arguments.place.ourselves();
     let cluster = match arguments.place.cluster(&ourselves).await {

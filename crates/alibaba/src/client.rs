@@ -220,10 +220,8 @@ fn nonce() -> Result<u128, aws_lc_rs::error::Unspecified> {
 }
 
 fn without_randomness(operation: &'static str) -> Answer {
-    let message = "the operating system gives no random bytes for a nonce".to_owned();
-    let kind = FailureKind::Server;
-    let outcome = Err(CallFailure { operation, kind, code: None, message, request_id: None });
-    Answer { cloud_time: None, outcome }
+    let message = "the operating system gives no random bytes for a nonce";
+    Answer { cloud_time: None, outcome: Err(CallFailure::new(operation, FailureKind::Server, message)) }
 }
 
 #[cfg(test)]

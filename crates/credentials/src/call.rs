@@ -186,6 +186,13 @@ pub struct CallFailure {
     pub request_id: Option<String>,
 }
 
+impl CallFailure {
+    /// A failure of which no answer of the cloud tells: without its code and request id.
+    pub fn new(operation: &'static str, kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { operation, kind, code: None, message: message.into(), request_id: None }
+    }
+}
+
 /// Stands before the request id in the text of a failure, which a closing bracket ends.
 const REQUEST_ID: &str = " (request id ";
 

@@ -330,13 +330,7 @@ fn unknown(operation: &Operation) -> Answer {
     match operation {
         Operation::Ask { call, .. } => Answer::Cloud(acr_credentials::Answer {
             cloud_time: None,
-            outcome: Err(CallFailure {
-                operation: call.operation(),
-                kind: FailureKind::NoAnswer,
-                code: None,
-                message,
-                request_id: None,
-            }),
+            outcome: Err(CallFailure::new(call.operation(), FailureKind::NoAnswer, message)),
         }),
         _ => Answer::Refused(Refusal::Unknown { message }),
     }

@@ -52,13 +52,8 @@ pub fn check(
     if expires == UnixMillis::NEVER || !is_past && expires.since(time) <= LONGEST_LIFE {
         return Ok(value);
     }
-    Err(CallFailure {
-        operation,
-        kind: FailureKind::Malformed,
-        code: None,
-        message: format!("the expiry {expires} makes no sense at {time} by the cloud's clock"),
-        request_id: None,
-    })
+    let message = format!("the expiry {expires} makes no sense at {time} by the cloud's clock");
+    Err(CallFailure::new(operation, FailureKind::Malformed, message))
 }
 
 /// When a value is to be renewed.

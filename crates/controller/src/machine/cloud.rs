@@ -133,16 +133,13 @@ impl Machine {
                 self.book.first_place_is_empty(key);
                 return;
             }
-            Answer::Refused(refusal) => Err(CallFailure {
-                operation: self.book.operation(key),
-                kind: match refusal {
+            Answer::Refused(refusal) => {
+                let kind = match refusal {
                     Refusal::NoRight { .. } => FailureKind::Denied,
                     _ => FailureKind::NoAnswer,
-                },
-                code: None,
-                message: refusal.to_string(),
-                request_id: None,
-            }),
+                };
+                Err(CallFailure::new(self.book.operation(key), kind, refusal.to_string()))
+            }
             _ => return,
         };
         let timing = self.timing();

@@ -87,13 +87,7 @@ fn answer(
     seen: &Seen,
     time: UnixMillis,
 ) -> Result<Value, CallFailure> {
-    let failed = |kind, message: String| CallFailure {
-        operation: question.operation(),
-        kind,
-        code: None,
-        message,
-        request_id: None,
-    };
+    let failed = |kind, message: String| CallFailure::new(question.operation(), kind, message);
     let unfit = |failure: SecretDataFailure| {
         failed(FailureKind::Malformed, format!("the Secret {reference} cannot be used: {failure}"))
     };
