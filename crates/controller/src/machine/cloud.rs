@@ -161,11 +161,7 @@ impl Machine {
                 if let Some(Value::Region(region)) = self.book.value(key).cloned() {
                     let mut record = self.recorder.desired().clone();
                     record.region = Some(region);
-                    if let Some(accepted) = record.accepted.clone() {
-                        self.hand_lines_over(now, &mut record, &accepted);
-                    }
-                    // The lines are drawn anew when it is written.
-                    self.recorder.change(|desired| *desired = record);
+                    self.learn(now, record);
                 }
             }
             Change::None => {

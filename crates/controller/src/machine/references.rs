@@ -10,11 +10,19 @@ use super::Machine;
 use crate::facts::Question;
 use crate::facts::chain::StaticSlots;
 use crate::facts::value::Value;
+use crate::journal::Record;
 use crate::observation::Refusal;
 use crate::time::Now;
 
-/// What is seen of a Secret.
-pub(super) type Seen = Result<Option<SecretData>, Refusal>;
+/// What is seen of a Secret: nothing where there is none.
+pub(super) type Seen = Result<Option<Held>, Refusal>;
+
+/// A Secret, and what it says as one of logins.
+#[derive(Debug)]
+pub(super) struct Held {
+    data: SecretData,
+    logins: Result<StaticLogins, SecretDataFailure>,
+}
 
 impl Machine {
     /// The Secrets to follow now: whoever turns the machine tells it of each by
@@ -23,10 +31,17 @@ impl Machine {
         &self.lines.references
     }
 
-    pub(super) fn referenced(&mut self, now: Now, reference: SecretRef, seen: Seen) {
-        self.seen_references.insert(reference, seen);
+    pub(super) fn referenced(
+        &mut self,
+        now: Now,
+        reference: SecretRef,
+        seen: Result<Option<SecretData>, Refusal>,
+    ) {
+        let held = |data: SecretData| Held { logins: data.static_logins(), data };
+        self.seen_references.insert(reference, seen.map(|data| data.map(held)));
         self.learn_static_slots(now);
         self.give_references(now);
+        self.report_lines(now);
     }
 
     /// Which hosts a Secret has logins for decides which lines are drawn: the journal knows it first.
@@ -37,21 +52,24 @@ impl Machine {
         record.static_secrets.retain(|reference, _| self.lines.references.contains(reference));
         for (_, question) in self.book.given() {
             let Question::StaticLogin { reference, .. } = question else { continue };
-            let Some(Ok(Some(data))) = self.seen_references.get(reference) else { continue };
-            let slots = match data.static_logins() {
-                Ok(StaticLogins::BySlot(logins)) => StaticSlots::These(logins.into_keys().collect()),
+            let Some(Ok(Some(held))) = self.seen_references.get(reference) else { continue };
+            let slots = match &held.logins {
+                Ok(StaticLogins::BySlot(logins)) => StaticSlots::These(logins.keys().cloned().collect()),
                 Ok(StaticLogins::Pair(_)) => StaticSlots::Domains,
                 Err(_) => continue,
             };
             record.static_secrets.insert(reference.clone(), slots);
         }
-        if record.static_secrets == desired.static_secrets {
-            return;
+        if record.static_secrets != desired.static_secrets {
+            self.learn(now, record);
         }
+    }
+
+    /// Hands to the journal what decides which lines are drawn. They are drawn anew when it is written.
+    pub(super) fn learn(&mut self, now: Now, mut record: Record) {
         if let Some(accepted) = record.accepted.clone() {
             self.hand_lines_over(now, &mut record, &accepted);
         }
-        // The lines are drawn anew when it is written.
         self.recorder.change(|desired| *desired = record);
     }
 
@@ -76,7 +94,6 @@ impl Machine {
             let change = self.book.give(now, key, outcome);
             self.fact_changed(now, key, change);
         }
-        self.report_lines(now);
     }
 }
 
@@ -91,8 +108,8 @@ fn answer(
     let unfit = |failure: SecretDataFailure| {
         failed(FailureKind::Malformed, format!("the Secret {reference} cannot be used: {failure}"))
     };
-    let data = match seen {
-        Ok(Some(data)) => data,
+    let held = match seen {
+        Ok(Some(held)) => held,
         Ok(None) => {
             return Err(failed(FailureKind::NotFound, format!("there is no Secret {reference}")));
         }
@@ -108,17 +125,17 @@ fn answer(
     };
     match question {
         Question::StaticLogin { slot, .. } => {
-            let login = match (data.static_logins().map_err(unfit)?, slot) {
+            let login = match (held.logins.as_ref().map_err(|failure| unfit(failure.clone()))?, slot) {
                 (StaticLogins::Pair(login), None) => Some(login),
-                (StaticLogins::BySlot(mut logins), Some(slot)) => logins.remove(slot),
+                (StaticLogins::BySlot(logins), Some(slot)) => logins.get(slot),
                 _ => None,
             };
             let missing = || {
                 failed(FailureKind::NotFound, format!("the Secret {reference} has no login for the entry"))
             };
-            Ok(Value::Login(Arc::new(login.ok_or_else(missing)?), time))
+            Ok(Value::Login(Arc::new(login.ok_or_else(missing)?.clone()), time))
         }
-        _ => match data.access_key().map_err(unfit)? {
+        _ => match held.data.access_key().map_err(unfit)? {
             Some(key) => Ok(Value::Key(key, UnixMillis::NEVER)),
             None => Err(unfit(SecretDataFailure::Missing { member: "access-key-id" })),
         },
