@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,6 +14,9 @@ use acr_simulator::{
 };
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// The longest description in bytes: one account with all its instances takes about a kilobyte.
+const MAX_DESCRIPTION_BYTES: u64 = 16 << 20;
 
 /// A local Alibaba Cloud that refuses what the real one refuses.
 ///
@@ -120,6 +123,8 @@ struct Run {
 enum Failure {
     #[error("cannot read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
+    #[error("{} is empty; `acr-simulator example` prints a description to start from", path.display())]
+    Empty { path: PathBuf },
     #[error("{}", path.display())]
     Description { path: PathBuf, source: DescriptionError },
     #[error(transparent)]
@@ -138,7 +143,7 @@ impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Read { .. } => 66,
-            Self::Description { .. } => 2,
+            Self::Empty { .. } | Self::Description { .. } => 2,
             Self::Start(_) | Self::Runtime(_) | Self::WriteFile { .. } | Self::Write(_) | Self::Signal(_) => {
                 1
             }
@@ -283,9 +288,20 @@ fn log(event: Event<'_>) {
 }
 
 fn read(path: &Path) -> Result<Description, Failure> {
-    let text =
-        if path == Path::new("-") { io::read_to_string(io::stdin()) } else { fs::read_to_string(path) };
+    let up_to_limit = |input: &mut dyn Read| {
+        let text = io::read_to_string(input.take(MAX_DESCRIPTION_BYTES + 1))?;
+        let fits = u64::try_from(text.len()).is_ok_and(|length| length <= MAX_DESCRIPTION_BYTES);
+        fits.then_some(text).ok_or_else(|| io::Error::from(io::ErrorKind::FileTooLarge))
+    };
+    let text = if path == Path::new("-") {
+        up_to_limit(&mut io::stdin())
+    } else {
+        fs::File::open(path).and_then(|mut file| up_to_limit(&mut file))
+    };
     let text = text.map_err(|source| Failure::Read { path: path.to_owned(), source })?;
+    if text.trim().is_empty() {
+        return Err(Failure::Empty { path: path.to_owned() });
+    }
     Description::parse(&text).map_err(|source| Failure::Description { path: path.to_owned(), source })
 }
 

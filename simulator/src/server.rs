@@ -98,6 +98,14 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The folder to be served as a bucket cannot be listed.
+    #[error("cannot read the bucket's folder {}", folder.display())]
+    Bucket {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The file with the signing key cannot be read.
     #[error("cannot read the signing key {}", path.display())]
     ReadSigningKey {
@@ -172,6 +180,8 @@ impl Simulator {
         let (listener, bound) = bind(admin, "the admin API").await?;
         let mut listing = Listing::new(&description, hosts, bound, jwks);
         if let Some(folder) = options.bucket {
+            std::fs::read_dir(&folder)
+                .map_err(|source| StartError::Bucket { folder: folder.clone(), source })?;
             let any_port = SocketAddr::new(options.address, 0);
             let (listener, bound) = bind(any_port, "the bucket of OSS").await?;
             listing.bucket = Some(format!("http://{bound}"));

@@ -22,6 +22,9 @@ fn every_way_to_fail_has_its_exit_code() {
     let wrong = folder.path().join("wrong.yaml");
     std::fs::write(&wrong, "accounts:\n  - id: \"1\"\n    secrets: [hidden]\n").unwrap();
     let wrong = wrong.to_str().unwrap();
+    let example = folder.path().join("example.yaml");
+    std::fs::write(&example, acr_simulator::EXAMPLE).unwrap();
+    let example = example.to_str().unwrap();
     for (arguments, code) in [
         (["check"].as_slice(), 64),
         (&["explode"], 64),
@@ -30,7 +33,10 @@ fn every_way_to_fail_has_its_exit_code() {
         (&["run", "/does/not/exist"], 66),
         (&["check", wrong], 2),
         (&["run", wrong], 2),
-        (&["run", "-", "--listen", "example.com=127.0.0.1:0"], 1),
+        (&["check", "/dev/null"], 2),
+        (&["check", "/dev/zero"], 66),
+        (&["run", example, "--bucket", "/does/not/exist"], 1),
+        (&["run", example, "--listen", "example.com=127.0.0.1:0"], 1),
         (&["--help"], 0),
         (&["--version"], 0),
     ] {

@@ -135,7 +135,7 @@ impl ControlPlane {
         };
         let started = starting.start_servers().await;
         if started.is_err() {
-            starting.site.folder.keep();
+            starting.site.folder.keep_logs();
         }
         started.map(|()| starting)
     }

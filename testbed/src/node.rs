@@ -83,7 +83,7 @@ impl Node {
         };
         let started = starting.start_parts(control_plane, tools, options.deadline).await;
         if started.is_err() {
-            starting.folder.keep();
+            starting.folder.keep_logs();
         }
         started.map(|()| starting)
     }

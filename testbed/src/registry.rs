@@ -64,7 +64,7 @@ impl Registry {
         let mut folder = Folder::create(options.keep)?;
         let started = Self::start_in(&folder, tools, &options).await;
         if started.is_err() {
-            folder.keep();
+            folder.keep_logs();
         }
         started.map(|(process, address)| Self { process, folder, address })
     }

@@ -55,11 +55,15 @@ impl Tools {
     /// kube-apiserver and kubectl are taken from `KUBEBUILDER_ASSETS` where that is set and has them.
     pub async fn ensure(progress: Progress) -> Result<Self, Error> {
         let cache = cache_folder()?;
+        let assets = std::env::var_os(ASSETS_VARIABLE).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        if let Some(folder) = &assets {
+            std::fs::read_dir(folder)
+                .map_err(Error::file("read the folder of KUBEBUILDER_ASSETS,", folder))?;
+        }
         let go = Go::find(&CONTROL_PLANE).await?;
         let guard = go.ensure(&GUARD, None, &cache, progress).await?.join(GUARD.name);
         let registry = go.ensure(&REGISTRY, Some(&guard), &cache, progress).await?.join(REGISTRY.name);
         let built = go.ensure(&CONTROL_PLANE, Some(&guard), &cache, progress).await?;
-        let assets = std::env::var_os(ASSETS_VARIABLE).map(PathBuf::from);
         let given_or_built = |name: &str| {
             let given = assets.as_ref().map(|folder| folder.join(name)).filter(|path| path.is_file());
             given.unwrap_or_else(|| built.join(name))

@@ -1,14 +1,14 @@
 //! `cargo xtask cluster`: a control plane to try things on.
 
-use std::path::Path;
+use std::convert::Infallible;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use acr_testbed::{ControlPlane, ControlPlaneOptions, Progress, Tools};
 
-use tokio::signal::unix::{SignalKind, signal};
-
 use crate::Outcome;
+use crate::interrupt::interrupted;
+use crate::show::print_environment;
 
 /// Time between two looks whether a server has ended by itself.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -24,36 +24,29 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
-    // Ctrl-C during the build ends this process, and the guard of the build ends the build.
+    tokio::select! {
+        outcome = start_and_watch(&arguments) => outcome.map(|never| match never {}),
+        stopped = interrupted() => {
+            // What runs is dropped then: a build ends with its guard, the servers with theirs.
+            stopped?;
+            anstream::eprintln!("\nstopping");
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Starts, tells how to get there, and ends only when a server ends by itself.
+async fn start_and_watch(arguments: &Arguments) -> Result<Infallible, Box<dyn std::error::Error>> {
     let tools = Tools::ensure(Progress::Stderr).await?;
     let options = ControlPlaneOptions { keep: arguments.keep, ..ControlPlaneOptions::default() };
     let control_plane = ControlPlane::start(&tools, options).await?;
 
-    let bin = tools.kubectl().parent().unwrap_or(Path::new("."));
-    anstream::println!("export KUBECONFIG={}", control_plane.admin_kubeconfig().display());
-    anstream::println!("export PATH={}:$PATH", bin.display());
+    print_environment(&control_plane, &tools)?;
     anstream::eprintln!("\nThe cluster runs at {} until Ctrl-C.", control_plane.url());
     anstream::eprintln!("In another terminal, after the two lines above, try:");
     anstream::eprintln!("    kubectl create namespace shop && kubectl get serviceaccounts --all-namespaces");
-
-    let ended = until_told_to_stop(&control_plane).await;
-    anstream::eprintln!("\nstopping");
-    control_plane.stop()?;
-    ended?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Waits for Ctrl-C, SIGTERM or a closed terminal. Fails when a server ends by itself.
-async fn until_told_to_stop(control_plane: &ControlPlane) -> Result<(), Box<dyn std::error::Error>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
     loop {
-        tokio::select! {
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
-            _ = hangup.recv() => return Ok(()),
-            () = tokio::time::sleep(WATCH_INTERVAL) => control_plane.check_alive()?,
-        }
+        tokio::time::sleep(WATCH_INTERVAL).await;
+        control_plane.check_alive()?;
     }
 }

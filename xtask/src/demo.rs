@@ -96,7 +96,7 @@ async fn show(once: bool) -> Result {
     } else {
         "Try it in another terminal"
     });
-    print_ways_to_try(&control_plane, &tools);
+    print_ways_to_try(&control_plane, &tools)?;
     if once {
         headline("Everything held true");
         return Ok(());
@@ -176,11 +176,12 @@ async fn rotate(
     Ok(())
 }
 
-fn print_ways_to_try(control_plane: &ControlPlane, tools: &Tools) {
-    print_environment(control_plane, tools);
+fn print_ways_to_try(control_plane: &ControlPlane, tools: &Tools) -> Result {
+    print_environment(control_plane, tools)?;
     anstream::println!("kubectl create namespace {}", cast::SPARE);
     anstream::println!("kubectl --namespace {} get serviceaccount default --output yaml", cast::SPARE);
     anstream::println!("kubectl --namespace {} get secret {PULL_SECRET} --output yaml", cast::SHOP);
     anstream::println!("kubectl --namespace kube-system edit configmap acr-configuration");
     anstream::println!("kubectl --namespace kube-system get events");
+    Ok(())
 }

@@ -23,7 +23,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// How many seeds to run
-    #[arg(long, default_value_t = 20_000, conflicts_with = "seed")]
+    #[arg(long, default_value_t = 20_000, conflicts_with = "seed", value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// The first of them
     #[arg(long, default_value_t = 0, conflicts_with = "seed")]

@@ -99,7 +99,7 @@ async fn show(once: bool) -> Result {
     }
 
     headline("Try it in another terminal");
-    print_ways_to_try(&control_plane, &tools);
+    print_ways_to_try(&control_plane, &tools)?;
     anstream::println!("\nThe node runs until Ctrl-C.");
     loop {
         control_plane.check_alive()?;
@@ -126,12 +126,13 @@ fn fixture(name: &str) -> PathBuf {
     workspace_folder().join(FIXTURES).join(name)
 }
 
-fn print_ways_to_try(control_plane: &ControlPlane, tools: &Tools) {
-    print_environment(control_plane, tools);
+fn print_ways_to_try(control_plane: &ControlPlane, tools: &Tools) -> Result {
+    print_environment(control_plane, tools)?;
     anstream::println!("kubectl --namespace {SHOP} get events");
     anstream::println!("kubectl create namespace {SPARE}");
     let with_account = fixture(WITH_ACCOUNT);
     anstream::println!("kubectl --namespace {SPARE} apply --filename {}", with_account.display());
     anstream::println!("kubectl --namespace {SPARE} get pods,events");
     anstream::println!("kubectl --namespace kube-system edit configmap acr-configuration");
+    Ok(())
 }

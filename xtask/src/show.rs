@@ -1,5 +1,6 @@
 //! What `demo` and `node` have in common: they show something, step by step, until it is shown or Ctrl-C.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use acr_testbed::{ControlPlane, Tools};
@@ -24,11 +25,13 @@ pub(crate) async fn until_interrupted(show: impl Future<Output = Result>, once: 
 }
 
 /// The lines that make kubectl of another terminal reach the cluster.
-pub(crate) fn print_environment(control_plane: &ControlPlane, tools: &Tools) {
-    anstream::println!("export KUBECONFIG={}", control_plane.admin_kubeconfig().display());
+pub(crate) fn print_environment(control_plane: &ControlPlane, tools: &Tools) -> io::Result<()> {
+    let mut output = anstream::stdout();
+    writeln!(output, "export KUBECONFIG={}", control_plane.admin_kubeconfig().display())?;
     if let Some(bin) = tools.kubectl().parent() {
-        anstream::println!("export PATH={}:$PATH", bin.display());
+        writeln!(output, "export PATH={}:$PATH", bin.display())?;
     }
+    output.flush()
 }
 
 pub(crate) fn headline(text: &str) {

@@ -88,3 +88,18 @@ fn a_folder_that_is_to_be_kept_is_kept_and_named() {
     assert!(stderr.contains(folder.to_str().unwrap()), "{stderr}");
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+#[test]
+fn lines_that_nobody_can_read_are_an_error_and_nothing_is_left() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .arg("cluster")
+        .env_remove("ACR_TESTBED_KEEP")
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.ends_with("error: No space left on device (os error 28)\n"), "{stderr}");
+}

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use acr_configuration::TokenMode;
+use acr_configuration::{TokenMode, callable_url};
 use acr_controller::Machine;
 use acr_controller::settings::{Purpose, Settings};
 use acr_controller::status::Outcome;
@@ -74,7 +74,7 @@ struct Cloud {
     #[arg(long, env = "ALIBABA_CLOUD_STS_REGION")]
     region: Option<String>,
     /// The host name or URL of the Security Token Service; default: that of the entry's region
-    #[arg(long, value_name = "HOST|URL", env = "ALIBABA_CLOUD_STS_ENDPOINT")]
+    #[arg(long, value_name = "HOST|URL", env = "ALIBABA_CLOUD_STS_ENDPOINT", value_parser = sts_endpoint)]
     sts_endpoint: Option<String>,
     /// Trust these authorities too, PEM, where something on the way to Alibaba Cloud answers with its own certificates
     ///
@@ -130,6 +130,17 @@ impl Cloud {
     }
 }
 
+/// A host or a URL as a URL. Empty stays empty: an injected variable that is blank is not set.
+fn sts_endpoint(text: &str) -> Result<String, &'static str> {
+    let url = match text {
+        "" => return Ok(String::new()),
+        text if text.contains("://") => text.to_owned(),
+        host => format!("https://{host}"),
+    };
+    let callable = callable_url(&url).map(str::to_owned);
+    callable.ok_or("write a host such as sts-vpc.cn-hangzhou.aliyuncs.com, or https://host with a port and a path if needed")
+}
+
 /// Serves.
 pub(crate) fn run(arguments: &Arguments) -> Exit {
     if let Err(error) = arguments.logs.start() {
@@ -167,7 +178,7 @@ async fn serve(arguments: &Arguments) -> Exit {
     let settings = Settings {
         token_mode: arguments.cloud.token_mode,
         region: arguments.cloud.region(),
-        sts_endpoint: arguments.cloud.sts_endpoint.clone().filter(|endpoint| !endpoint.is_empty()),
+        sts_endpoint: arguments.cloud.sts_endpoint.clone().filter(|url| !url.is_empty()),
         ..process::settings(&ourselves, Purpose::Run)
     };
     let counters = Counters::default();

@@ -42,6 +42,13 @@ fn a_variable_with_a_wrong_value_is_wrong_usage() {
 }
 
 #[test]
+fn an_endpoint_that_cannot_be_called_is_wrong_usage() {
+    let output = run(&[("ALIBABA_CLOUD_STS_ENDPOINT", "http://[bad")]);
+    assert_eq!(output.status.code(), Some(64), "{output:?}");
+    assert!(told(&output).contains("write a host such as sts-vpc.cn-hangzhou.aliyuncs.com"), "{output:?}");
+}
+
+#[test]
 fn an_empty_variable_is_one_that_is_not_set() {
     for name in [
         "POD_NAMESPACE",

@@ -6,6 +6,7 @@ use crate::glob::Glob;
 use crate::names;
 use crate::reader::Fields;
 use crate::sheet::Sheet;
+use crate::url::callable_url;
 use crate::yaml::{Node, Value};
 
 impl Sheet<'_> {
@@ -90,18 +91,8 @@ impl Sheet<'_> {
         if self.is_placeholder("url", scalar) {
             return None;
         }
-        let rest = scalar.text.strip_prefix("https://").or_else(|| scalar.text.strip_prefix("http://"));
-        let host = rest.map(|rest| rest.split('/').next().unwrap_or_default());
-        let bracketed = |host: &str| host.starts_with('[') && host.contains(']');
-        let good = |host: &str| {
-            !host.is_empty()
-                && !host.contains('@')
-                && (bracketed(host) || crate::domain::parse(host).is_ok())
-                && !scalar.text.contains(['?', '#', ' '])
-                && !scalar.text.chars().any(char::is_control)
-        };
-        if host.is_some_and(good) {
-            return Some(scalar.text.trim_end_matches('/').to_owned());
+        if let Some(url) = callable_url(scalar.text) {
+            return Some(url.to_owned());
         }
         // What stands before an @ is a user, and often a password.
         let found = if scalar.text.contains('@') {

@@ -31,6 +31,7 @@ mod settings;
 mod sheet;
 mod source;
 mod summary;
+mod url;
 mod yaml;
 
 pub use chain::identity_chain;
@@ -49,3 +50,4 @@ pub use secret::SecretText;
 pub use selector::{LabelSelector, Operator, Requirement, SelectorError};
 pub use source::Source;
 pub use summary::{Assumptions, EntrySummary};
+pub use url::callable_url;

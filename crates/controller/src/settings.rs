@@ -15,7 +15,7 @@ pub struct Settings {
     pub token_mode: TokenMode,
     /// The region of entries that give none, from the flag or the environment.
     pub region: Option<String>,
-    /// `ALIBABA_CLOUD_STS_ENDPOINT`, injected with RRSA: a host name or URL that replaces the default STS endpoints.
+    /// `ALIBABA_CLOUD_STS_ENDPOINT`, injected with RRSA: the URL that replaces the default STS endpoints.
     pub sts_endpoint: Option<String>,
     /// The ServiceAccount whose tokens RRSA presents, and whose TokenRequest is called.
     pub service_account: String,

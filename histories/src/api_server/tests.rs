@@ -1,3 +1,5 @@
+//! The model of the API server, asked directly.
+
 use acr_controller::names;
 use acr_controller::observation::{Answer, Refusal, Watch};
 use acr_controller::operation::{ListChange, Operation, Payload, Precondition};

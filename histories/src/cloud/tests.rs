@@ -1,3 +1,5 @@
+//! The simulated cloud of a history, asked directly.
+
 use acr_credentials::AccessKey;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What is wanted, derived from small configurations.
+
 use super::*;
 use crate::estate::{INSTANCES, KeyPair};
 use crate::random::Random;

@@ -160,6 +160,15 @@ async fn a_build_that_was_cut_off_leaves_nothing_that_counts_and_nobody_who_goes
 }
 
 #[tokio::test]
+async fn a_folder_of_assets_that_is_not_there_is_named() {
+    let pretence = Pretence::new("1.99.0", COPY).await;
+    let output = pretence.owner().env("KUBEBUILDER_ASSETS", "/does/not/exist").output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert!(stderr.contains("KUBEBUILDER_ASSETS, /does/not/exist: No such file"), "{stderr}");
+}
+
+#[tokio::test]
 async fn assets_of_the_user_are_taken_and_what_they_lack_is_built() {
     let pretence = Pretence::new("1.99.0", COPY).await;
     let assets = tempfile::tempdir().unwrap();

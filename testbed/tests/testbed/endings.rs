@@ -38,13 +38,15 @@ async fn a_killed_owner_leaves_no_process_and_no_folder() {
 }
 
 #[tokio::test]
-async fn a_panicking_owner_leaves_no_process_and_keeps_its_folder_for_a_look() {
+async fn a_panicking_owner_leaves_no_process_and_nothing_but_its_logs() {
     let _turn = turn().await;
     let (owner, folder) = owner("panic").await;
     let output = owner.wait_with_output().unwrap();
     assert_eq!(processes_in(&folder), [""; 0]);
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains(&format!("kept with its logs: {}", folder.display())), "{stderr}");
+    assert!(stderr.contains(&format!("its logs are kept in {}", folder.display())), "{stderr}");
+    let left: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!left.is_empty() && left.iter().all(|path| path.extension().unwrap() == "log"), "{left:?}");
     std::fs::remove_dir_all(&folder).unwrap();
 }
 

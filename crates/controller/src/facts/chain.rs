@@ -401,8 +401,7 @@ impl Drawing<'_> {
     fn sts(&self, region: &str) -> Vec<String> {
         let Self { configuration, surroundings, entry, .. } = self;
         match (&surroundings.settings.sts_endpoint, configuration.endpoint_override(Product::Sts, region)) {
-            (Some(injected), None) if injected.contains("://") => vec![injected.clone()],
-            (Some(injected), None) => vec![format!("https://{injected}")],
+            (Some(injected), None) => vec![injected.clone()],
             _ => endpoints(Product::Sts, region, entry.endpoint, &configuration.endpoints),
         }
     }
