@@ -145,7 +145,12 @@ pub enum StaticSlots {
     Domains,
 }
 
-impl Surroundings<'_> {
+impl<'a> Surroundings<'a> {
+    /// The region that the component runs in, as far as somebody has said it.
+    fn own_region(&self) -> Option<&'a str> {
+        self.settings.region.as_deref().or(self.local_region)
+    }
+
     /// The token mode in force: the add-on parameter, else the flag; `auto` by the age of the cluster.
     pub fn token_mode(&self, configuration: &Configuration) -> Option<TokenMode> {
         match configuration.token_mode.unwrap_or(self.settings.token_mode) {
@@ -175,9 +180,7 @@ impl Lines {
         if let Identity::StaticSecretRef(reference) = &entry.identity {
             return self.draw_static(drawing, reference);
         }
-        let settings = surroundings.settings;
-        let given = entry.region.as_deref().or(settings.region.as_deref()).or(surroundings.local_region);
-        let Some(region) = given else {
+        let Some(region) = entry.region.as_deref().or(surroundings.own_region()) else {
             // Nothing is asked for them yet, but what an earlier configuration published for their slots is carried on.
             let region = self.want(Question::Region { endpoints: drawing.metadata() });
             self.draw_lines(drawing, "", &[], &KeySource::Fact(region));
@@ -398,8 +401,12 @@ impl Drawing<'_> {
     }
 
     /// STS: an override of the configuration, else the endpoint injected with RRSA, else by region.
+    ///
+    /// That is our own region where it is known: sessions hold in all regions, so that entries of several regions share
+    /// each hop. Else it is the one of the registry, so that a region that cannot be reached stops its own entries only.
     fn sts(&self, region: &str) -> Vec<String> {
         let Self { configuration, surroundings, entry, .. } = self;
+        let region = surroundings.own_region().unwrap_or(region);
         match (&surroundings.settings.sts_endpoint, configuration.endpoint_override(Product::Sts, region)) {
             (Some(injected), None) => vec![injected.clone()],
             _ => endpoints(Product::Sts, region, entry.endpoint, &configuration.endpoints),

@@ -52,9 +52,14 @@ impl Scenario {
         Self::with_purpose(Purpose::Run)
     }
 
+    /// With `--region`.
+    pub fn in_region(region: Option<&str>) -> Self {
+        Self { machine: machine(Purpose::Run, "pod-1", region), ..Self::new() }
+    }
+
     pub fn with_purpose(purpose: Purpose) -> Self {
         Self {
-            machine: machine(purpose, "pod-1"),
+            machine: machine(purpose, "pod-1", None),
             mono: 0,
             version: 100,
             log: Vec::new(),
@@ -75,7 +80,7 @@ impl Scenario {
 
     /// A new process over the same cluster.
     pub fn restart(&mut self, purpose: Purpose) {
-        self.machine = machine(purpose, "pod-2");
+        self.machine = machine(purpose, "pod-2", None);
         self.log.clear();
     }
 
@@ -365,14 +370,14 @@ pub fn host_of(instance: &str) -> String {
     format!("{instance}.example")
 }
 
-fn machine(purpose: Purpose, identity: &str) -> Machine {
+fn machine(purpose: Purpose, identity: &str, region: Option<&str>) -> Machine {
     Machine::new(Settings {
         namespace: "kube-system".into(),
         identity: identity.into(),
         purpose,
         // The namespaces of a scenario are younger than the managed role.
         token_mode: TokenMode::WorkerRole,
-        region: None,
+        region: region.map(str::to_owned),
         sts_endpoint: None,
         service_account: "aliyun-acr-credential-helper".into(),
     })
