@@ -10,6 +10,8 @@ use std::time::Duration;
 use acr_alibaba::{Conversation, Stamp, Step, TransportFailure};
 use acr_credentials::{Answer, Barrier, Call, FailureKind, Reply, UnixMillis};
 use acr_simulator::{Cloud, Description, Mutation, Outcome};
+use bytes::Bytes;
+use http::{Request, Response};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -118,7 +120,8 @@ impl CloudSide {
     }
 
     /// Carries a whole call out at one moment of the cloud's time. `wall` is the clock that requests are stamped with.
-    pub fn ask(&mut self, now: UnixMillis, wall: UnixMillis, call: &Call) -> Asked {
+    /// What takes longer than `deadline`, all exchanges together, is given up, as the edge does.
+    pub fn ask(&mut self, now: UnixMillis, wall: UnixMillis, call: &Call, deadline: Duration) -> Asked {
         let mut conversation = Conversation::new(call.clone());
         let mut delay = Duration::ZERO;
         loop {
@@ -130,23 +133,16 @@ impl CloudSide {
                 }
                 Step::Send(request) => {
                     let host = request.uri().host().unwrap_or_default();
-                    let response = if let Some(failure) = self.troubles.on_the_way(host) {
-                        if failure == TransportFailure::TimedOut {
-                            delay += CALL_DEADLINE;
-                        }
-                        Err(failure)
-                    } else {
-                        let time = Timestamp::from_millisecond(now.0).unwrap_or(Timestamp::MAX);
-                        let response = self.cloud.call(time, request);
-                        delay += response.delay;
-                        match response.outcome {
-                            Outcome::Answered(response) => Ok(response),
-                            Outcome::Cut => Err(TransportFailure::Cut("end of stream".to_owned())),
-                            Outcome::NoSuchHost => {
-                                Err(TransportFailure::NotReached(Barrier::Name, "no such host".to_owned()))
-                            }
-                        }
+                    let (took, response) = match self.troubles.on_the_way(host) {
+                        // Nothing is sent any more.
+                        _ if delay >= deadline => (Duration::ZERO, Err(TransportFailure::TimedOut)),
+                        Some(TransportFailure::TimedOut) => (deadline, Err(TransportFailure::TimedOut)),
+                        Some(failure) => (Duration::ZERO, Err(failure)),
+                        None => self.exchange(now, request),
                     };
+                    delay = delay.saturating_add(took);
+                    let response = if delay < deadline { response } else { Err(TransportFailure::TimedOut) };
+                    delay = delay.min(deadline);
                     conversation.receive(response);
                     self.cloud.clear_calls();
                 }
@@ -199,6 +195,24 @@ impl CloudSide {
         Some(HostsRecord { fact: self.fact(call)?, hosts })
     }
 
+    /// One request and its response, and how long that took.
+    fn exchange(
+        &mut self,
+        now: UnixMillis,
+        request: Request<Bytes>,
+    ) -> (Duration, Result<Response<Bytes>, TransportFailure>) {
+        let time = Timestamp::from_millisecond(now.0).unwrap_or(Timestamp::MAX);
+        let response = self.cloud.call(time, request);
+        let outcome = match response.outcome {
+            Outcome::Answered(response) => Ok(response),
+            Outcome::Cut => Err(TransportFailure::Cut("end of stream".to_owned())),
+            Outcome::NoSuchHost => {
+                Err(TransportFailure::NotReached(Barrier::Name, "no such host".to_owned()))
+            }
+        };
+        (response.delay, outcome)
+    }
+
     fn register(&mut self, call: &Call, answer: &Answer) {
         self.serial += 1;
         match (call, &answer.outcome) {
@@ -226,9 +240,6 @@ impl CloudSide {
         }
     }
 }
-
-/// How long the edge waits for a call.
-const CALL_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Whether a failure says that credentials or clocks are the matter, so that asking anew at once is no mere retry.
 pub fn calls_for_other_inputs(kind: FailureKind) -> bool {

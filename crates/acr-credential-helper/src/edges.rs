@@ -2,20 +2,15 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use acr_alibaba::{ADD_ON_TOKEN_MEMBER, Client, decode_add_on_token};
 use acr_cluster::Cluster;
 use acr_controller::observation::{Answer, Refusal};
 use acr_controller::operation::Operation;
-use acr_controller::{LEASE_DEADLINE, LEASE_DURATION};
 use acr_credentials::secret_data::ACCESS_KEY_MEMBERS;
 use acr_credentials::{CallFailure, FailureKind, Reply, SecretData};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
-
-/// How long a call to the cloud may take, so that it ends before somebody else can take the Lease.
-const CLOUD_DEADLINE: Duration = LEASE_DURATION.saturating_sub(LEASE_DEADLINE);
 
 /// Everything that the program reaches.
 pub(crate) struct Edges {
@@ -42,8 +37,8 @@ impl Edges {
     /// Carries `operation` out. Ends within the time that the Lease leaves.
     pub(crate) async fn carry_out(&self, operation: Operation) -> Answer {
         match operation {
-            Operation::Ask { call, signing_offset_millis } => {
-                Answer::Cloud(self.cloud.carry_out(call, signing_offset_millis, CLOUD_DEADLINE).await)
+            Operation::Ask { call, signing_offset_millis, deadline } => {
+                Answer::Cloud(self.cloud.carry_out(call, signing_offset_millis, deadline).await)
             }
             Operation::ReadTokenFile => read_token(&self.token_file).await,
             Operation::ReadRegisteredKey => self.registered_key().await,

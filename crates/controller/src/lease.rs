@@ -12,8 +12,8 @@ use crate::time::Mono;
 
 /// How long a holder may be silent before another takes over: client-go's default.
 pub const DURATION: Duration = Duration::from_secs(15);
-/// How long after its last renewal a holder still starts operations. What is left to [`DURATION`] is the longest
-/// time that a request may take.
+/// How long after its last renewal a holder still starts operations. What is left to [`DURATION`] is the time that every
+/// request may take; one that is started sooner after the renewal may take longer ([`Lease::time_left`]).
 pub const DEADLINE: Duration = Duration::from_secs(10);
 /// How often the holder renews: three tries fit into [`DEADLINE`].
 const RENEWAL: Duration = Duration::from_secs(3);
@@ -62,6 +62,11 @@ impl Lease {
     /// Whether operations may be started now.
     pub fn leading(&self, now: Mono) -> bool {
         !self.giving_back && self.renewed.is_some_and(|renewed| now < renewed.plus(DEADLINE))
+    }
+
+    /// How long a request that is started now may take: it is over before anybody else can hold the Lease.
+    pub fn time_left(&self, now: Mono) -> Duration {
+        self.renewed.map(|renewed| renewed.plus(DURATION).since(now)).unwrap_or_default()
     }
 
     /// Whether the Lease is recorded as ours, within its deadline or not.

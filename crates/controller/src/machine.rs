@@ -46,8 +46,8 @@ pub struct Machine {
     policy: Policy,
     lines: Lines,
     book: Book,
-    /// When the first answer came that is not in the journal yet.
-    gathering: Option<Mono>,
+    /// Answers that are not in the journal yet.
+    gathering: Option<cloud::Gathering>,
     /// Domains that were answered since the last release.
     fresh_endpoints: Vec<FactKey>,
     /// The journal was absent or unusable: nobody knows what the pull secrets hold.
@@ -255,7 +255,7 @@ impl Machine {
                 let gathered = self.gathering.filter(|_| self.recorder.configuration_is_durable());
                 wakes.extend([
                     self.book.wake(self.clocked, |class| self.is_full(class)),
-                    gathered.map(|since| since.plus(cloud::GATHER)),
+                    gathered.map(|gathering| gathering.wake(self.clocked)),
                     self.queues.death,
                     (self.retires() && self.unsettled > self.clocked).then_some(self.unsettled),
                 ]);

@@ -1,6 +1,7 @@
 //! What the machine hands out: each is complete, so that carrying it out takes no decision.
 
 use std::fmt;
+use std::time::Duration;
 
 use acr_credentials::{Call, UnixMillis};
 use zeroize::Zeroizing;
@@ -145,6 +146,8 @@ pub enum Operation {
         call: Call,
         /// Milliseconds to add to the wall clock for the time stamp, where the cloud's clock is known to differ.
         signing_offset_millis: i64,
+        /// How long it may take, all endpoints together: it ends before somebody else can hold the Lease.
+        deadline: Duration,
     },
     /// Write an Event: answered by `Done`, or refused; lost Events are not repeated.
     Report(Report),

@@ -234,9 +234,9 @@ impl History<'_> {
     /// Carries an operation out, and says how long the answer is held back.
     fn carry_out(&mut self, ticket: u64, flight: &Flight) -> Result<(Answer, Moment), Violation> {
         match &flight.operation {
-            Operation::Ask { call, signing_offset_millis } => {
+            Operation::Ask { call, signing_offset_millis, deadline } => {
                 let wall = self.wall().plus_millis(*signing_offset_millis);
-                let asked = self.cloud.ask(self.cloud_time(), wall, call);
+                let asked = self.cloud.ask(self.cloud_time(), wall, call, *deadline);
                 self.note_call(&asked.answer);
                 let delay = u64::try_from(asked.delay.as_millis()).unwrap_or_default();
                 return Ok((Answer::Cloud(asked.answer), delay));

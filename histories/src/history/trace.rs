@@ -53,7 +53,7 @@ pub(super) fn operation(operation: &Operation) -> String {
             let replaces = write.replaces.as_ref().map(|(_, version)| version);
             format!("{label} for {:?} over {replaces:?}", write.holder)
         }
-        Operation::Ask { call, signing_offset_millis } => {
+        Operation::Ask { call, signing_offset_millis, .. } => {
             let about = match call {
                 Call::ListInstanceEndpoint { instance, .. }
                 | Call::GetAuthorizationToken { instance, .. } => instance.as_str(),

@@ -22,8 +22,9 @@ pub(super) const PROXY: &str = "the proxy ";
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// How long a proxy may take to reach a host: not so long that another endpoint of the call has no time left.
-const TUNNEL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long looking up a name and connecting may take, or a proxy to do that: a quarter of the twelve seconds that a call
+/// usually has, so that a resolver or a proxy which hangs on the VPC name leaves time for the public one.
+const REACH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Which requests go through a proxy, by the rules of curl: a proxy for `https://` and one for `http://`, and the hosts,
 /// domains and networks that are reached straight. The proxy is spoken to in plain HTTP; TLS goes through it.
@@ -73,8 +74,12 @@ impl Service<Uri> for Route {
 
     fn call(&mut self, host: Uri) -> Self::Future {
         let Some(proxy) = self.rules.proxy_for(&host) else {
-            let connecting = self.tcp.call(host);
-            return Box::pin(async move { Ok(connecting.await?) });
+            let connecting = timeout(REACH_TIMEOUT, self.tcp.call(host));
+            return Box::pin(async move {
+                Ok(connecting
+                    .await
+                    .map_err(|_| late("the name was not resolved and connected to in time"))??)
+            });
         };
         if proxy.uri().scheme_str() != Some("http") {
             let reason = "the proxy that is configured for it is no http:// URL";
@@ -87,12 +92,15 @@ impl Service<Uri> for Route {
         Box::pin(async move {
             let connecting = tunnel.call(with_port(host)?);
             // The texts of a tunnel's errors know no URL and no credential.
-            let connected = timeout(TUNNEL_TIMEOUT, connecting).await.map_err(|_| {
-                io::Error::new(io::ErrorKind::TimedOut, "the proxy did not reach the host in time")
-            })?;
+            let connected = timeout(REACH_TIMEOUT, connecting).await;
+            let connected = connected.map_err(|_| late("the proxy did not reach the host in time"))?;
             connected.map_err(|error| format!("the proxy gave no connection: {error}").into())
         })
     }
+}
+
+fn late(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, what)
 }
 
 /// The URL with the port that its scheme implies, which a tunnel has to name.

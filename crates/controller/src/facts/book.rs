@@ -16,6 +16,7 @@ use crate::facts::timing::{ENDPOINTS_LIFE, Timing, WINDOW, check, due, renewal};
 use crate::facts::value::Value;
 use crate::operation::Class;
 use crate::time::{Mono, Now};
+use share::Shares;
 
 /// A question that somebody wants answered.
 #[derive(Clone, Debug)]
@@ -179,13 +180,13 @@ impl Book {
     /// Takes the next question of `class` that is to be asked now, and marks it as in flight.
     pub fn take(&mut self, now: Mono, class: Class) -> Option<FactKey> {
         let renewing = self.renewing(now);
+        let shares = Shares::of(self.facts.values());
+        let may_go = |question: &Question| question.class() == Some(class) && !shares.is_taken(question);
         let key = self
             .leaves()
             .filter(|(_, fact)| self.leaf_is_due(fact, now, renewing))
             .filter_map(|(key, _)| self.candidate(*key, now))
-            .find(|key| {
-                self.facts.get(key).is_some_and(|fact| fact.wanted.question.class() == Some(class))
-            })?;
+            .find(|key| self.facts.get(key).is_some_and(|fact| may_go(&fact.wanted.question)))?;
         self.facts.get_mut(&key)?.asked = Some(now);
         Some(key)
     }
@@ -274,10 +275,12 @@ impl Book {
         }
     }
 
-    /// When to ask [`Self::take`] again although nothing was answered. What waits for a slot of a class that is `full`
-    /// is woken by the answer that frees one.
+    /// When to ask [`Self::take`] again although nothing was answered. What waits for a slot of a class that is `full`,
+    /// or for its share of one, is woken by the answer that frees one.
     pub fn wake(&self, now: Mono, full: impl Fn(Class) -> bool) -> Option<Mono> {
         let renewing = self.renewing(now);
+        let shares = Shares::of(self.facts.values());
+        let full = |question: &Question| question.class().is_some_and(&full) || shares.is_taken(question);
         let leaves =
             self.leaves().filter_map(|(key, fact)| self.leaf_wakes(now, renewing, &full, *key, fact));
         // With the first renewal those that are nearly due become due, even if its own call has to wait.
@@ -353,7 +356,7 @@ impl Book {
         &self,
         now: Mono,
         renewing: bool,
-        full: &impl Fn(Class) -> bool,
+        full: &impl Fn(&Question) -> bool,
         key: FactKey,
         fact: &Fact,
     ) -> Option<Mono> {
@@ -373,14 +376,13 @@ impl Book {
         loop {
             let fact = self.facts.get(&key)?;
             // What is given wakes when it is given.
-            let class = fact.wanted.question.class()?;
-            if fact.asked.is_some() {
+            if fact.asked.is_some() || fact.wanted.question.is_given() {
                 return None;
             }
             wake = wake.max(fact.retry);
             match fact.wanted.question.parent() {
                 Some(parent) if !self.may_stand_on(fact, parent, wake) => key = parent,
-                _ if wake <= now && full(class) => return None,
+                _ if wake <= now && full(&fact.wanted.question) => return None,
                 _ => return (wake < Mono(u64::MAX)).then_some(wake),
             }
         }
@@ -398,5 +400,6 @@ fn wait(fact: &Fact, failure: &CallFailure, key: FactKey) -> Duration {
 }
 
 mod given;
+mod share;
 #[cfg(test)]
 mod tests;

@@ -208,6 +208,20 @@ impl Question {
         })
     }
 
+    /// Where it is asked, as base URLs; empty where this cluster itself has the answer.
+    pub fn endpoints(&self) -> &[String] {
+        match self {
+            Self::Region { endpoints }
+            | Self::WorkerRole { endpoints }
+            | Self::AssumeRoleWithOidc { endpoints, .. }
+            | Self::AssumeRole { endpoints, .. }
+            | Self::Endpoints { endpoints, .. }
+            | Self::Login { endpoints, .. }
+            | Self::PersonalLogin { endpoints, .. } => endpoints,
+            Self::Token | Self::ManagedRole | Self::SecretKey { .. } | Self::StaticLogin { .. } => &[],
+        }
+    }
+
     /// Whether it is a login.
     pub fn is_login(&self) -> bool {
         matches!(self, Self::Login { .. } | Self::PersonalLogin { .. } | Self::StaticLogin { .. })

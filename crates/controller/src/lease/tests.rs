@@ -75,6 +75,18 @@ fn a_lease_that_was_given_back_is_taken_at_once() {
 }
 
 #[test]
+fn whatever_is_started_ends_before_another_can_take_the_lease() {
+    let mut lease = lease();
+    assert_eq!(lease.time_left(Mono(0)), Duration::ZERO);
+    read(&mut lease, 0, Some(seen(None, 1)));
+    write(&mut lease, 0, 2);
+    for at in [0, 3_000, 9_999] {
+        assert!(lease.leading(Mono(at)));
+        assert_eq!(Mono(at).plus(lease.time_left(Mono(at))), Mono(0).plus(DURATION));
+    }
+}
+
+#[test]
 fn a_renewal_extends_from_its_start_and_a_failed_one_extends_nothing() {
     let mut lease = lease();
     read(&mut lease, 0, None);

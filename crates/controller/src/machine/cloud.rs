@@ -17,13 +17,45 @@ use crate::names::STS_AUDIENCE;
 use crate::observation::{Answer, Refusal};
 use crate::operation::{Class, Operation, Subject};
 use crate::slots::{lost, note_slots};
-use crate::time::Now;
+use crate::time::{Mono, Now};
 
 /// How long answers are gathered after the first one, when others are still out (`spec.md` has the number).
-pub(super) const GATHER: Duration = Duration::from_millis(500);
+const GATHER: Duration = Duration::from_millis(500);
+
+/// How long after the latest answer facts that our own limiter holds back are still waited for: while answers keep coming
+/// they are one wave. A cloud that is silent for twice the window delays nobody else's entry.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The life of a minted ServiceAccount token in seconds: what the kubelet asks for as well.
 const TOKEN_SECONDS: i64 = 3600;
+
+/// Answers that are not in the journal yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gathering {
+    first: Mono,
+    latest: Mono,
+}
+
+impl Gathering {
+    fn from(first: Mono) -> Self {
+        Self { first, latest: first }
+    }
+
+    /// Until when answers that are out are waited for.
+    fn window_ends(self) -> Mono {
+        self.first.plus(GATHER)
+    }
+
+    /// Until when facts are waited for that our own limiter holds back.
+    fn patience_ends(self) -> Mono {
+        self.latest.plus(PATIENCE)
+    }
+
+    /// When to look again whether to release them.
+    pub(super) fn wake(self, now: Mono) -> Mono {
+        if now < self.window_ends() { self.window_ends() } else { self.patience_ends() }
+    }
+}
 
 impl Machine {
     /// The next call of a class.
@@ -47,6 +79,7 @@ impl Machine {
             question => Operation::Ask {
                 call: self.call(question)?,
                 signing_offset_millis: self.clock.offset_millis(now),
+                deadline: self.lease.time_left(now.mono),
             },
         };
         Some((Flight::Fact(key, class), operation))
@@ -144,6 +177,9 @@ impl Machine {
         };
         let timing = self.timing();
         let change = self.book.answered(now, &self.clock, &timing, key, outcome);
+        if let Some(gathering) = &mut self.gathering {
+            gathering.latest = now.mono;
+        }
         self.fact_changed(now, key, change);
         self.report_lines(now);
     }
@@ -155,7 +191,7 @@ impl Machine {
                 if matches!(self.book.value(key), Some(Value::Endpoints(_))) {
                     self.fresh_endpoints.push(key);
                 }
-                self.gathering.get_or_insert(now.mono);
+                self.gathering.get_or_insert_with(|| Gathering::from(now.mono));
             }
             Change::Region => {
                 if let Some(Value::Region(region)) = self.book.value(key).cloned() {
@@ -174,7 +210,7 @@ impl Machine {
                         && known.is_some_and(|known| !known.refused)
                 });
                 if news {
-                    self.gathering.get_or_insert(now.mono);
+                    self.gathering.get_or_insert_with(|| Gathering::from(now.mono));
                 }
             }
         }
@@ -182,13 +218,13 @@ impl Machine {
 
     /// Hands what was gathered to the journal, when all have answered or the first has waited long enough.
     pub(super) fn release(&mut self, now: Now) {
-        let Some(since) = self.gathering else { return };
+        let Some(gathering) = self.gathering else { return };
         if !self.recorder.configuration_is_durable() {
             // The lines of the edit that is being written are not drawn yet.
             return;
         }
-        let waited = now.mono >= since.plus(GATHER);
-        if self.book.held_by_limiter(now.mono) || !waited && self.book.outstanding(now.mono) {
+        let (out, held) = (self.book.outstanding(now.mono), self.book.held_by_limiter(now.mono));
+        if out && now.mono < gathering.window_ends() || held && now.mono < gathering.patience_ends() {
             return;
         }
         self.gathering = None;

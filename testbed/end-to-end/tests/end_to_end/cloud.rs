@@ -1,7 +1,9 @@
 //! A cloud in trouble: nothing that was published is lost, it is said, and all is well again without a restart.
 
+use std::time::{Duration, Instant};
+
 use acr_end_to_end::{ACME, PARTNER, RunOptions, Served};
-use acr_simulator::{CutMoment, FaultEffect, Product};
+use acr_simulator::{CutMoment, Fault, FaultEffect, Matcher, Product};
 
 use crate::scene::{ACME_BY_KEY, PARTNER_BY_KEY, Scene};
 
@@ -119,6 +121,29 @@ async fn a_slow_cloud_is_waited_for() {
     }
     let (_, _) = served(&mut scene).await;
     assert_eq!(scene.logins(), 1);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_region_that_answers_in_ten_seconds_delays_nobody_elses_entry_and_is_served_as_well() {
+    let mut scene = Scene::begin("sluggish").await;
+    let slow = Duration::from_secs(10);
+    let matcher = Matcher { region: Some(PARTNER.region.to_owned()), ..Matcher::default() };
+    let effect = FaultEffect::Delay { milliseconds: 10_000 };
+    scene.stage.cloud().cloud().add_fault(Fault { matcher, times: None, effect });
+    // More entries of that region than there are slots, and all of them before the other one.
+    let unknown = |number| PARTNER_BY_KEY.replace(PARTNER.id, &format!("cri-{number:016}"));
+    let many: String = (0..6).map(unknown).collect();
+    let space = scene.create_space("shop").await;
+    scene.configure(&format!("{many}{PARTNER_BY_KEY}{ACME_BY_KEY}"), &[&space], &[]).await;
+    scene.run().await;
+    let begun = Instant::now();
+    scene.served_with_acme(&space).await;
+    assert!(begun.elapsed() < slow, "it was served after {:?}", begun.elapsed());
+    let mut hosts: Vec<&str> = ACME.hosts.iter().chain(PARTNER.hosts).copied().collect();
+    hosts.sort_unstable();
+    scene.served(&space, &hosts).await;
+    assert!(begun.elapsed() >= slow);
     scene.end().await;
 }
 

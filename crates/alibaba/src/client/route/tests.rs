@@ -101,6 +101,18 @@ async fn the_next_endpoint_is_tried_where_the_proxy_does_not_reach_the_first() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_hangs_on_one_endpoint_leaves_time_for_the_next() {
+    let api = registry_api().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let rules = ProxyRules::new("", &format!("http://{}", listener.local_addr().unwrap()), "127.0.0.1");
+    // Connections are accepted by the kernel, and nobody answers.
+    let begun = tokio::time::Instant::now();
+    let straight = format!("http://{api}");
+    assert!(matches!(ask(rules, &["http://cr-vpc.example", &straight]).await, Ok(Reply::Login(_))));
+    assert!(begun.elapsed() >= REACH_TIMEOUT);
+}
+
+#[tokio::test]
 async fn a_proxy_is_asked_by_name_with_its_credential_and_hosts_that_are_excepted_are_not() {
     let api = registry_api().await;
     let (proxy, mut told) = proxy("200 Connection established", api).await;
