@@ -68,6 +68,8 @@ pub(crate) fn settings(ourselves: &Ourselves, purpose: Purpose) -> Settings {
         token_mode: TokenMode::Auto,
         region: None,
         sts_endpoint: None,
+        registered_key_secret: None,
+        add_on_token_secret: None,
         service_account: SERVICE_ACCOUNT.to_owned(),
     }
 }

@@ -179,6 +179,8 @@ async fn serve(arguments: &Arguments) -> Exit {
         token_mode: arguments.cloud.token_mode,
         region: arguments.cloud.region(),
         sts_endpoint: arguments.cloud.sts_endpoint.clone().filter(|url| !url.is_empty()),
+        registered_key_secret: arguments.cloud.registered_key_secret.clone(),
+        add_on_token_secret: arguments.cloud.add_on_token_secret.clone(),
         ..process::settings(&ourselves, Purpose::Run)
     };
     let counters = Counters::default();

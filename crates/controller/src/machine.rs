@@ -48,6 +48,8 @@ pub struct Machine {
     book: Book,
     /// Answers that are not in the journal yet.
     gathering: Option<cloud::Gathering>,
+    /// Why the Secret with the keys of a registered cluster may not be read, where one was named.
+    registered_key_denied: Option<String>,
     /// Domains that were answered since the last release.
     fresh_endpoints: Vec<FactKey>,
     /// The journal was absent or unusable: nobody knows what the pull secrets hold.
@@ -109,6 +111,7 @@ impl Machine {
             lines: Lines::default(),
             book: Book::default(),
             gathering: None,
+            registered_key_denied: None,
             fresh_endpoints: Vec::new(),
             cold: false,
             profiles: BTreeMap::new(),

@@ -20,6 +20,8 @@ pub const FIELD_MANAGER: &str = "acr-credential-helper";
 pub const SERVICE_ACCOUNT: &str = "aliyun-acr-credential-helper";
 /// The audience of the ServiceAccount tokens that STS takes.
 pub const STS_AUDIENCE: &str = "sts.aliyuncs.com";
+/// The Secret with the keys of a registered cluster, as its documentation names it.
+pub const REGISTERED_KEY_SECRET: &str = "alibaba-addon-secret";
 /// The label of what the component makes.
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 /// The value of [`MANAGED_BY_LABEL`].

@@ -17,6 +17,10 @@ pub struct Settings {
     pub region: Option<String>,
     /// `ALIBABA_CLOUD_STS_ENDPOINT`, injected with RRSA: the URL that replaces the default STS endpoints.
     pub sts_endpoint: Option<String>,
+    /// `--registered-key-secret`: the Secret with the keys of a registered cluster, where it is to be read.
+    pub registered_key_secret: Option<String>,
+    /// `--add-on-token-secret`: the Secret with the token of the managed role, where it is to be read.
+    pub add_on_token_secret: Option<String>,
     /// The ServiceAccount whose tokens RRSA presents, and whose TokenRequest is called.
     pub service_account: String,
 }

@@ -27,6 +27,21 @@ pub fn is_acr_host(host: &str) -> bool {
     }
 }
 
+/// The region in the name of a host of ACR; `None` for custom domains and for hosts that name none.
+pub fn region_of(host: &str) -> Option<&str> {
+    let name = host.split_once(':').map_or(host, |(name, _)| name);
+    if !is_acr_host(name) {
+        return None;
+    }
+    let labels: Vec<&str> = name.strip_suffix(".aliyuncs.com")?.split('.').collect();
+    match labels.as_slice() {
+        [_, region, "cr"] | [_, "distributed", region, "cr"] | [_, region, "personal", "cr"] => Some(region),
+        [registry, "ack"] => registry.strip_prefix("registry-"),
+        [_, region] => Some(region),
+        _ => None,
+    }
+}
+
 const NETWORKS: [&str; 5] =
     ["registry", "registry-vpc", "registry-internal", "registry-intl", "registry-intl-vpc"];
 
@@ -50,7 +65,23 @@ fn is_label(label: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_acr_host;
+    use super::{is_acr_host, region_of};
+
+    #[test]
+    fn the_region_is_read_from_the_name_and_from_nothing_else() {
+        for host in ["images.acme.example", "registry.aliyuncs.com", "", "acme.cn-beijing.cr.aliyuncs.com"] {
+            assert_eq!(region_of(host), None, "{host}");
+        }
+        for host in [
+            "acme-registry.cn-beijing.cr.aliyuncs.com",
+            "acme-registry-vpc.distributed.cn-beijing.cr.aliyuncs.com:65001",
+            "registry-vpc.cn-beijing.aliyuncs.com",
+            "crpi-1.cn-beijing.personal.cr.aliyuncs.com",
+            "registry-cn-beijing.ack.aliyuncs.com",
+        ] {
+            assert_eq!(region_of(host), Some("cn-beijing"), "{host}");
+        }
+    }
 
     #[test]
     fn foreign_and_lookalike_hosts_are_not_acr() {

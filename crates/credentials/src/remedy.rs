@@ -2,13 +2,15 @@
 //!
 //! Source of the codes: the pages that `acr-alibaba` names beside its table of them.
 
-use std::fmt::Write as _;
-
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::call::{Barrier, CallFailure, FailureKind};
+use crate::host::region_of;
+
+mod cluster;
+mod sts;
 
 /// What was asked when the failure came, as far as it is known.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +29,12 @@ pub struct Circumstances {
     pub duration_seconds: Option<u32>,
     /// What the ServiceAccount token says about itself.
     pub token: Option<TokenClaims>,
+    /// Who said the region, as the entry or the program calls it.
+    pub region_source: Option<&'static str>,
+    /// The hosts that the entry names.
+    pub domains: Vec<String>,
+    /// Who asks, as the cloud names it: `acs:ram::<account>:role/<role>/<session>`, or the name of a role.
+    pub principal: Option<String>,
     /// The account of who asks.
     pub account: Option<String>,
     /// The Secret that was to be read: namespace and name.
@@ -74,36 +82,25 @@ impl TokenClaims {
 /// What the person who reads of `failure` can do about it.
 pub fn remedy(failure: &CallFailure, about: &Circumstances) -> String {
     let code = failure.code.as_deref().unwrap_or_default();
+    if let Some(remedy) = cluster::handed_over(failure, about) {
+        return remedy;
+    }
     match (failure.operation, failure.kind) {
-        (_, FailureKind::Unreachable { at }) => unreachable(failure.operation, at),
+        (_, FailureKind::Unreachable { at }) => unreachable(at),
         (_, FailureKind::Throttled { .. }) => {
             "it is tried again more slowly; look for other users of the account's quota".to_owned()
         }
         (_, FailureKind::ClockSkew) => {
-            "set the clock of the node (NTP): the cloud takes time stamps within 15 minutes of its own".to_owned()
-        }
-        ("AddOnToken", kind) => add_on_token(kind),
-        ("AccessKeySecret" | "StaticSecret", kind) => secret(failure.operation, kind, about),
-        ("ServiceAccountToken", FailureKind::Denied) => {
-            "project a token with audience sts.aliyuncs.com into the pod, or allow `create` on serviceaccounts/token of \
-             the component's ServiceAccount; deploy/ does both"
+            "set the clock of the node (NTP): the cloud takes time stamps within 15 minutes of its own"
                 .to_owned()
         }
-        ("MetadataRole", FailureKind::NotFound) => {
-            "the node has no RAM role: attach the worker role to its ECS instance, or give the entry RRSA or keys".to_owned()
-        }
-        ("AssumeRoleWithOIDC", _) => with_oidc(code, failure, about).unwrap_or_else(|| general(failure.kind)),
-        ("AssumeRole", _) => assume_role(code, failure, about).unwrap_or_else(|| general(failure.kind)),
-        _ => key(code).or_else(|| registry(failure, code, about)).unwrap_or_else(|| general(failure.kind)),
+        ("AssumeRoleWithOIDC", kind) => sts::with_oidc(code, failure, about).unwrap_or_else(|| general(kind)),
+        ("AssumeRole", kind) => sts::assume_role(code, failure, about).unwrap_or_else(|| general(kind)),
+        (_, kind) => key(code).or_else(|| registry(failure, code, about)).unwrap_or_else(|| general(kind)),
     }
 }
 
-fn unreachable(operation: &str, at: Barrier) -> String {
-    if operation.starts_with("Metadata") {
-        return "the metadata service answers on ECS instances only, and pods may have no route to 100.100.100.200: use \
-                hostNetwork, or give `regionId` (or --region) and an identity of its own to the entry"
-            .to_owned();
-    }
+fn unreachable(at: Barrier) -> String {
     match at {
         Barrier::NoEndpoint => "correct `regionId`, or set `endpoints`",
         Barrier::Name => {
@@ -146,87 +143,6 @@ fn key(code: &str) -> Option<String> {
     Some(remedy.to_owned())
 }
 
-fn with_oidc(code: &str, failure: &CallFailure, about: &Circumstances) -> Option<String> {
-    let role = about.role_arn.as_deref().unwrap_or("the role");
-    let provider = about.provider_arn.as_deref().unwrap_or("the OIDC provider");
-    let says = about.token.as_ref().map_or_else(String::new, |token| {
-        format!(
-            " (the token says iss {}, aud {}, sub {})",
-            token.issuer,
-            token.audiences.join(" "),
-            token.subject
-        )
-    });
-    Some(match (failure.kind, code) {
-        (_, "AuthenticationFail.OIDCToken.AudienceNotMatch") => {
-            format!("the audience does not fit{says}: add sts.aliyuncs.com to the client ids of {provider}")
-        }
-        (_, "AuthenticationFail.OIDCToken.IssuerNotMatch") => format!(
-            "the issuer does not fit{says}: {provider} must be the provider of this cluster, as the console shows it \
-             where RRSA is enabled"
-        ),
-        (_, "AuthenticationFail.OIDCToken.Expired") => {
-            "the projected token has expired: the kubelet renews it, so look at the node, and at its clock"
-                .to_owned()
-        }
-        (_, code) if code.starts_with("AuthenticationFail.OIDCToken.") => format!(
-            "{provider} does not know the key that signs this cluster's tokens{says}: it must be the provider of this \
-             cluster"
-        ),
-        (FailureKind::NotFound, "EntityNotExist.Role") => {
-            format!("there is no role {role}: correct rrsaRoleARN, or create the role")
-        }
-        (FailureKind::NotFound, _) => format!(
-            "there is no provider {provider}: enable RRSA for the cluster, and copy rrsaOIDCProviderRoleARN from its \
-             console page"
-        ),
-        (FailureKind::Denied, _) => {
-            let mut text = format!("the trust policy of {role} does not admit the component{says}; ");
-            let _ = write!(text, "it must hold {}", trust_of_provider(provider, about.token.as_ref()));
-            text
-        }
-        (FailureKind::InvalidRequest, _) if code.contains("DurationSeconds") => too_long(about),
-        _ => return None,
-    })
-}
-
-fn assume_role(code: &str, failure: &CallFailure, about: &Circumstances) -> Option<String> {
-    let role = about.role_arn.as_deref().unwrap_or("the role");
-    if failure.message.contains("root account") {
-        return Some(
-            "the key of an account's owner can assume no role: use the key of a RAM user".to_owned(),
-        );
-    }
-    Some(match (failure.kind, code) {
-        (FailureKind::NotFound, _) => {
-            format!("there is no role {role}: correct assumeRoleARN, or create the role")
-        }
-        (FailureKind::Denied, _) => {
-            let allow = json!({ "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role });
-            format!(
-                "either the asker may not assume {role}: attach AliyunSTSAssumeRoleAccess, or {}; or the trust policy of \
-                 {role} does not admit it: it must hold {}",
-                policy(&allow),
-                trust_of_account(about)
-            )
-        }
-        (FailureKind::InvalidRequest, code) if code.contains("DurationSeconds") => too_long(about),
-        (FailureKind::InvalidRequest, code) if code.contains("ExternalId") => {
-            "correct `externalId`".to_owned()
-        }
-        _ => return key(code),
-    })
-}
-
-fn too_long(about: &Circumstances) -> String {
-    let asked = about.duration_seconds.map_or_else(String::new, |seconds| format!(" of {seconds} s"));
-    format!(
-        "a session{asked} is longer than the role admits: lower `expireDuration`, or raise the maximum session duration of \
-         {}",
-        about.role_arn.as_deref().unwrap_or("the role")
-    )
-}
-
 fn registry(failure: &CallFailure, code: &str, about: &Circumstances) -> Option<String> {
     let instance = about.instance.as_deref().unwrap_or("*");
     let region = if about.region.is_empty() { "*" } else { &about.region };
@@ -253,51 +169,29 @@ fn registry(failure: &CallFailure, code: &str, about: &Circumstances) -> Option<
             let allow = json!({ "Effect": "Allow", "Action": actions, "Resource": "*" });
             format!("grant the identity {}", policy(&allow))
         }
-        (_, FailureKind::NotFound, _) => format!(
-            "there is no instance {instance} in {region}: check instanceId and regionId, and whose account the instance is \
-             of (assumeRoleARN)"
-        ),
+        (_, FailureKind::NotFound, _) => elsewhere(instance, region, about),
         _ => return None,
     })
 }
 
-fn add_on_token(kind: FailureKind) -> String {
-    match kind {
-        FailureKind::NotFound => {
-            "ACK hands no add-on token to this component, so tokenMode managedRole cannot work; give the entry RRSA \
-             (rrsaRoleARN, rrsaOIDCProviderRoleARN and `rrsa: enable: true`), or run with --token-mode workerRole and \
-             grant the worker role cr:GetAuthorizationToken, cr:ListInstanceEndpoint and cr:PullRepository"
+/// The instance is not where it was asked for: the cloud does not tell an unknown one from one of another region.
+fn elsewhere(instance: &str, region: &str, about: &Circumstances) -> String {
+    let source =
+        about.region_source.map_or_else(String::new, |source| format!(" (the region is by {source})"));
+    let other =
+        about.domains.iter().find_map(|host| Some((host, region_of(host).filter(|of| *of != region)?)));
+    let hint = match other {
+        Some((host, of)) => format!("{host} is a host of {of}: set `regionId: {of}`"),
+        None => {
+            "its page in the console of ACR names its region, and so do its hosts, NAME-registry.REGION.cr.aliyuncs.com: \
+             correct `regionId` or `instanceId`"
                 .to_owned()
         }
-        FailureKind::Denied | FailureKind::CredentialsRefused => {
-            "authorize ACK to use AliyunCSManagedAcrRole in the RAM console; its trust policy must name cs.aliyuncs.com"
-                .to_owned()
-        }
-        FailureKind::Malformed => {
-            "the document is written by ACK: if it stays like this, RRSA or workerRole is the way out".to_owned()
-        }
-        kind => general(kind),
-    }
-}
-
-fn secret(operation: &str, kind: FailureKind, about: &Circumstances) -> String {
-    let (namespace, name) = about.secret.clone().unwrap_or_default();
-    match kind {
-        FailureKind::Denied => format!(
-            "allow it: kubectl -n {namespace} create role acr-{name} --verb=get,list,watch --resource=secrets \
-             --resource-name={name} && kubectl -n {namespace} create rolebinding acr-{name} --role=acr-{name} \
-             --serviceaccount={}:aliyun-acr-credential-helper",
-            about.namespace
-        ),
-        FailureKind::NotFound | FailureKind::Malformed if operation == "AccessKeySecret" => format!(
-            "kubectl -n {namespace} create secret generic {name} --from-file=access-key-id --from-file=access-key-secret"
-        ),
-        FailureKind::NotFound | FailureKind::Malformed => format!(
-            "kubectl -n {namespace} create secret docker-registry {name} --docker-server=… --docker-username=… \
-             --docker-password=…"
-        ),
-        kind => general(kind),
-    }
+    };
+    format!(
+        "Container Registry knows no instance {instance} in {region}{source}: it is unknown, in another region, or of another \
+         account; {hint}; for an instance of another account set `assumeRoleARN`"
+    )
 }
 
 fn general(kind: FailureKind) -> String {
@@ -318,35 +212,6 @@ fn general(kind: FailureKind) -> String {
 
 fn policy(statement: &Value) -> String {
     json!({ "Version": "1", "Statement": [statement] }).to_string()
-}
-
-/// The statement by which a role admits the component's ServiceAccount.
-fn trust_of_provider(provider: &str, token: Option<&TokenClaims>) -> Value {
-    let (issuer, subject) = match token {
-        Some(token) => (token.issuer.as_str(), token.subject.as_str()),
-        None => ("<issuer of the cluster>", "system:serviceaccount:kube-system:aliyun-acr-credential-helper"),
-    };
-    let equals = json!({ "oidc:aud": "sts.aliyuncs.com", "oidc:iss": issuer, "oidc:sub": subject });
-    json!({
-        "Effect": "Allow",
-        "Action": "sts:AssumeRole",
-        "Principal": { "Federated": [provider] },
-        "Condition": { "StringEquals": equals },
-    })
-}
-
-/// The statement by which a role admits identities of the asker's account.
-fn trust_of_account(about: &Circumstances) -> Value {
-    let account = about.account.as_deref().unwrap_or("<account of the asker>");
-    let mut statement = json!({
-        "Effect": "Allow",
-        "Action": "sts:AssumeRole",
-        "Principal": { "RAM": [format!("acs:ram::{account}:root")] },
-    });
-    if let (Some(id), Some(members)) = (&about.external_id, statement.as_object_mut()) {
-        members.insert("Condition".to_owned(), json!({ "StringEquals": { "sts:ExternalId": id } }));
-    }
-    statement
 }
 
 #[cfg(test)]

@@ -40,6 +40,8 @@ impl Process {
             token_mode: TokenMode::WorkerRole,
             region: region.map(str::to_owned),
             sts_endpoint: None,
+            registered_key_secret: None,
+            add_on_token_secret: None,
             service_account: names::SERVICE_ACCOUNT.to_owned(),
         };
         let watches = [Watch::Configuration, Watch::Namespaces, Watch::Accounts, Watch::PullSecrets];

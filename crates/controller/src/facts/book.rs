@@ -43,6 +43,8 @@ struct Fact {
     asked: Option<Mono>,
     failures: u32,
     failure: Option<CallFailure>,
+    /// What it holds was refused when something was asked with it: it says whose it was, and is used no more.
+    refused: bool,
     /// The first place to look holds nothing, so the next try goes to the second: a TokenRequest where there is no
     /// projected token, the role of the cluster where there are no keys of a registered cluster.
     second_place: bool,
@@ -102,6 +104,7 @@ impl Book {
                     asked: None,
                     failures: 0,
                     failure: None,
+                    refused: false,
                     second_place: false,
                     replaced_meanwhile: false,
                 },
@@ -131,8 +134,8 @@ impl Book {
                     (login.expires, *handed_out)
                 }
                 // It was read in the cluster, and is read again soon.
-                Some(Value::Key(_, UnixMillis::NEVER)) => continue,
-                Some(Value::Key(_, expires)) => {
+                Some(Value::Key(_, UnixMillis::NEVER, _)) => continue,
+                Some(Value::Key(_, expires, _)) => {
                     (*expires, clock.time(now).minus(now.mono.since(fact.answered)))
                 }
                 _ => continue,
@@ -163,18 +166,20 @@ impl Book {
         self.facts.get(&key).and_then(|fact| fact.value.as_ref())
     }
 
-    /// Why a fact is not known or not renewed, looking at what it stands on as well.
+    /// Why a fact is not known or not renewed: what the last try said, its own before that of what it stands on.
     pub fn failure(&self, key: FactKey) -> Option<&CallFailure> {
-        self.failed(key).map(|(_, failure)| failure)
+        let Fact { wanted: Wanted { question, .. }, failure, .. } = self.facts.get(&key)?;
+        failure.as_ref().or_else(|| self.failure(question.parent()?))
     }
 
-    /// The same with the question that failed.
-    pub fn failed(&self, key: FactKey) -> Option<(&Question, &CallFailure)> {
-        let Fact { wanted: Wanted { question, .. }, failure, .. } = self.facts.get(&key)?;
-        match failure {
-            Some(failure) => Some((question, failure)),
-            None => self.failed(question.parent()?),
-        }
+    /// What keeps a fact from being known or renewed now, with the question that failed. Where it cannot be asked again
+    /// before what it stands on is there, that comes first: its own failure is the older one.
+    pub fn failed(&self, now: Mono, key: FactKey) -> Option<(&Question, &CallFailure)> {
+        let fact = self.facts.get(&key)?;
+        let own = fact.failure.as_ref().map(|failure| (&fact.wanted.question, failure));
+        let parent = fact.wanted.question.parent();
+        let waits = parent.filter(|parent| own.is_none() || !self.may_stand_on(fact, *parent, now));
+        waits.and_then(|parent| self.failed(now, parent)).or(own)
     }
 
     /// Takes the next question of `class` that is to be asked now, and marks it as in flight.
@@ -244,6 +249,7 @@ impl Book {
                 fact.retry = Mono(0);
                 fact.failures = 0;
                 fact.failure = None;
+                fact.refused = false;
                 fact.second_place = false;
                 let change = match value {
                     Value::Login(..) | Value::Endpoints(_) => Change::Leaf,
@@ -267,7 +273,7 @@ impl Book {
                     // stays until something else is given.
                     if parent.answered <= asked && !parent.wanted.question.is_given() {
                         parent.due = Mono(0);
-                        parent.value = None;
+                        parent.refused = true;
                     }
                 }
                 Change::None
@@ -343,7 +349,7 @@ impl Book {
 
     fn may_stand_on(&self, fact: &Fact, parent: FactKey, now: Mono) -> bool {
         let Some(parent) = self.facts.get(&parent) else { return false };
-        if parent.value.is_none() {
+        if parent.value.is_none() || parent.refused {
             return false;
         }
         let fresh = !parent.nearly_due(now);

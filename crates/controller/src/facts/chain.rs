@@ -354,10 +354,6 @@ impl Lines {
                     TokenMode::WorkerRole => Question::WorkerRole { endpoints: drawing.metadata() },
                     TokenMode::ManagedRole | TokenMode::Auto => Question::ManagedRole,
                 };
-                if role == Question::ManagedRole && entry.assume_role.is_some() {
-                    let code = acr_configuration::code::ASSUME_ROLE_UNDER_MANAGED_ROLE;
-                    self.problem(drawing, code, MANAGED_ROLE_CANNOT_HOP.to_owned());
-                }
                 Some(KeySource::Fact(self.want(role)))
             }
             Identity::AccessKeySecretRef(reference) => {
@@ -368,10 +364,6 @@ impl Lines {
         }
     }
 }
-
-const MANAGED_ROLE_CANNOT_HOP: &str = "tokenMode resolves to managedRole, whose role AliyunCSManagedAcrRole cannot \
-    assume the role of assumeRoleARN; use --token-mode workerRole, or RRSA (rrsaRoleARN, rrsaOIDCProviderRoleARN, rrsa: \
-    enable: true), and attach AliyunSTSAssumeRoleAccess to that role";
 
 /// One entry while its lines are drawn.
 #[derive(Clone, Copy)]

@@ -43,7 +43,7 @@ pub fn check(
 ) -> Result<Value, CallFailure> {
     let expires = match &value {
         Value::Login(login, _) => login.expires,
-        Value::Key(_, expires) => *expires,
+        Value::Key(_, expires, _) => *expires,
         Value::Region(_) | Value::Token(_) | Value::Endpoints(_) => return Ok(value),
     };
     let time = clock.time(now);
@@ -60,9 +60,9 @@ pub fn check(
 pub fn due(now: Now, clock: &CloudClock, timing: &Timing, value: &Value) -> Mono {
     match value {
         Value::Region(_) => Mono(u64::MAX),
-        Value::Token(_) | Value::Key(_, UnixMillis::NEVER) => now.mono.plus(READ_LIFE),
+        Value::Token(_) | Value::Key(_, UnixMillis::NEVER, _) => now.mono.plus(READ_LIFE),
         Value::Endpoints(_) => now.mono.plus(ENDPOINTS_LIFE),
-        Value::Key(_, expires) => renewal(now, clock, timing, *expires, clock.time(now)),
+        Value::Key(_, expires, _) => renewal(now, clock, timing, *expires, clock.time(now)),
         Value::Login(login, handed_out) => renewal(now, clock, timing, login.expires, *handed_out),
     }
 }

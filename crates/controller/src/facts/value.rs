@@ -12,12 +12,24 @@ pub enum Value {
     Region(String),
     /// A ServiceAccount token.
     Token(SecretString),
-    /// The keys of a role session, and its end.
-    Key(AccessKey, UnixMillis),
+    /// The keys of a role session or a user, their end, and whose they are.
+    Key(AccessKey, UnixMillis, Owner),
     /// The domains of an instance.
     Endpoints(Vec<InstanceHost>),
     /// A login, and the time by the cloud's clock at which it was handed out.
     Login(Arc<Login>, UnixMillis),
+}
+
+/// Whose keys they are, as far as whoever handed them out says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// Nobody says.
+    Unnamed,
+    /// A registered cluster's, whatever the token mode.
+    RegisteredCluster,
+    /// The principal as the cloud names it: the ARN of a session with its account, role and session name, or the name of
+    /// a role.
+    Named(String),
 }
 
 impl Value {
@@ -25,7 +37,7 @@ impl Value {
     pub fn is_same(&self, other: &Self) -> bool {
         let secret = |one: &SecretString, other: &SecretString| one.expose_secret() == other.expose_secret();
         match (self, other) {
-            (Self::Key(one, _), Self::Key(other, _)) => {
+            (Self::Key(one, ..), Self::Key(other, ..)) => {
                 let tokens = match (&one.security_token, &other.security_token) {
                     (Some(one), Some(other)) => secret(one, other),
                     (one, other) => one.is_none() && other.is_none(),
@@ -44,7 +56,10 @@ impl Value {
 pub fn value_of(reply: Reply, cloud_time: UnixMillis) -> Value {
     match reply {
         Reply::Region(region) => Value::Region(region),
-        Reply::Credentials { key, expires, principal: _ } => Value::Key(key, expires),
+        Reply::Credentials { key, expires, principal } => {
+            let owner = if principal.is_empty() { Owner::Unnamed } else { Owner::Named(principal) };
+            Value::Key(key, expires, owner)
+        }
         Reply::Endpoints(hosts) => Value::Endpoints(hosts),
         Reply::Login(login) => Value::Login(Arc::new(login), cloud_time),
     }

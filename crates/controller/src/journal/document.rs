@@ -109,6 +109,8 @@ struct LoginText<'a> {
     password: Cow<'a, str>,
     expires: UnixMillis,
     handed_out: UnixMillis,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    registered: bool,
 }
 
 /// The text of a record, wiped when dropped. The same record gives the same bytes.
@@ -178,13 +180,14 @@ fn carried_login_text(carried: &CarriedLogin) -> CarriedLoginText<'_> {
 }
 
 fn login_text(held: &HeldLogin) -> LoginText<'_> {
-    let HeldLogin { fact, login, handed_out } = held;
+    let HeldLogin { fact, login, handed_out, registered } = held;
     LoginText {
         fact: *fact,
         username: login.username.as_str().into(),
         password: login.password.expose_secret().into(),
         expires: login.expires,
         handed_out: *handed_out,
+        registered: *registered,
     }
 }
 
@@ -197,6 +200,7 @@ fn held(login: LoginText<'_>) -> HeldLogin {
             expires: login.expires,
         }),
         handed_out: login.handed_out,
+        registered: login.registered,
     }
 }
 
@@ -299,6 +303,7 @@ mod tests {
                 expires: UnixMillis(5),
             }),
             handed_out: UnixMillis(3),
+            registered: true,
         };
         let carried = held.clone();
         let line = LineRecord {
@@ -335,6 +340,7 @@ mod tests {
         let back = decode(&text).unwrap();
         assert_eq!(back.accepted.as_ref().map(|accepted| &accepted.data), Some(&data));
         assert_eq!(back.lines[&key].login.as_ref().unwrap().login.password.expose_secret(), "a\"b\\:c");
+        assert!(back.lines[&key].login.as_ref().unwrap().registered);
         assert_eq!(back.carried[0].logins, record.carried[0].logins);
         assert_eq!(back.static_secrets, record.static_secrets);
         assert_eq!(encode(&back), text);

@@ -137,6 +137,8 @@ pub struct HeldLogin {
     pub login: Arc<Login>,
     /// When it was handed out, by the cloud's clock.
     pub handed_out: UnixMillis,
+    /// Whether it was asked for with the keys of a registered cluster, whatever the token mode.
+    pub registered: bool,
 }
 
 impl HeldLogin {
@@ -149,7 +151,7 @@ impl HeldLogin {
 impl PartialEq for HeldLogin {
     /// A fact hands out one login at a time: fact, expiry and hand-out tell logins apart without a look at secrets.
     fn eq(&self, other: &Self) -> bool {
-        let Self { fact, login, handed_out } = self;
+        let Self { fact, login, handed_out, registered: _ } = self;
         *fact == other.fact && login.expires == other.login.expires && *handed_out == other.handed_out
     }
 }

@@ -10,7 +10,7 @@ use acr_credentials::{
 use super::{Flight, Machine};
 use crate::facts::book::Change;
 use crate::facts::chain::{SESSION_NAME, SESSION_SECONDS};
-use crate::facts::value::{Value, value_of};
+use crate::facts::value::{Owner, Value, value_of};
 use crate::facts::{FactKey, KeySource, Line, Question};
 use crate::journal::{HeldLogin, LineRecord, Recorder};
 use crate::names::STS_AUDIENCE;
@@ -25,6 +25,9 @@ const GATHER: Duration = Duration::from_millis(500);
 /// How long after the latest answer facts that our own limiter holds back are still waited for: while answers keep coming
 /// they are one wave. A cloud that is silent for twice the window delays nobody else's entry.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The operation that looks for the keys of a registered cluster.
+pub(super) const REGISTERED_KEY: &str = "RegisteredKey";
 
 /// The life of a minted ServiceAccount token in seconds: what the kubelet asks for as well.
 const TOKEN_SECONDS: i64 = 3600;
@@ -139,7 +142,7 @@ impl Machine {
                 security_token: None,
             }),
             KeySource::Fact(parent) => match self.book.value(*parent) {
-                Some(Value::Key(key, _)) => Some(key.clone()),
+                Some(Value::Key(key, ..)) => Some(key.clone()),
                 _ => None,
             },
         }
@@ -147,9 +150,14 @@ impl Machine {
 
     /// Takes the answer to a call, or to the reading of a token.
     pub(super) fn fact_answered(&mut self, now: Now, key: FactKey, answer: Answer) {
+        let registered = self.book.looks_for_registered_key(key);
+        if registered {
+            self.registered_key_denied = None;
+        }
+        let operation = if registered { REGISTERED_KEY } else { self.book.operation(key) };
         let outcome = match answer {
             Answer::Token(Some(token)) => Ok(Value::Token(token)),
-            Answer::Key(Some(key)) => Ok(Value::Key(key, UnixMillis::NEVER)),
+            Answer::Key(Some(key)) => Ok(Value::Key(key, UnixMillis::NEVER, Owner::RegisteredCluster)),
             Answer::Token(None) | Answer::Key(None) => {
                 self.book.first_place_is_empty(key);
                 return;
@@ -161,17 +169,18 @@ impl Machine {
                 let time = self.clock.time(now);
                 outcome.map(|reply| value_of(reply, time))
             }
-            // Without the right to read them, this is no registered cluster.
-            Answer::Refused(Refusal::NoRight { .. }) if self.book.looks_for_registered_key(key) => {
+            // Without the right to read them the token mode goes on, and it is said.
+            Answer::Refused(refusal @ Refusal::NoRight { .. }) if registered => {
+                self.registered_key_denied = Some(refusal.to_string());
                 self.book.first_place_is_empty(key);
                 return;
             }
             Answer::Refused(refusal) => {
                 let kind = match refusal {
-                    Refusal::NoRight { .. } => FailureKind::Denied,
+                    Refusal::NoRight { .. } | Refusal::RefusedByPolicy { .. } => FailureKind::Denied,
                     _ => FailureKind::NoAnswer,
                 };
-                Err(CallFailure::new(self.book.operation(key), kind, refusal.to_string()))
+                Err(CallFailure::new(operation, kind, refusal.to_string()))
             }
             _ => return,
         };
@@ -276,7 +285,9 @@ impl Machine {
 
     fn take_login(&self, now: Now, line: &Line, record: &mut LineRecord) {
         let Some(Value::Login(login, handed_out)) = self.book.value(line.login) else { return };
-        let held = HeldLogin { fact: line.login, login: Arc::clone(login), handed_out: *handed_out };
+        let registered = self.is_by_registered_key(line) == Some(true);
+        let held =
+            HeldLogin { fact: line.login, login: Arc::clone(login), handed_out: *handed_out, registered };
         // An answer that expired while it was gathered gives way to nothing.
         if record.login.as_ref() != Some(&held) && login.expires > self.clock.time(now) {
             record.login = Some(held);

@@ -1,17 +1,23 @@
 //! What is wrong with the entries, in words for the person who can mend it.
 
-use acr_configuration::{Identity, identity_chain};
+use acr_configuration::{Configuration, Entry, Identity, identity_chain};
 use acr_credentials::remedy::{Circumstances, TokenClaims, remedy};
-use acr_credentials::{CallFailure, InstanceHost, UnixMillis};
+use acr_credentials::{CallFailure, FailureKind, InstanceHost, UnixMillis};
 
 use super::Machine;
-use crate::facts::chain::{Problem, SESSION_NAME, SESSION_SECONDS};
+use super::cloud::REGISTERED_KEY;
+use crate::facts::chain::{Problem, RegionSource, SESSION_SECONDS};
 use crate::facts::timing::effective_threshold;
-use crate::facts::value::Value;
-use crate::facts::{Line, Question};
+use crate::facts::value::{Owner, Value};
+use crate::facts::{FactKey, KeySource, Line, Question};
+use crate::names::REGISTERED_KEY_SECRET;
 use crate::operation::Subject;
 use crate::status::ActiveFinding;
 use crate::time::Now;
+
+const MANAGED_ROLE_CANNOT_HOP: &str = "tokenMode resolves to managedRole, whose role AliyunCSManagedAcrRole cannot \
+    assume the role of assumeRoleARN; use --token-mode workerRole, or RRSA (rrsaRoleARN, rrsaOIDCProviderRoleARN, rrsa: \
+    enable: true), and attach AliyunSTSAssumeRoleAccess to that role";
 
 impl Machine {
     /// Says what is wrong with each line.
@@ -28,12 +34,23 @@ impl Machine {
         for Problem { index, code, message } in &self.lines.problems {
             report(false, code, format!("entry {index}: {message}"));
         }
+        if let Some(denied) = &self.registered_key_denied {
+            let failure = CallFailure::new(REGISTERED_KEY, FailureKind::Denied, denied.clone());
+            let about = Circumstances {
+                secret: Some(self.registered_key_secret()),
+                namespace: self.settings.namespace.clone(),
+                ..Circumstances::default()
+            };
+            let text = format!("{failure}; the token mode goes on without it; {}", remedy(&failure, &about));
+            report(false, failure.kind.label(), text);
+        }
         let threshold = self.timing().threshold;
         for line in &self.lines.drawn {
             let name = format!("entry {} ({})", line.index, line.key.instance);
-            if let Some((question, failure)) = self.book.failed(line.login) {
+            if let Some((question, failure)) = self.book.failed(now.mono, line.login) {
                 report(true, failure.kind.label(), self.explained(line, &name, question, failure));
-            } else if let Some((question, failure)) = line.endpoints().and_then(|fact| self.book.failed(fact))
+            } else if let Some((question, failure)) =
+                line.endpoints().and_then(|fact| self.book.failed(now.mono, fact))
             {
                 let message = self.explained(line, &name, question, failure);
                 report(line.domains.is_none(), failure.kind.label(), message);
@@ -52,12 +69,22 @@ impl Machine {
                 }
             }
             self.compare_domains(line, &name, &mut report);
+            if line.first && self.is_hop_from_managed_role(line) {
+                let code = acr_configuration::code::ASSUME_ROLE_UNDER_MANAGED_ROLE;
+                report(false, code, format!("entry {}: {MANAGED_ROLE_CANNOT_HOP}", line.index));
+            }
         }
         self.ledger.set(now.mono, "entries", findings);
     }
 
     /// A failure with who asked, and what helps.
     fn explained(&self, line: &Line, name: &str, question: &Question, failure: &CallFailure) -> String {
+        let who = self.asker(line, question).map_or_else(String::new, |who| format!(", as {who}"));
+        format!("{name}{who}: {failure}; {}", remedy(failure, &self.circumstances(line, question, failure)))
+    }
+
+    /// Who asked: in the words of the configuration, and as the cloud names it where it has.
+    fn asker(&self, line: &Line, question: &Question) -> Option<String> {
         let chain = self.chain(line);
         let who = match question {
             Question::AssumeRoleWithOidc { .. } => {
@@ -73,31 +100,86 @@ impl Machine {
             | Question::ManagedRole
             | Question::SecretKey { .. }
             | Question::StaticLogin { .. } => None,
-        };
-        let who = who.map_or_else(String::new, |who| {
-            // What the cloud's audit log shows of roles that we assumed.
-            let session = if question.key_source().is_some() && who.contains("role ") {
-                format!(" (session {SESSION_NAME})")
-            } else {
-                String::new()
-            };
-            format!(", as {who}{session}")
-        });
-        format!("{name}{who}: {failure}; {}", remedy(failure, &self.circumstances(line, question)))
+        }?;
+        Some(match self.principal(question) {
+            Some(principal) => format!("{who} ({principal})"),
+            None => who,
+        })
+    }
+
+    /// Who asks, as the cloud named it when it handed out the keys: account, role and session.
+    fn principal(&self, question: &Question) -> Option<&str> {
+        let KeySource::Fact(parent) = question.key_source()? else { return None };
+        match self.book.value(*parent)? {
+            Value::Key(_, _, Owner::Named(principal)) => Some(principal),
+            _ => None,
+        }
+    }
+
+    /// Whether the keys of a registered cluster take the place of the token mode; `None` while that is not known, and
+    /// where the token mode is not asked.
+    pub(super) fn is_by_registered_key(&self, line: &Line) -> Option<bool> {
+        let source = self.source(line.login)?;
+        match self.book.value(source) {
+            Some(Value::Key(_, _, owner)) => Some(*owner == Owner::RegisteredCluster),
+            _ => self.book.failure(source).map(|failure| failure.operation == REGISTERED_KEY),
+        }
+    }
+
+    /// The fact of the token mode at the beginning of a chain.
+    fn source(&self, fact: FactKey) -> Option<FactKey> {
+        match self.book.question(fact)?.0 {
+            Question::WorkerRole { .. } | Question::ManagedRole => Some(fact),
+            question => self.source(question.parent()?),
+        }
+    }
+
+    fn is_hop_from_managed_role(&self, line: &Line) -> bool {
+        let entry = self.entry(line);
+        let hops = entry.is_some_and(|entry| entry.assume_role.is_some());
+        let source = self.source(line.login).and_then(|source| self.book.question(source));
+        hops && source.is_some_and(|(question, _)| *question == Question::ManagedRole)
+            && self.is_by_registered_key(line) == Some(false)
+    }
+
+    fn registered_key_secret(&self) -> (String, String) {
+        let name = self.settings.registered_key_secret.as_deref().unwrap_or(REGISTERED_KEY_SECRET);
+        (self.settings.namespace.clone(), name.to_owned())
+    }
+
+    fn configuration(&self) -> Option<&Configuration> {
+        let accepted = self.recorder.durable().and_then(|record| record.accepted.as_ref())?;
+        Some(&accepted.configuration)
+    }
+
+    fn entry(&self, line: &Line) -> Option<&Entry> {
+        self.configuration()?.entries.get(line.place)
     }
 
     /// The identity chain of a line's entry in words.
     pub(super) fn chain(&self, line: &Line) -> Vec<String> {
-        let accepted = self.recorder.durable().and_then(|record| record.accepted.as_ref());
-        let Some(accepted) = accepted else { return Vec::new() };
-        let configuration = &accepted.configuration;
-        let Some(entry) = configuration.entries.get(line.place) else { return Vec::new() };
-        identity_chain(entry, self.token_mode(configuration))
+        let (Some(configuration), Some(entry)) = (self.configuration(), self.entry(line)) else {
+            return Vec::new();
+        };
+        let mut chain = identity_chain(entry, self.token_mode(configuration));
+        // After a restart nothing may have been asked yet: the journal knows who asked for what it holds.
+        let held = || self.recorder.durable().and_then(|record| record.login(line));
+        let registered = self.is_by_registered_key(line).unwrap_or_else(|| {
+            entry.identity == Identity::TokenMode && held().is_some_and(|held| held.registered)
+        });
+        if registered && let Some(source) = chain.first_mut() {
+            *source = format!("keys of the registered cluster (Secret {REGISTERED_KEY_SECRET})");
+        }
+        chain
     }
 
-    fn circumstances(&self, line: &Line, question: &Question) -> Circumstances {
+    fn circumstances(&self, line: &Line, question: &Question, failure: &CallFailure) -> Circumstances {
+        let domains = line.domains.iter().flatten().map(|domain| domain.host.clone());
         let mut about = Circumstances {
             region: line.key.region.clone(),
+            region_source: line.region_source.map(RegionSource::label),
+            domains: domains.collect(),
+            principal: self.principal(question).map(str::to_owned),
             instance: Some(line.key.instance.clone()),
             account: self.account(line),
             namespace: self.settings.namespace.clone(),
@@ -120,6 +202,13 @@ impl Machine {
             Question::SecretKey { reference } | Question::StaticLogin { reference, .. } => {
                 about.secret = Some((reference.namespace.clone(), reference.name.clone()));
             }
+            Question::WorkerRole { .. } | Question::ManagedRole if failure.operation == REGISTERED_KEY => {
+                about.secret = Some(self.registered_key_secret());
+            }
+            Question::ManagedRole => {
+                let secret = self.settings.add_on_token_secret.clone();
+                about.secret = secret.map(|name| (self.settings.namespace.clone(), name));
+            }
             _ => {}
         }
         about
@@ -127,8 +216,7 @@ impl Machine {
 
     /// The account of the first identity of an entry, where its role tells.
     fn account(&self, line: &Line) -> Option<String> {
-        let accepted = self.recorder.durable().and_then(|record| record.accepted.as_ref())?;
-        match &accepted.configuration.entries.get(line.place)?.identity {
+        match &self.entry(line)?.identity {
             // acs:ram::<account>:role/<name>
             Identity::Rrsa { role_arn, .. } => role_arn.split(':').nth(3).map(str::to_owned),
             _ => None,

@@ -9,7 +9,7 @@ use acr_credentials::{CallFailure, FailureKind, SecretData, SecretDataFailure, S
 use super::Machine;
 use crate::facts::Question;
 use crate::facts::chain::StaticSlots;
-use crate::facts::value::Value;
+use crate::facts::value::{Owner, Value};
 use crate::journal::Record;
 use crate::observation::Refusal;
 use crate::time::Now;
@@ -136,7 +136,7 @@ fn answer(
             Ok(Value::Login(Arc::new(login.ok_or_else(missing)?.clone()), time))
         }
         _ => match held.data.access_key().map_err(unfit)? {
-            Some(key) => Ok(Value::Key(key, UnixMillis::NEVER)),
+            Some(key) => Ok(Value::Key(key, UnixMillis::NEVER, Owner::Unnamed)),
             None => Err(unfit(SecretDataFailure::Missing { member: "access-key-id" })),
         },
     }

@@ -15,7 +15,7 @@ impl Machine {
             holder: self.lease.holder().map(str::to_owned),
             listed: self.world.listed(),
             configured: self.configured(),
-            logins: self.logins(),
+            logins: self.logins(now),
             accounts,
             namespaces,
             retiring: self.retiring_objects(),
@@ -25,7 +25,7 @@ impl Machine {
         }
     }
 
-    fn logins(&self) -> Vec<LoginStatus> {
+    fn logins(&self, now: Now) -> Vec<LoginStatus> {
         let Some(record) = self.recorder.durable() else { return Vec::new() };
         let lines = &self.lines.drawn;
         lines
@@ -41,7 +41,7 @@ impl Machine {
                     chain: self.chain(line),
                     expires: held.map(|held| held.login.expires),
                     hosts: hosts.iter().map(|slot| slot.as_str().to_owned()).collect(),
-                    failure: self.book.failure(line.login).map(ToString::to_string),
+                    failure: self.book.failed(now.mono, line.login).map(|(_, failure)| failure.to_string()),
                 }
             })
             .collect()

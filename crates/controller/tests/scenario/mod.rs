@@ -379,6 +379,8 @@ fn machine(purpose: Purpose, identity: &str, region: Option<&str>) -> Machine {
         token_mode: TokenMode::WorkerRole,
         region: region.map(str::to_owned),
         sts_endpoint: None,
+        registered_key_secret: None,
+        add_on_token_secret: None,
         service_account: "aliyun-acr-credential-helper".into(),
     })
 }

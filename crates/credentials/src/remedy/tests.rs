@@ -22,6 +22,9 @@ fn about() -> Circumstances {
         duration_seconds: Some(43_200),
         token: Some(token()),
         account: Some("2".to_owned()),
+        region_source: Some("regionId"),
+        domains: Vec::new(),
+        principal: None,
         secret: Some(("infra".to_owned(), "keys".to_owned())),
         namespace: "kube-system".to_owned(),
     }
@@ -43,7 +46,7 @@ fn told(
     remedy(&failure, about)
 }
 
-use FailureKind::{ClockSkew, CredentialsRefused, Denied, InvalidRequest, Malformed, NotFound};
+use FailureKind::{ClockSkew, CredentialsRefused, Denied, InvalidRequest, Malformed, NoAnswer, NotFound};
 
 #[test]
 fn keys_that_are_wrong_disabled_or_expired_are_told_apart() {
@@ -63,9 +66,93 @@ fn a_trust_policy_a_provider_and_a_role_that_do_not_fit_are_told_apart() {
     insta::assert_snapshot!(rrsa(CredentialsRefused, "AuthenticationFail.OIDCToken.IssuerNotMatch"), @"the issuer does not fit (the token says iss https://oidc.example/c1, aud sts.aliyuncs.com, sub system:serviceaccount:kube-system:aliyun-acr-credential-helper): acs:ram::1:oidc-provider/ack-rrsa-c1 must be the provider of this cluster, as the console shows it where RRSA is enabled");
     insta::assert_snapshot!(rrsa(CredentialsRefused, "AuthenticationFail.OIDCToken.InvalidSignature"), @"acs:ram::1:oidc-provider/ack-rrsa-c1 does not know the key that signs this cluster's tokens (the token says iss https://oidc.example/c1, aud sts.aliyuncs.com, sub system:serviceaccount:kube-system:aliyun-acr-credential-helper): it must be the provider of this cluster");
     insta::assert_snapshot!(rrsa(CredentialsRefused, "AuthenticationFail.OIDCToken.Expired"), @"the projected token has expired: the kubelet renews it, so look at the node, and at its clock");
-    insta::assert_snapshot!(rrsa(Denied, "AuthenticationFail.NoPermission"), @r#"the trust policy of acs:ram::1:role/pull does not admit the component (the token says iss https://oidc.example/c1, aud sts.aliyuncs.com, sub system:serviceaccount:kube-system:aliyun-acr-credential-helper); it must hold {"Action":"sts:AssumeRole","Condition":{"StringEquals":{"oidc:aud":"sts.aliyuncs.com","oidc:iss":"https://oidc.example/c1","oidc:sub":"system:serviceaccount:kube-system:aliyun-acr-credential-helper"}},"Effect":"Allow","Principal":{"Federated":["acs:ram::1:oidc-provider/ack-rrsa-c1"]}}"#);
+    insta::assert_snapshot!(rrsa(Denied, "AuthenticationFail.NoPermission"), @r#"the trust policy of acs:ram::1:role/pull does not admit the component: most likely it is the issuer: audience and subject are those of the documented policy, so its `oidc:iss`, or the provider in its Principal, is another cluster's (the token says iss https://oidc.example/c1, aud sts.aliyuncs.com, sub system:serviceaccount:kube-system:aliyun-acr-credential-helper); it must hold {"Action":"sts:AssumeRole","Condition":{"StringEquals":{"oidc:aud":"sts.aliyuncs.com","oidc:iss":"https://oidc.example/c1","oidc:sub":"system:serviceaccount:kube-system:aliyun-acr-credential-helper"}},"Effect":"Allow","Principal":{"Federated":["acs:ram::1:oidc-provider/ack-rrsa-c1"]}}"#);
     insta::assert_snapshot!(rrsa(NotFound, "AuthenticationFail.NoPermission"), @"there is no provider acs:ram::1:oidc-provider/ack-rrsa-c1: enable RRSA for the cluster, and copy rrsaOIDCProviderRoleARN from its console page");
     insta::assert_snapshot!(rrsa(NotFound, "EntityNotExist.Role"), @"there is no role acs:ram::1:role/pull: correct rrsaRoleARN, or create the role");
+}
+
+/// What is said where the trust policy does not admit a token with these claims.
+fn distrusted(change: impl FnOnce(&mut TokenClaims)) -> String {
+    let mut token = token();
+    change(&mut token);
+    let about = Circumstances { token: Some(token), ..about() };
+    told("AssumeRoleWithOIDC", Denied, "AuthenticationFail.NoPermission", "There is no permission", &about)
+}
+
+#[test]
+fn which_claim_a_trust_policy_does_not_admit_is_said_as_far_as_it_can_be_known() {
+    let verdict = |text: String| text.split(" (the token says").next().unwrap_or_default().to_owned();
+    insta::assert_snapshot!(verdict(distrusted(|_| {})), @"the trust policy of acs:ram::1:role/pull does not admit the component: most likely it is the issuer: audience and subject are those of the documented policy, so its `oidc:iss`, or the provider in its Principal, is another cluster's");
+    let subject = "system:serviceaccount:acr:helper";
+    insta::assert_snapshot!(verdict(distrusted(|token| token.subject = subject.to_owned())), @"the trust policy of acs:ram::1:role/pull does not admit the component: most likely it is the subject, because the documented policy names system:serviceaccount:kube-system:aliyun-acr-credential-helper");
+    let audience = || vec!["kubernetes".to_owned()];
+    insta::assert_snapshot!(verdict(distrusted(|token| token.audiences = audience())), @"the trust policy of acs:ram::1:role/pull does not admit the component: it is the audience, because policies ask for sts.aliyuncs.com");
+    let unknown = Circumstances { token: None, ..about() };
+    let text = told("AssumeRoleWithOIDC", Denied, "AuthenticationFail.NoPermission", "", &unknown);
+    assert!(text.contains("issuer, audience or subject; it must hold"), "{text}");
+    // The provider looks at the audience before any policy does.
+    let about = Circumstances { token: Some(TokenClaims { audiences: audience(), ..token() }), ..about() };
+    let code = "AuthenticationFail.OIDCToken.AudienceNotMatch";
+    insta::assert_snapshot!(told("AssumeRoleWithOIDC", CredentialsRefused, code, "", &about), @"the audience does not fit (the token says iss https://oidc.example/c1, aud kubernetes, sub system:serviceaccount:kube-system:aliyun-acr-credential-helper): the token must be projected with audience sts.aliyuncs.com, as deploy/ does");
+}
+
+#[test]
+fn what_is_wrong_with_the_provider_or_the_token_itself_is_told_apart() {
+    let rrsa = |code: &str| {
+        let code = format!("AuthenticationFail.OIDCToken.{code}");
+        let about = Circumstances { token: None, ..about() };
+        told("AssumeRoleWithOIDC", CredentialsRefused, &code, "", &about)
+    };
+    insta::assert_snapshot!(rrsa("PublicKeyFingerprintMismatch"), @"the certificate of the issuer is not one that acs:ram::1:oidc-provider/ack-rrsa-c1 trusts: renew the fingerprints of the provider, or enable RRSA for the cluster again");
+    insta::assert_snapshot!(rrsa("HttpsUrlInvalid"), @"the certificate of the issuer is not one that acs:ram::1:oidc-provider/ack-rrsa-c1 trusts: renew the fingerprints of the provider, or enable RRSA for the cluster again");
+    insta::assert_snapshot!(rrsa("IssuerConfigurationBroken"), @"STS cannot get the keys of the issuer: its URL must answer on the internet with /.well-known/openid-configuration");
+    insta::assert_snapshot!(rrsa("Invalid"), @"what was presented is no token that STS can read: look at the file of --token-file, or remove it, so that the API server is asked for one");
+    let message = "Parameter OIDCProviderArn is not valid";
+    insta::assert_snapshot!(told("AssumeRoleWithOIDC", Denied, "AuthenticationFail.NoPermission", message, &about()), @"there is no provider acs:ram::1:oidc-provider/ack-rrsa-c1: enable RRSA for the cluster, and copy rrsaOIDCProviderRoleARN from its console page");
+    insta::assert_snapshot!(said("AssumeRoleWithOIDC", InvalidRequest, "InvalidParameter.DurationSeconds"), @"the session is asked for 43200 s, which the role does not admit: raise the maximum session duration of acs:ram::1:role/pull");
+}
+
+#[test]
+fn a_role_that_is_known_to_ask_is_the_one_that_the_other_role_must_admit() {
+    let by = |principal: &str| {
+        let about = Circumstances { principal: Some(principal.to_owned()), ..about() };
+        let text = told("AssumeRole", Denied, "NoPermission", "", &about);
+        text.rsplit("\"Principal\":").next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(by("acs:ram::3:role/worker/i-1"), r#"{"RAM":["acs:ram::3:role/worker"]}}"#);
+    // Without the account of the role, that of the entry has to do.
+    assert_eq!(by("worker"), r#"{"RAM":["acs:ram::2:root"]}}"#);
+}
+
+#[test]
+fn an_instance_that_is_not_there_is_looked_for_where_its_hosts_say() {
+    let about = Circumstances {
+        domains: vec![
+            "images.acme.example".to_owned(),
+            "acme-registry.cn-beijing.cr.aliyuncs.com".to_owned(),
+        ],
+        ..about()
+    };
+    insta::assert_snapshot!(told("GetAuthorizationToken", NotFound, "INSTANCE_NOT_EXIST", "", &about), @"Container Registry knows no instance cri-1 in cn-hangzhou (the region is by regionId): it is unknown, in another region, or of another account; acme-registry.cn-beijing.cr.aliyuncs.com is a host of cn-beijing: set `regionId: cn-beijing`; for an instance of another account set `assumeRoleARN`");
+}
+
+#[test]
+fn what_is_not_an_answer_of_the_cloud_gets_no_remedy_for_the_cloud() {
+    insta::assert_snapshot!(said("MetadataRegion", NotFound, ""), @"what answers at 100.100.100.200 does not answer as a metadata service: look at the node, or give `regionId` (or --region)");
+    insta::assert_snapshot!(said("MetadataRegion", Denied, ""), @"the instance refuses access to its metadata: allow it in the ECS console, or give `regionId` (or --region)");
+    insta::assert_snapshot!(said("MetadataRole", Denied, ""), @"the instance refuses access to its metadata: allow it in the ECS console, or give the entry RRSA or keys");
+    insta::assert_snapshot!(said("MetadataRole", FailureKind::Unreachable { at: Barrier::Connection }, ""), @"the metadata service answers on ECS instances only, and pods may have no route to 100.100.100.200: use hostNetwork, or give the entry RRSA or keys");
+    insta::assert_snapshot!(said("AddOnToken", Denied, ""), @"allow it: kubectl -n infra create role acr-keys --verb=get --resource=secrets --resource-name=keys && kubectl -n infra create rolebinding acr-keys --role=acr-keys --serviceaccount=kube-system:aliyun-acr-credential-helper");
+    insta::assert_snapshot!(said("RegisteredKey", Malformed, ""), @"kubectl -n infra create secret generic keys --from-file=access-key-id --from-file=access-key-secret --dry-run=client -o yaml | kubectl apply -f -");
+    insta::assert_snapshot!(said("RegisteredKey", Denied, ""), @"allow it: kubectl -n infra create role acr-keys --verb=get --resource=secrets --resource-name=keys && kubectl -n infra create rolebinding acr-keys --role=acr-keys --serviceaccount=kube-system:aliyun-acr-credential-helper");
+    for operation in ["AddOnToken", "RegisteredKey", "ServiceAccountToken", "StaticSecret", "AccessKeySecret"]
+    {
+        let text = said(operation, NoAnswer, "");
+        assert!(
+            text.contains("component's user may read it") && !text.contains("Alibaba"),
+            "{operation}: {text}"
+        );
+    }
 }
 
 #[test]
@@ -84,7 +171,7 @@ fn a_hop_that_is_refused_names_both_policies_and_the_external_id() {
 fn what_the_registry_refuses_names_the_policy_the_instance_or_the_new_edition() {
     insta::assert_snapshot!(said("GetAuthorizationToken", Denied, "NoPrivilege"), @r#"grant the identity {"Statement":[{"Action":["cr:GetAuthorizationToken","cr:ListInstanceEndpoint","cr:PullRepository"],"Effect":"Allow","Resource":"*"}],"Version":"1"}"#);
     insta::assert_snapshot!(said("ListInstanceEndpoint", Denied, "NoPrivilege"), @r#"without it only the `domains` of the entry are served, and nothing compares them; grant {"Statement":[{"Action":"cr:ListInstanceEndpoint","Effect":"Allow","Resource":"acs:cr:cn-hangzhou:*:instance/cri-1"}],"Version":"1"}"#);
-    insta::assert_snapshot!(said("GetAuthorizationToken", NotFound, "INSTANCE_NOT_EXIST"), @"there is no instance cri-1 in cn-hangzhou: check instanceId and regionId, and whose account the instance is of (assumeRoleARN)");
+    insta::assert_snapshot!(said("GetAuthorizationToken", NotFound, "INSTANCE_NOT_EXIST"), @"Container Registry knows no instance cri-1 in cn-hangzhou (the region is by regionId): it is unknown, in another region, or of another account; its page in the console of ACR names its region, and so do its hosts, NAME-registry.REGION.cr.aliyuncs.com: correct `regionId` or `instanceId`; for an instance of another account set `assumeRoleARN`");
     insta::assert_snapshot!(said("GetAuthorizationToken", Denied, "AUTHENTICATION_FAILED"), @"this is how an instance of the new Personal Edition (crpi-…, opened after 2024-09-08) answers: ACR hands out no logins for it; give it an entry with staticSecretRef and domains");
     insta::assert_snapshot!(said("PersonalAuthorizationToken", NotFound, "USER_NOT_EXIST"), @"the account has no Personal Edition in cn-hangzhou for which ACR hands out logins; one that was opened after 2024-09-08 is of the new kind (crpi-…), which has none: give it an entry with staticSecretRef and domains");
 }
@@ -97,7 +184,7 @@ fn the_ways_in_which_nothing_is_reached_are_told_apart() {
     insta::assert_snapshot!(at(Barrier::Certificate), @"something between here and Alibaba Cloud answers with a certificate of its own: give its authority with --extra-ca, or let the component through");
     insta::assert_snapshot!(at(Barrier::Proxy), @"check HTTPS_PROXY and NO_PROXY, the credential in them, and what the proxy lets through");
     insta::assert_snapshot!(at(Barrier::NoEndpoint), @"correct `regionId`, or set `endpoints`");
-    insta::assert_snapshot!(said("MetadataRegion", FailureKind::Unreachable { at: Barrier::Connection }, ""), @"the metadata service answers on ECS instances only, and pods may have no route to 100.100.100.200: use hostNetwork, or give `regionId` (or --region) and an identity of its own to the entry");
+    insta::assert_snapshot!(said("MetadataRegion", FailureKind::Unreachable { at: Barrier::Connection }, ""), @"the metadata service answers on ECS instances only, and pods may have no route to 100.100.100.200: use hostNetwork, or give `regionId` (or --region)");
     insta::assert_snapshot!(said("GetAuthorizationToken", FailureKind::Throttled { retry_after: None }, ""), @"it is tried again more slowly; look for other users of the account's quota");
 }
 
@@ -108,7 +195,7 @@ fn what_the_cluster_does_not_hand_over_is_said_with_the_ways_out() {
     insta::assert_snapshot!(said("MetadataRole", NotFound, ""), @"the node has no RAM role: attach the worker role to its ECS instance, or give the entry RRSA or keys");
     insta::assert_snapshot!(said("AccessKeySecret", Denied, ""), @"allow it: kubectl -n infra create role acr-keys --verb=get,list,watch --resource=secrets --resource-name=keys && kubectl -n infra create rolebinding acr-keys --role=acr-keys --serviceaccount=kube-system:aliyun-acr-credential-helper");
     insta::assert_snapshot!(said("AccessKeySecret", NotFound, ""), @"kubectl -n infra create secret generic keys --from-file=access-key-id --from-file=access-key-secret");
-    insta::assert_snapshot!(said("StaticSecret", Malformed, ""), @"kubectl -n infra create secret docker-registry keys --docker-server=… --docker-username=… --docker-password=…");
+    insta::assert_snapshot!(said("StaticSecret", Malformed, ""), @"each host needs `username` and `password`, or `auth`: kubectl -n infra create secret docker-registry keys --docker-server=… --docker-username=… --docker-password=… --dry-run=client -o yaml | kubectl apply -f -");
     insta::assert_snapshot!(said("ServiceAccountToken", Denied, ""), @"project a token with audience sts.aliyuncs.com into the pod, or allow `create` on serviceaccounts/token of the component's ServiceAccount; deploy/ does both");
 }
 

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use super::*;
 use crate::facts::key::KeySource;
 use crate::facts::timing::effective_threshold;
+use crate::facts::value::Owner;
 
 const HOUR: i64 = 3_600_000;
 
@@ -50,7 +51,7 @@ fn login(at: u64, life: i64) -> Value {
 fn session(at: u64, life: i64) -> Value {
     let text = || SecretString::from("x".to_owned());
     let key = AccessKey { id: text(), secret: text(), security_token: Some(text()) };
-    Value::Key(key, now(at).wall.plus_millis(life))
+    Value::Key(key, now(at).wall.plus_millis(life), Owner::Unnamed)
 }
 
 fn failure(kind: FailureKind) -> Result<Value, CallFailure> {
@@ -166,6 +167,39 @@ fn a_session_that_the_cloud_refuses_is_lost_and_asked_anew() {
     answer(&mut book, 20, &by_role("a"), failure(FailureKind::CredentialsRefused));
     assert!(take_all(&mut book, 500).is_empty(), "not before the login's back-off");
     assert_eq!(take_all(&mut book, 2_000), [role().key()]);
+    // It still tells whose it was, but is not used, however long there is no other one.
+    assert!(book.value(role().key()).is_some());
+    answer(&mut book, 2_000, &role(), failure(FailureKind::NotFound));
+    for at in (2_000..200_000).step_by(500) {
+        let asked = take_all(&mut book, at);
+        assert!(!asked.contains(&by_role("a").key()), "asked with what was refused");
+        if asked.contains(&role().key()) {
+            answer(&mut book, at, &role(), failure(FailureKind::NotFound));
+        }
+    }
+}
+
+#[test]
+fn what_is_told_is_what_stands_in_the_way_now() {
+    let mut book = Book::default();
+    book.want(vec![wanted(role()), wanted(by_role("a"))]);
+    let told = |book: &Book, at| book.failed(Mono(at), by_role("a").key()).map(|(_, failure)| failure.kind);
+    take_all(&mut book, 0);
+    answer(&mut book, 0, &role(), Ok(session(0, HOUR)));
+    take_all(&mut book, 10);
+    answer(&mut book, 20, &by_role("a"), failure(FailureKind::CredentialsRefused));
+    assert_eq!(told(&book, 30), Some(FailureKind::CredentialsRefused));
+    // The session is lost, and there is none to ask again with: that is the newer failure.
+    assert_eq!(take_all(&mut book, 2_000), [role().key()]);
+    assert_eq!(told(&book, 2_000), Some(FailureKind::CredentialsRefused));
+    answer(&mut book, 2_010, &role(), failure(FailureKind::NotFound));
+    assert_eq!(told(&book, 2_020), Some(FailureKind::NotFound));
+    assert_eq!(take_all(&mut book, 10_000), [role().key()]);
+    answer(&mut book, 10_000, &role(), Ok(session(10_000, HOUR)));
+    assert_eq!(told(&book, 10_010), Some(FailureKind::CredentialsRefused));
+    assert_eq!(take_all(&mut book, 20_000), [by_role("a").key()]);
+    answer(&mut book, 20_000, &by_role("a"), Ok(login(20_000, HOUR)));
+    assert_eq!(told(&book, 20_010), None);
 }
 
 #[test]
@@ -253,7 +287,7 @@ fn by_hop() -> Question {
 
 fn key(id: &str) -> Value {
     let key = AccessKey { id: id.to_owned().into(), secret: "s".to_owned().into(), security_token: None };
-    Value::Key(key, UnixMillis::NEVER)
+    Value::Key(key, UnixMillis::NEVER, Owner::Unnamed)
 }
 
 /// A login by a hop from a key in a Secret, with a key and a session that were had at 0.
@@ -354,9 +388,9 @@ fn that_nobody_knows_what_the_secret_holds_takes_no_key_away_and_renews_nothing(
     answer(&mut book, 0, &by_hop(), Ok(login(0, HOUR)));
     book.give(now(1_000), from_secret().key(), failure(FailureKind::NoAnswer));
     assert!(book.value(from_secret().key()).is_some());
-    assert!(book.failed(from_secret().key()).is_some());
+    assert!(book.failure(from_secret().key()).is_some());
     book.give(now(2_000), from_secret().key(), Ok(key("a")));
-    assert!(book.failed(from_secret().key()).is_none());
+    assert!(book.failure(from_secret().key()).is_none());
     assert_eq!(take_all(&mut book, 2_000), []);
 }
 

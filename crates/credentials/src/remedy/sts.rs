@@ -1,0 +1,185 @@
+//! What helps where STS refuses a session: which claim of the token, which policy, or which role.
+
+use serde_json::{Value, json};
+
+use super::{Circumstances, TokenClaims, key, policy};
+use crate::call::{CallFailure, FailureKind};
+
+/// The audience that the documented trust policy asks for, and that every token for STS must have.
+const AUDIENCE: &str = "sts.aliyuncs.com";
+/// The subject that the documented trust policy asks for.
+const SUBJECT: &str = "system:serviceaccount:kube-system:aliyun-acr-credential-helper";
+
+pub(super) fn with_oidc(code: &str, failure: &CallFailure, about: &Circumstances) -> Option<String> {
+    let role = about.role_arn.as_deref().unwrap_or("the role");
+    let provider = about.provider_arn.as_deref().unwrap_or("the OIDC provider");
+    let says = says(about.token.as_ref());
+    if let Some(reason) = code.strip_prefix("AuthenticationFail.OIDCToken.") {
+        return Some(refused_token(reason, provider, &says, about));
+    }
+    Some(match (failure.kind, code) {
+        (FailureKind::NotFound, "EntityNotExist.Role") => {
+            format!("there is no role {role}: correct rrsaRoleARN, or create the role")
+        }
+        (FailureKind::NotFound, _) => no_provider(provider),
+        (FailureKind::Denied, _) if failure.message.contains("OIDCProviderArn") => no_provider(provider),
+        (FailureKind::Denied, _) => format!(
+            "the trust policy of {role} does not admit the component: {}{says}; it must hold {}",
+            mismatch(about.token.as_ref()),
+            trust_of_provider(provider, about.token.as_ref())
+        ),
+        (FailureKind::InvalidRequest, _) if code.contains("DurationSeconds") => format!(
+            "the session is asked for {} s, which the role does not admit: raise the maximum session duration of {role}",
+            about.duration_seconds.unwrap_or_default()
+        ),
+        _ => return None,
+    })
+}
+
+fn no_provider(provider: &str) -> String {
+    format!(
+        "there is no provider {provider}: enable RRSA for the cluster, and copy rrsaOIDCProviderRoleARN from its console page"
+    )
+}
+
+/// The provider does not take the token, whatever the role.
+fn refused_token(reason: &str, provider: &str, says: &str, about: &Circumstances) -> String {
+    match reason {
+        "AudienceNotMatch" if about.token.as_ref().is_some_and(|token| !token.is_for_sts()) => format!(
+            "the audience does not fit{says}: the token must be projected with audience {AUDIENCE}, as deploy/ does"
+        ),
+        "AudienceNotMatch" => {
+            format!("the audience does not fit{says}: add {AUDIENCE} to the client ids of {provider}")
+        }
+        "IssuerNotMatch" => format!(
+            "the issuer does not fit{says}: {provider} must be the provider of this cluster, as the console shows it where \
+             RRSA is enabled"
+        ),
+        "Expired" => {
+            "the projected token has expired: the kubelet renews it, so look at the node, and at its clock"
+                .to_owned()
+        }
+        "InvalidSignature" => format!(
+            "{provider} does not know the key that signs this cluster's tokens{says}: it must be the provider of this cluster"
+        ),
+        "PublicKeyFingerprintMismatch" | "HttpsUrlInvalid" => format!(
+            "the certificate of the issuer is not one that {provider} trusts{says}: renew the fingerprints of the provider, \
+             or enable RRSA for the cluster again"
+        ),
+        "IssuerConfigurationBroken" => format!(
+            "STS cannot get the keys of the issuer{says}: its URL must answer on the internet with \
+             /.well-known/openid-configuration"
+        ),
+        _ => format!(
+            "what was presented is no token that STS can read{says}: look at the file of --token-file, or remove it, so that \
+             the API server is asked for one"
+        ),
+    }
+}
+
+fn says(token: Option<&TokenClaims>) -> String {
+    token.map_or_else(String::new, |token| {
+        format!(
+            " (the token says iss {}, aud {}, sub {})",
+            token.issuer,
+            token.audiences.join(" "),
+            token.subject
+        )
+    })
+}
+
+/// Which claim it is. The cloud does not say, but the documented policy fixes audience and subject, and the provider has
+/// taken issuer and audience before the policy was asked: it refuses others with codes of their own.
+fn mismatch(token: Option<&TokenClaims>) -> String {
+    match token {
+        None => "issuer, audience or subject".to_owned(),
+        Some(token) if !token.is_for_sts() => {
+            format!("it is the audience, because policies ask for {AUDIENCE}")
+        }
+        Some(token) if token.subject != SUBJECT => {
+            format!("most likely it is the subject, because the documented policy names {SUBJECT}")
+        }
+        Some(_) => "most likely it is the issuer: audience and subject are those of the documented policy, so its `oidc:iss`, \
+                    or the provider in its Principal, is another cluster's"
+            .to_owned(),
+    }
+}
+
+impl TokenClaims {
+    fn is_for_sts(&self) -> bool {
+        self.audiences.iter().any(|audience| audience == AUDIENCE)
+    }
+}
+
+pub(super) fn assume_role(code: &str, failure: &CallFailure, about: &Circumstances) -> Option<String> {
+    let role = about.role_arn.as_deref().unwrap_or("the role");
+    if failure.message.contains("root account") {
+        return Some(
+            "the key of an account's owner can assume no role: use the key of a RAM user".to_owned(),
+        );
+    }
+    Some(match (failure.kind, code) {
+        (FailureKind::NotFound, _) => {
+            format!("there is no role {role}: correct assumeRoleARN, or create the role")
+        }
+        (FailureKind::Denied, _) => {
+            let allow = json!({ "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role });
+            format!(
+                "either the asker may not assume {role}: attach AliyunSTSAssumeRoleAccess, or {}; or the trust policy of \
+                 {role} does not admit it: it must hold {}",
+                policy(&allow),
+                trust_of_account(about)
+            )
+        }
+        (FailureKind::InvalidRequest, code) if code.contains("DurationSeconds") => {
+            let asked = about.duration_seconds.map_or_else(String::new, |seconds| format!(" of {seconds} s"));
+            format!(
+                "a session{asked} is longer than the role admits: lower `expireDuration`, or raise the maximum session \
+                 duration of {role}"
+            )
+        }
+        (FailureKind::InvalidRequest, code) if code.contains("ExternalId") => {
+            "correct `externalId`".to_owned()
+        }
+        _ => return key(code),
+    })
+}
+
+/// The statement by which a role admits the component's ServiceAccount.
+fn trust_of_provider(provider: &str, token: Option<&TokenClaims>) -> Value {
+    let (issuer, subject) = match token {
+        Some(token) => (token.issuer.as_str(), token.subject.as_str()),
+        None => ("<issuer of the cluster>", SUBJECT),
+    };
+    let equals = json!({ "oidc:aud": AUDIENCE, "oidc:iss": issuer, "oidc:sub": subject });
+    json!({
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": { "Federated": [provider] },
+        "Condition": { "StringEquals": equals },
+    })
+}
+
+/// The statement by which a role admits the asker: its role where that is known, else its account.
+fn trust_of_account(about: &Circumstances) -> Value {
+    let role = about.principal.as_deref().and_then(role_of_session);
+    let principal = role.unwrap_or_else(|| {
+        format!("acs:ram::{}:root", about.account.as_deref().unwrap_or("<account of the asker>"))
+    });
+    let mut statement = json!({
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": { "RAM": [principal] },
+    });
+    if let (Some(id), Some(members)) = (&about.external_id, statement.as_object_mut()) {
+        members.insert("Condition".to_owned(), json!({ "StringEquals": { "sts:ExternalId": id } }));
+    }
+    statement
+}
+
+/// `acs:ram::<account>:role/<role>` of `acs:ram::<account>:role/<role>/<session>`.
+fn role_of_session(principal: &str) -> Option<String> {
+    let (account, role) = principal.split_once(":role/")?;
+    let role = role.split('/').next().filter(|role| !role.is_empty())?;
+    account.starts_with("acs:ram::").then(|| format!("{account}:role/{role}"))
+}
