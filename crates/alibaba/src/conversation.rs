@@ -81,6 +81,8 @@ enum Stage {
     Region(Access),
     RoleName(Access),
     Role(Access, String),
+    /// The account of the role, which only its name in messages needs: without it the reply stands as it is.
+    Account(Access, Reply),
     Done(Answer),
 }
 
@@ -141,6 +143,9 @@ impl Conversation {
         if matches!(self.stage, Stage::Done(_)) {
             return;
         }
+        if let (Stage::Account(_, reply), Err(_)) = (&self.stage, &response) {
+            return self.finish(Ok(reply.clone()));
+        }
         match response {
             Ok(response) => {
                 self.cloud_time = date(response.headers()).or(self.cloud_time);
@@ -182,6 +187,7 @@ impl Conversation {
             Stage::Region(access) => metadata::encode_region(base, access),
             Stage::RoleName(access) => metadata::encode_role_name(base, access),
             Stage::Role(access, role) => metadata::encode_role(base, access, role),
+            Stage::Account(access, _) => metadata::encode_account(base, access),
         }
     }
 
@@ -191,7 +197,12 @@ impl Conversation {
             (Stage::RoleName(access), _) => {
                 Progress::Ask(Stage::Role(access.clone(), metadata::decode_role_name(received)?))
             }
-            (Stage::Role(_, role), _) => Progress::Replied(metadata::decode_role(received, role)?),
+            (Stage::Role(access, role), _) => {
+                Progress::Ask(Stage::Account(access.clone(), metadata::decode_role(received, role)?))
+            }
+            (Stage::Account(_, reply), _) => {
+                Progress::Replied(metadata::with_account(reply.clone(), received))
+            }
             (_, Call::Region { .. }) => Progress::Ask(Stage::Region(metadata::decode_token(received)?)),
             (_, Call::WorkerRole { .. }) => Progress::Ask(Stage::RoleName(metadata::decode_token(received)?)),
             (_, Call::AssumeRoleWithOidc { role_arn, .. } | Call::AssumeRole { role_arn, .. }) => {
@@ -257,7 +268,10 @@ impl Conversation {
             }
         }
         match &self.stage {
-            Stage::Region(access) | Stage::RoleName(access) | Stage::Role(access, _) => {
+            Stage::Region(access)
+            | Stage::RoleName(access)
+            | Stage::Role(access, _)
+            | Stage::Account(access, _) => {
                 secrets.extend(access);
             }
             Stage::First | Stage::Done(_) => {}

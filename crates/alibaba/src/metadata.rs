@@ -15,6 +15,7 @@ use crate::sts::session;
 
 const TOKEN_PATH: &str = "/latest/api/token";
 const REGION_PATH: &str = "/latest/meta-data/region-id";
+const ACCOUNT_PATH: &str = "/latest/meta-data/owner-account-id";
 const ROLES_PATH: &str = "/latest/meta-data/ram/security-credentials/";
 
 /// The token serves the one or two questions that follow it at once (1 to 21600 s are allowed).
@@ -51,6 +52,11 @@ pub(crate) fn encode_role(
     role: &str,
 ) -> Result<Request<Bytes>, http::Error> {
     encode_get(base, &format!("{ROLES_PATH}{role}"), access)
+}
+
+/// The request for the account that owns this node.
+pub(crate) fn encode_account(base: &BaseUrl, access: &Access) -> Result<Request<Bytes>, http::Error> {
+    encode_get(base, ACCOUNT_PATH, access)
 }
 
 fn encode_get(base: &BaseUrl, path: &str, access: &Access) -> Result<Request<Bytes>, http::Error> {
@@ -134,6 +140,16 @@ pub(crate) fn decode_role(received: &Received<'_>, role: &str) -> Result<Reply, 
         &document.expiration,
         role.to_owned(),
     )
+}
+
+/// The session of a role with the account that owns the node, where the service tells it.
+pub(crate) fn with_account(reply: Reply, received: &Received<'_>) -> Reply {
+    match (reply, one_name(received, ACCOUNT_PATH, |byte| byte.is_ascii_digit())) {
+        (Reply::Credentials { key, expires, principal: role }, Ok(account)) => {
+            Reply::Credentials { key, expires, principal: format!("acs:ram::{account}:role/{role}") }
+        }
+        (reply, _) => reply,
+    }
 }
 
 /// The first line of a text answer, where it looks like a name; a page of a captive portal does not.

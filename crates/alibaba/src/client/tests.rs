@@ -235,6 +235,7 @@ async fn the_exchanges_of_the_metadata_service_follow_one_another() {
         "token",
         "role",
         r#"{"Code":"Success","AccessKeyId":"STS.1","AccessKeySecret":"s","SecurityToken":"t","Expiration":"EXPIRATION"}"#,
+        "1280000000009011",
     ];
     let expiration = UnixMillis(now_millis() + 3_600_000).to_string();
     let answers = answers.map(|body| ok(&body.replace("EXPIRATION", &expiration)));
@@ -249,6 +250,7 @@ async fn the_exchanges_of_the_metadata_service_follow_one_another() {
             "PUT /latest/api/token HTTP/1.1",
             "GET /latest/meta-data/ram/security-credentials/ HTTP/1.1",
             "GET /latest/meta-data/ram/security-credentials/role HTTP/1.1",
+            "GET /latest/meta-data/owner-account-id HTTP/1.1",
         ]
     );
     assert_eq!(connections, 1);

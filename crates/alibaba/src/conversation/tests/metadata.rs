@@ -19,10 +19,14 @@ fn the_role_of_a_node_is_asked_for_in_hardened_mode() {
         let body = if path.is_empty() { "KubernetesWorkerRole-1\n".to_owned() } else { role_body("Success") };
         conversation.receive(Ok(answer(200, body)));
     }
+    let request = sent(&mut conversation);
+    assert_eq!(request.uri(), "http://100.100.100.200/latest/meta-data/owner-account-id");
+    assert_eq!(request.headers()["x-aliyun-ecs-metadata-token"], "node-token");
+    conversation.receive(Ok(answer(200, "1280000000009011\n")));
     let Ok(Reply::Credentials { principal, expires, .. }) = outcome(&mut conversation) else {
         panic!("no role")
     };
-    assert_eq!(principal, "KubernetesWorkerRole-1");
+    assert_eq!(principal, "acs:ram::1280000000009011:role/KubernetesWorkerRole-1");
     assert_eq!(expires, NOW.plus_millis(6 * 3_600_000));
 }
 
@@ -38,7 +42,23 @@ fn without_hardened_mode_the_same_is_asked_without_a_token() {
         conversation.receive(Ok(answer(200, "role")));
         assert!(!sent(&mut conversation).headers().contains_key("x-aliyun-ecs-metadata-token"));
         conversation.receive(Ok(answer(200, role_body("Success"))));
+        assert!(!sent(&mut conversation).headers().contains_key("x-aliyun-ecs-metadata-token"));
+        conversation.receive(Ok(answer(200, "1280000000009011")));
         assert!(outcome(&mut conversation).is_ok());
+    }
+}
+
+#[test]
+fn a_role_whose_account_is_not_told_is_good_all_the_same() {
+    let cut = || Err(TransportFailure::Cut("reset".to_owned()));
+    for account in [Ok(answer(404, "")), Ok(answer(200, "<html>")), Err(TransportFailure::TimedOut), cut()] {
+        let mut conversation = worker_role();
+        conversation.receive(Ok(answer(404, "")));
+        conversation.receive(Ok(answer(200, "role")));
+        conversation.receive(Ok(answer(200, role_body("Success"))));
+        conversation.receive(account);
+        let Ok(Reply::Credentials { principal, .. }) = outcome(&mut conversation) else { panic!("no role") };
+        assert_eq!(principal, "role");
     }
 }
 

@@ -306,6 +306,8 @@ mod section_5 {
             conversation.receive(Ok(answer(404, "")));
             conversation.receive(Ok(answer(200, "role\n")));
             conversation.receive(Ok(answer(200, text.clone())));
+            // The account of the role; a call that is over hears nothing more.
+            conversation.receive(Ok(answer(200, "1")));
             assert_eq!(outcome(&mut conversation).is_ok(), good, "{text}");
         }
     }
