@@ -1,20 +1,19 @@
 //! `--parameters FILE`: the add-on parameters of the managed edition, as if they stood in the ConfigMap.
 //!
-//! Order of events: what the watch of the ConfigMap shows goes on to the machine with the text of the file put in as the
-//! key `add-on-parameters`; where there is no ConfigMap the file alone is shown. The file is read again every half a second,
-//! because not every file system tells of changes, and a change is shown like an edit of the ConfigMap.
+//! Order of events: what the watch of the ConfigMap shows goes on to the machine with the text of the file beside its keys;
+//! where there is no ConfigMap the file alone is shown. The file is read again every half a second, because not every file
+//! system tells of changes, and a change is shown like an edit of the ConfigMap. One that cannot be read any more changes
+//! nothing and is told.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use acr_configuration::PARAMETERS_FILE;
 use acr_controller::observation::{ConfigMapSeen, Observation, Watch};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
-use tracing::warn;
 
-/// The key of the ConfigMap that holds the same.
-const KEY: &str = "add-on-parameters";
 /// How often the file is read: an edit shall take effect within a second.
 const EVERY: Duration = Duration::from_millis(500);
 
@@ -31,8 +30,8 @@ pub(crate) struct ParametersError {
 pub(crate) struct Parameters {
     path: PathBuf,
     text: String,
-    /// Whether it was said that the file cannot be read.
-    told: bool,
+    /// Why it cannot be read, as it was told last.
+    told: Option<String>,
 }
 
 impl Parameters {
@@ -40,25 +39,25 @@ impl Parameters {
     pub(crate) fn read(path: &Path) -> Result<Self, ParametersError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ParametersError { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), text, told: false })
+        Ok(Self { path: path.to_owned(), text, told: None })
     }
 
-    /// Whether the file holds something else now. One that cannot be read any more changes nothing.
-    async fn has_changed(&mut self) -> bool {
-        match tokio::fs::read_to_string(&self.path).await {
-            Ok(text) => {
-                self.told = false;
-                let changed = text != self.text;
-                self.text = text;
-                changed
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut self.told, true) {
-                    warn!("--parameters {}: {error}; what it held stays in force", self.path.display());
-                }
-                false
-            }
+    /// Reads the file again. Says what is new: whether it can be read, and what it holds.
+    async fn look(&mut self, map: &Map) -> Vec<Observation> {
+        let read = tokio::fs::read_to_string(&self.path).await;
+        let unreadable = read.as_ref().err().map(|error| format!("{}: {error}", self.path.display()));
+        let mut news = Vec::new();
+        if self.told != unreadable {
+            self.told.clone_from(&unreadable);
+            news.push(Observation::ParametersFile { unreadable });
         }
+        if let Ok(text) = read
+            && text != self.text
+        {
+            self.text = text;
+            news.extend(map.with(&self.text));
+        }
+        news
     }
 
     /// Puts the parameters into what comes, for as long as somebody listens.
@@ -78,10 +77,7 @@ impl Parameters {
                     map.pass(observation, &self.text)
                 }
                 _ = reading.tick() => {
-                    if !self.has_changed().await {
-                        continue;
-                    }
-                    map.with(&self.text).into_iter().collect()
+                    self.look(&map).await
                 }
             };
             for observation in shown {
@@ -140,7 +136,7 @@ impl Map {
     fn shown(&self, text: &str) -> Observation {
         let alone = || ConfigMapSeen { uid: String::new(), resource_version: 0, data: BTreeMap::new() };
         let mut seen = self.seen.clone().unwrap_or_else(alone);
-        seen.data.insert(KEY.to_owned(), text.to_owned());
+        seen.data.insert(PARAMETERS_FILE.to_owned(), text.to_owned());
         Observation::Configuration(seen)
     }
 }
@@ -183,34 +179,44 @@ mod tests {
     fn without_a_config_map_the_parameters_are_shown_when_the_list_is_complete() {
         let mut map = Map::default();
         assert!(map.with("early").is_none(), "nobody knows yet whether there is a ConfigMap");
-        assert_eq!(passed(&mut map, list(None)), ["started", "{\"add-on-parameters\": \"P\"}", "completed"]);
-        assert_eq!(told(map.with("Q")), ["{\"add-on-parameters\": \"Q\"}"]);
+        assert_eq!(passed(&mut map, list(None)), ["started", "{\"--parameters FILE\": \"P\"}", "completed"]);
+        assert_eq!(told(map.with("Q")), ["{\"--parameters FILE\": \"Q\"}"]);
     }
 
     #[test]
     fn keys_of_a_config_map_stay_beside_them_so_that_both_forms_are_reported() {
         let mut map = Map::default();
-        let shown = passed(&mut map, list(Some(&[("watch-namespace", "all")])));
+        let shown = passed(&mut map, list(Some(&[("add-on-parameters", "O")])));
         assert_eq!(
             shown,
-            ["started", "{\"add-on-parameters\": \"P\", \"watch-namespace\": \"all\"}", "completed"]
+            ["started", "{\"--parameters FILE\": \"P\", \"add-on-parameters\": \"O\"}", "completed"]
         );
         let gone = map.pass(Observation::ConfigurationGone, "P");
-        assert_eq!(told(gone), ["{\"add-on-parameters\": \"P\"}"]);
+        assert_eq!(told(gone), ["{\"--parameters FILE\": \"P\"}"]);
     }
 
     #[tokio::test]
-    async fn a_change_of_the_file_is_shown_and_a_file_that_is_gone_changes_nothing() {
+    async fn a_change_of_the_file_is_shown_and_a_file_that_is_gone_is_told_once_and_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("parameters.json");
         std::fs::write(&path, "one").unwrap();
         let mut parameters = Parameters::read(&path).unwrap();
-        assert!(!parameters.has_changed().await);
+        let mut map = Map::default();
+        passed(&mut map, list(None));
+        let nothing: [Observation; 0] = [];
+        assert_eq!(told(parameters.look(&map).await), told(nothing));
         std::fs::remove_file(&path).unwrap();
-        assert!(!parameters.has_changed().await);
+        let gone = parameters.look(&map).await;
+        let [Observation::ParametersFile { unreadable: Some(reason) }] = gone.as_slice() else {
+            panic!("{gone:?}")
+        };
+        assert!(reason.contains("parameters.json"), "{reason}");
+        assert!(parameters.look(&map).await.is_empty());
         std::fs::write(&path, "two").unwrap();
-        assert!(parameters.has_changed().await);
-        assert!(!parameters.has_changed().await);
+        let back = parameters.look(&map).await;
+        assert!(matches!(back[0], Observation::ParametersFile { unreadable: None }));
+        assert_eq!(told(back.into_iter().skip(1)), ["{\"--parameters FILE\": \"two\"}"]);
+        assert!(parameters.look(&map).await.is_empty());
     }
 
     #[tokio::test]

@@ -48,6 +48,6 @@ pub use region::personal_hosts;
 pub use scope::{NamespaceSet, OPT_OUT_LABEL, SYSTEM_NAMESPACES, Scope, is_opted_out};
 pub use secret::SecretText;
 pub use selector::{LabelSelector, Operator, Requirement, SelectorError};
-pub use source::Source;
+pub use source::{PARAMETERS_FILE, Source};
 pub use summary::{Assumptions, EntrySummary};
 pub use url::callable_url;

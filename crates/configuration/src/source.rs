@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+/// Where the JSON of `--parameters FILE` stands among the `data` of a ConfigMap: a name that no key of one can have, so that
+/// both are seen apart and still travel, and are kept, together.
+pub const PARAMETERS_FILE: &str = "--parameters FILE";
+
 /// The data of the ConfigMap, the add-on parameters, or both.
 #[derive(Clone, Debug, Default)]
 pub struct Source {
@@ -12,10 +16,16 @@ pub struct Source {
 }
 
 impl Source {
-    /// The `data` of a ConfigMap as the API server gives it.
+    /// The `data` of a ConfigMap as the API server gives it, with the JSON of `--parameters FILE` where
+    /// [`PARAMETERS_FILE`] stands beside it.
     pub fn from_config_map_data(data: &BTreeMap<String, String>) -> Self {
-        let values = data.iter().map(|(key, value)| (key.clone(), Text::new(value.clone()))).collect();
-        Self { values, ..Self::default() }
+        let text = |value: &String| Text::new(value.clone());
+        let keys = data.iter().filter(|(key, _)| *key != PARAMETERS_FILE);
+        Self {
+            values: keys.map(|(key, value)| (key.clone(), text(value))).collect(),
+            parameters: data.get(PARAMETERS_FILE).map(text),
+            ..Self::default()
+        }
     }
 
     /// The JSON of the add-on parameters (`--parameters FILE`).

@@ -144,6 +144,7 @@ impl Machine {
                 self.config_map = None;
                 self.consider_configuration(now);
             }
+            Observation::ParametersFile { unreadable } => self.parameters_file(now, unreadable.as_deref()),
             Observation::Namespace(seen) => {
                 let system = seen.name == "kube-system";
                 let standing = |machine: &Self, name: &str| {

@@ -27,6 +27,11 @@ pub enum Observation {
     Configuration(ConfigMapSeen),
     /// The ConfigMap `acr-configuration` was deleted.
     ConfigurationGone,
+    /// Whether the file of `--parameters`, whose text comes with the ConfigMap, can be read.
+    ParametersFile {
+        /// Why not: its path and the reason.
+        unreadable: Option<String>,
+    },
     /// A Namespace as it is now.
     Namespace(NamespaceSeen),
     /// A Namespace was deleted.

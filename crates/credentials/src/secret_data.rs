@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use crate::call::{AccessKey, Login};
@@ -115,8 +116,9 @@ impl SecretData {
 /// The logins of a Secret that `staticSecretRef` names.
 #[derive(Clone, Debug)]
 pub enum StaticLogins {
-    /// Of a docker config, as `kubectl create secret docker-registry` makes it: each host has its own.
-    BySlot(BTreeMap<KeySlot, Login>),
+    /// Of a docker config, as `kubectl create secret docker-registry` makes it: each host has its own, or lacks it without
+    /// harm to the others.
+    BySlot(BTreeMap<KeySlot, Result<Login, SecretDataFailure>>),
     /// Of `username` and `password`, which do not say for which hosts they are.
     Pair(Login),
 }
@@ -125,9 +127,11 @@ fn login(username: &str, password: &str) -> Login {
     Login { username: username.to_owned(), password: password.into(), expires: UnixMillis::NEVER }
 }
 
+/// Each host is read for itself, in place: nothing of it is copied before.
 #[derive(Deserialize)]
-struct Document {
-    auths: BTreeMap<String, HostEntry>,
+struct Document<'a> {
+    #[serde(borrow)]
+    auths: BTreeMap<String, &'a RawValue>,
 }
 
 /// As kubectl and docker write it; other members are passed over.
@@ -138,13 +142,21 @@ struct HostEntry {
     auth: Option<Zeroizing<String>>,
 }
 
-fn docker_config_logins(document: &[u8]) -> Result<BTreeMap<KeySlot, Login>, SecretDataFailure> {
-    let document: Document =
+fn docker_config_logins(
+    document: &[u8],
+) -> Result<BTreeMap<KeySlot, Result<Login, SecretDataFailure>>, SecretDataFailure> {
+    let document: Document<'_> =
         serde_json::from_slice(document).map_err(|_| SecretDataFailure::NotDockerConfig)?;
-    let mut logins: BTreeMap<KeySlot, Login> = BTreeMap::new();
+    let mut logins: BTreeMap<KeySlot, Result<Login, SecretDataFailure>> = BTreeMap::new();
     for (written, entry) in document.auths {
-        let found = pair(&entry).ok_or_else(|| SecretDataFailure::NoLogin { host: written.clone() })?;
-        logins.entry(slot(&written)).or_insert(found);
+        let entry = serde_json::from_str::<HostEntry>(entry.get()).ok();
+        let found = entry.as_ref().and_then(pair);
+        let found = found.ok_or_else(|| SecretDataFailure::NoLogin { host: written.clone() });
+        let known = logins.entry(slot(&written)).or_insert_with(|| found.clone());
+        // Two spellings of one host: one that is of use counts.
+        if known.is_err() {
+            *known = found;
+        }
     }
     Ok(logins)
 }
@@ -220,7 +232,10 @@ mod tests {
             Err(failure) => failure.to_string(),
             Ok(StaticLogins::Pair(login)) => shown(&login),
             Ok(StaticLogins::BySlot(logins)) => {
-                let shown = logins.iter().map(|(slot, login)| format!("{slot}={}", shown(login)));
+                let shown = logins.iter().map(|(slot, login)| match login {
+                    Ok(login) => format!("{slot}={}", shown(login)),
+                    Err(failure) => format!("{slot}: {failure}"),
+                });
                 shown.collect::<Vec<_>>().join(" ")
             }
         }
@@ -237,14 +252,24 @@ mod tests {
                 "{text}"
             );
         }
-        for auth in ["{}", r#"{"username":"u"}"#, r#"{"auth":"!"}"#, r#"{"auth":"dQ=="}"#] {
-            let text = format!(r#"{{"auths":{{"r.example":{auth}}}}}"#);
+        for auth in [
+            "{}",
+            r#"{"username":"u"}"#,
+            r#"{"auth":"!"}"#,
+            r#"{"auth":"dQ=="}"#,
+            r#"{"auth":5}"#,
+            "null",
+            "5",
+        ] {
+            let text = format!(r#"{{"auths":{{"a.example":{{"auth":"dTpw"}},"r.example":{auth}}}}}"#);
             assert_eq!(
                 logins(&[(DOCKER_CONFIG_MEMBER, &text)]),
-                "its .dockerconfigjson has no user name and password for r.example",
+                "a.example=u:p r.example: its .dockerconfigjson has no user name and password for r.example",
                 "{auth}"
             );
         }
+        let twice = r#"{"auths":{"https://r.example":{},"r.example":{"auth":"dTpw"}}}"#;
+        assert_eq!(logins(&[(DOCKER_CONFIG_MEMBER, twice)]), "r.example=u:p");
     }
 
     #[test]

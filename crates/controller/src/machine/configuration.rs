@@ -70,6 +70,17 @@ impl Machine {
         }
     }
 
+    /// Says that the file of `--parameters` cannot be read, or that it can be again.
+    pub(super) fn parameters_file(&mut self, now: Now, unreadable: Option<&str>) {
+        const GROUP: &str = "parameters-file";
+        let Some(reason) = unreadable else { return self.ledger.clear(now.mono, GROUP) };
+        let message = format!(
+            "--parameters {reason}; what it held stays in force, and a restart needs it: put the file back, or correct its \
+             permissions"
+        );
+        self.ledger.set_one(now.mono, GROUP, Subject::Configuration, "ParametersUnreadable", message);
+    }
+
     /// Whether something else than this text is in force: then an edit with an error is refused whole.
     fn accepted_other_text(&self, data: &BTreeMap<String, String>) -> bool {
         self.recorder.desired().accepted.as_ref().is_some_and(|accepted| accepted.data != *data)

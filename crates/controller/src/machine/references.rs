@@ -126,14 +126,16 @@ fn answer(
     match question {
         Question::StaticLogin { slot, .. } => {
             let login = match (held.logins.as_ref().map_err(|failure| unfit(failure.clone()))?, slot) {
-                (StaticLogins::Pair(login), None) => Some(login),
-                (StaticLogins::BySlot(logins), Some(slot)) => logins.get(slot),
+                (StaticLogins::Pair(login), None) => Some(Ok(login)),
+                (StaticLogins::BySlot(logins), Some(slot)) => {
+                    logins.get(slot).map(|login| login.as_ref().map_err(|failure| unfit(failure.clone())))
+                }
                 _ => None,
             };
             let missing = || {
                 failed(FailureKind::NotFound, format!("the Secret {reference} has no login for the entry"))
             };
-            Ok(Value::Login(Arc::new(login.ok_or_else(missing)?.clone()), time))
+            Ok(Value::Login(Arc::new(login.ok_or_else(missing)??.clone()), time))
         }
         _ => match held.data.access_key().map_err(unfit)? {
             Some(key) => Ok(Value::Key(key, UnixMillis::NEVER, Owner::Unnamed)),
