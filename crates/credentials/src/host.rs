@@ -35,9 +35,11 @@ pub fn region_of(host: &str) -> Option<&str> {
     }
     let labels: Vec<&str> = name.strip_suffix(".aliyuncs.com")?.split('.').collect();
     match labels.as_slice() {
-        [_, region, "cr"] | [_, "distributed", region, "cr"] | [_, region, "personal", "cr"] => Some(region),
         [registry, "ack"] => registry.strip_prefix("registry-"),
-        [_, region] => Some(region),
+        [_, region, "cr"]
+        | [_, "distributed", region, "cr"]
+        | [_, region, "personal", "cr"]
+        | [_, region] => Some(region),
         _ => None,
     }
 }

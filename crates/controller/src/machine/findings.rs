@@ -1,6 +1,6 @@
 //! What is wrong with the entries, in words for the person who can mend it.
 
-use acr_configuration::{Configuration, Entry, Identity, identity_chain};
+use acr_configuration::{Configuration, Entry, Identity, TokenMode, identity_chain};
 use acr_credentials::remedy::{Circumstances, TokenClaims, remedy};
 use acr_credentials::{CallFailure, FailureKind, InstanceHost, UnixMillis};
 
@@ -74,7 +74,33 @@ impl Machine {
                 report(false, code, format!("entry {}: {MANAGED_ROLE_CANNOT_HOP}", line.index));
             }
         }
+        findings.extend(self.mode_by_age());
         self.ledger.set(now.mono, "entries", findings);
+    }
+
+    /// That `auto` falls back to the role of the node in an old cluster is nobody's silent guess.
+    fn mode_by_age(&self) -> Option<ActiveFinding> {
+        let configuration = self.configuration()?;
+        let auto = configuration.token_mode.unwrap_or(self.settings.token_mode) == TokenMode::Auto;
+        if !auto || self.token_mode(configuration) != TokenMode::WorkerRole {
+            return None;
+        }
+        let by_mode = |line: &&Line| {
+            line.first
+                && self.entry(line).is_some_and(|entry| entry.identity == Identity::TokenMode)
+                && self.is_by_registered_key(line) != Some(true)
+        };
+        let entries: Vec<String> =
+            self.lines.drawn.iter().filter(by_mode).map(|line| line.index.to_string()).collect();
+        let system = self.world.namespace("kube-system")?.seen.as_ref()?;
+        let message = format!(
+            "tokenMode auto is workerRole here, because the namespace kube-system was made {}, before 2023-04-03: the role \
+             of the node asks for entry {}; set --token-mode workerRole to keep it so, or managedRole",
+            system.created,
+            entries.join(", ")
+        );
+        let (subject, code) = (Subject::Configuration, "TokenModeByAge".to_owned());
+        (!entries.is_empty()).then_some(ActiveFinding { subject, error: false, code, message })
     }
 
     /// A failure with who asked, and what helps.

@@ -42,6 +42,12 @@ pub struct Scenario {
     pub refusals: Vec<(&'static str, Refusal)>,
     /// Every call fails like this.
     pub cloud_fails: Option<FailureKind>,
+    /// Calls of this operation fail like this.
+    pub failing: Option<CallFailure>,
+    /// Whether this is a registered cluster with keys.
+    pub registered: bool,
+    /// The text of the projected token.
+    pub token: String,
     /// Whether the watch shows a patched list only after the patch was answered.
     pub late: bool,
     held: Vec<(String, String)>,
@@ -55,6 +61,12 @@ impl Scenario {
     /// With `--region`.
     pub fn in_region(region: Option<&str>) -> Self {
         Self { machine: machine(Purpose::Run, "pod-1", region), ..Self::new() }
+    }
+
+    /// With `--token-mode`.
+    pub fn with_mode(token_mode: TokenMode) -> Self {
+        let settings = Settings { token_mode, ..settings(Purpose::Run, "pod-1", None) };
+        Self { machine: Machine::new(settings), ..Self::new() }
     }
 
     pub fn with_purpose(purpose: Purpose) -> Self {
@@ -73,6 +85,9 @@ impl Scenario {
             adopted: false,
             refusals: Vec::new(),
             cloud_fails: None,
+            failing: None,
+            registered: false,
+            token: "header.payload.signature".to_owned(),
             late: false,
             held: Vec::new(),
         }
@@ -104,6 +119,11 @@ impl Scenario {
     }
 
     pub fn namespace(&mut self, name: &str, labels: &[(&str, &str)]) {
+        self.namespace_of(name, labels, START - 1000);
+    }
+
+    /// A namespace that was made at `created`, in milliseconds since 1970.
+    pub fn namespace_of(&mut self, name: &str, labels: &[(&str, &str)], created: i64) {
         self.version += 1;
         self.observe(Observation::Namespace(NamespaceSeen {
             name: name.into(),
@@ -111,7 +131,7 @@ impl Scenario {
             resource_version: self.version,
             labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
             terminating: false,
-            created: UnixMillis(START - 1000),
+            created: UnixMillis(created),
         }));
     }
 
@@ -305,10 +325,24 @@ impl Scenario {
                 self.observe(Observation::PullSecretGone { namespace });
                 self.done()
             }
-            Operation::ReadTokenFile => Answer::Token(Some("header.payload.signature".to_owned().into())),
-            Operation::ReadRegisteredKey => Answer::Key(None),
             Operation::Ask { call, .. } => Answer::Cloud(self.ask(&call)),
             Operation::Report(_) => self.done(),
+            handed_over => self.hand_over(&handed_over),
+        }
+    }
+
+    /// What the cluster hands over for an identity.
+    fn hand_over(&self, operation: &Operation) -> Answer {
+        match operation {
+            Operation::ReadTokenFile => Answer::Token(Some(self.token.clone().into())),
+            Operation::ReadRegisteredKey => Answer::Key(self.registered.then(|| {
+                let part = || "registered".to_owned().into();
+                AccessKey { id: part(), secret: part(), security_token: None }
+            })),
+            Operation::ReadAddOnToken => {
+                let absent = CallFailure::new("AddOnToken", FailureKind::NotFound, "there is no file");
+                Answer::Cloud(CloudAnswer { cloud_time: None, outcome: Err(absent) })
+            }
             other => panic!("not scripted: {other:?}"),
         }
     }
@@ -324,6 +358,15 @@ impl Scenario {
             };
             return CloudAnswer { cloud_time: Some(self.now().wall), outcome: Err(failure) };
         }
+        if let Some(failure) = self.failing.as_ref().filter(|failing| failing.operation == call.operation()) {
+            return CloudAnswer { cloud_time: Some(self.now().wall), outcome: Err(failure.clone()) };
+        }
+        let principal = match call {
+            Call::WorkerRole { .. } => "acs:ram::1:role/worker".to_owned(),
+            Call::AssumeRole { role_arn, session_name, .. }
+            | Call::AssumeRoleWithOidc { role_arn, session_name, .. } => format!("{role_arn}/{session_name}"),
+            _ => String::new(),
+        };
         let reply = match call {
             Call::GetAuthorizationToken { .. } => {
                 self.logins += 1;
@@ -342,7 +385,7 @@ impl Scenario {
                 Reply::Credentials {
                     key: AccessKey { id: part(), secret: part(), security_token: Some(part()) },
                     expires: self.now().wall.plus_millis(3_600_000),
-                    principal: String::new(),
+                    principal,
                 }
             }
             other => panic!("not scripted: {other:?}"),
@@ -371,7 +414,11 @@ pub fn host_of(instance: &str) -> String {
 }
 
 fn machine(purpose: Purpose, identity: &str, region: Option<&str>) -> Machine {
-    Machine::new(Settings {
+    Machine::new(settings(purpose, identity, region))
+}
+
+fn settings(purpose: Purpose, identity: &str, region: Option<&str>) -> Settings {
+    Settings {
         namespace: "kube-system".into(),
         identity: identity.into(),
         purpose,
@@ -382,5 +429,5 @@ fn machine(purpose: Purpose, identity: &str, region: Option<&str>) -> Machine {
         registered_key_secret: None,
         add_on_token_secret: None,
         service_account: "aliyun-acr-credential-helper".into(),
-    })
+    }
 }

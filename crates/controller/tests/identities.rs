@@ -1,0 +1,159 @@
+//! Who asks, as findings and status tell it: the token mode by the age of the cluster, keys of a registered cluster, the
+//! principal that the cloud names, and claims of a token that was refused.
+
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test fails by panicking, and its name documents it"
+)]
+
+mod scenario;
+
+use acr_configuration::TokenMode;
+use acr_controller::observation::Refusal;
+use acr_credentials::{CallFailure, FailureKind};
+use scenario::{START, Scenario};
+
+const BY_MODE: &str = "- {instanceId: cri-0123456789abcdef, regionId: cn-hangzhou}";
+const HOP: &str =
+    "- {instanceId: cri-0123456789abcdef, regionId: cn-hangzhou, assumeRoleARN: \"acs:ram::2:role/pull\"}";
+const RRSA: &str = "- {instanceId: cri-0123456789abcdef, regionId: cn-hangzhou, rrsaRoleARN: \
+                    \"acs:ram::1:role/pull\", rrsaOIDCProviderRoleARN: \"acs:ram::1:oidc-provider/ack-rrsa-c1\"}";
+/// 2023-04-03T00:00:00Z.
+const MANAGED_ROLE_SINCE: i64 = 1_680_480_000_000;
+
+/// Lists a cluster whose kube-system was made at `created`, and lets it run.
+fn run(scenario: &mut Scenario, entries: &str, created: i64) {
+    scenario.listing(|scenario| {
+        scenario.configure(entries, &[("watch-namespace", "default"), ("rrsa", "enable: true\n")]);
+        scenario.namespace("default", &[]);
+        scenario.namespace_of("kube-system", &[], created);
+        scenario.account("default", "default", None);
+    });
+    scenario.pass(2_000);
+}
+
+fn chain(scenario: &Scenario) -> String {
+    scenario.machine.status(scenario.now()).logins[0].chain.join(", then ")
+}
+
+fn failure(operation: &'static str, kind: FailureKind, code: &str) -> CallFailure {
+    CallFailure { code: Some(code.to_owned()), ..CallFailure::new(operation, kind, "no") }
+}
+
+#[test]
+fn auto_is_the_managed_role_from_the_day_on_which_it_came_and_the_worker_role_before_and_says_so() {
+    let mut young = Scenario::with_mode(TokenMode::Auto);
+    run(&mut young, BY_MODE, MANAGED_ROLE_SINCE);
+    assert!(young.finding("TokenModeByAge").is_empty());
+    assert!(young.finding("NotFound").contains("workerRole"), "{}", young.finding("NotFound"));
+    assert!(chain(&young).starts_with("managed role"), "{}", chain(&young));
+
+    let mut old = Scenario::with_mode(TokenMode::Auto);
+    run(&mut old, BY_MODE, MANAGED_ROLE_SINCE - 1);
+    assert_eq!(old.logins, 1);
+    assert!(chain(&old).starts_with("worker role"), "{}", chain(&old));
+    let finding = old.finding("TokenModeByAge");
+    assert!(finding.contains("2023-04-02T23:59:59Z") && finding.contains("entry 0"), "{finding}");
+
+    // Whoever says it himself is told nothing.
+    let mut said = Scenario::with_mode(TokenMode::WorkerRole);
+    run(&mut said, BY_MODE, MANAGED_ROLE_SINCE - 1);
+    assert!(said.finding("TokenModeByAge").is_empty());
+}
+
+#[test]
+fn the_keys_of_a_registered_cluster_are_named_where_they_ask_also_after_a_restart() {
+    let mut scenario = Scenario::with_mode(TokenMode::WorkerRole);
+    scenario.registered = true;
+    run(&mut scenario, BY_MODE, START);
+    assert_eq!(chain(&scenario), "keys of the registered cluster (Secret alibaba-addon-secret)");
+    scenario.restart(acr_controller::settings::Purpose::Run);
+    run(&mut scenario, BY_MODE, START);
+    // Until the Lease of the former process has ended.
+    scenario.pass(60_000);
+    assert_eq!(scenario.count("read-registered-key"), 0, "{:?}", scenario.log);
+    assert_eq!(chain(&scenario), "keys of the registered cluster (Secret alibaba-addon-secret)");
+}
+
+#[test]
+fn a_managed_role_cannot_hop_and_the_keys_of_a_registered_cluster_can() {
+    let mut managed = Scenario::with_mode(TokenMode::ManagedRole);
+    run(&mut managed, HOP, START);
+    assert!(managed.finding("AssumeRoleUnderManagedRole").starts_with("entry 0: "));
+    let mut registered = Scenario::with_mode(TokenMode::ManagedRole);
+    registered.registered = true;
+    run(&mut registered, HOP, START);
+    assert!(registered.finding("AssumeRoleUnderManagedRole").is_empty());
+    assert_eq!(registered.logins, 1);
+}
+
+#[test]
+fn a_secret_with_the_keys_of_a_registered_cluster_that_may_not_be_read_is_said_and_the_token_mode_goes_on() {
+    let mut scenario = Scenario::with_mode(TokenMode::WorkerRole);
+    let message = "secrets \"alibaba-addon-secret\" is forbidden".to_owned();
+    scenario.refusals.push(("read-registered-key", Refusal::NoRight { message }));
+    run(&mut scenario, BY_MODE, START);
+    assert_eq!(scenario.logins, 1);
+    let finding = scenario.finding("Denied");
+    assert!(
+        finding.contains("RegisteredKey") && finding.contains("create role acr-alibaba-addon-secret"),
+        "{finding}"
+    );
+    assert!(chain(&scenario).starts_with("worker role"));
+    // It is looked for again with the next renewal.
+    scenario.pass(3_600_000);
+    assert!(scenario.finding("Denied").is_empty(), "{}", scenario.finding("Denied"));
+}
+
+#[test]
+fn what_the_cloud_refuses_is_told_with_the_principal_that_it_named_and_no_session_that_is_not_ours() {
+    let mut worker = Scenario::with_mode(TokenMode::WorkerRole);
+    worker.failing = Some(failure("GetAuthorizationToken", FailureKind::Denied, "NoPrivilege"));
+    run(&mut worker, BY_MODE, START);
+    let finding = worker.finding("Denied");
+    assert!(finding.contains("by the metadata service (acs:ram::1:role/worker): "), "{finding}");
+
+    let mut hop = Scenario::with_mode(TokenMode::WorkerRole);
+    hop.failing = Some(failure("AssumeRole", FailureKind::Denied, "NoPermission"));
+    run(&mut hop, HOP, START);
+    let finding = hop.finding("Denied");
+    assert!(
+        finding.contains("(acs:ram::1:role/worker): ")
+            && finding.contains(r#""RAM":["acs:ram::1:role/worker"]"#),
+        "{finding}"
+    );
+    hop.failing = Some(failure(
+        "GetAuthorizationToken",
+        FailureKind::CredentialsRefused,
+        "InvalidSecurityToken.Expired",
+    ));
+    hop.pass(600_000);
+    let finding = hop.finding("CredentialsRefused");
+    assert!(finding.contains("(acs:ram::2:role/pull/aliyun-acr-credential-helper): "), "{finding}");
+}
+
+#[test]
+fn a_token_that_is_refused_is_told_with_its_claims_and_always_in_the_same_words() {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let claims = r#"{"iss":"https://oidc.example/c2","sub":"system:serviceaccount:kube-system:aliyun-acr-credential-helper","aud":["sts.aliyuncs.com"]}"#;
+    let mut scenario = Scenario::new();
+    scenario.token = format!("e30.{}.x", URL_SAFE_NO_PAD.encode(claims));
+    let code = "AuthenticationFail.OIDCToken.IssuerNotMatch";
+    scenario.failing = Some(failure("AssumeRoleWithOIDC", FailureKind::CredentialsRefused, code));
+    run(&mut scenario, RRSA, START);
+    let first = scenario.finding("CredentialsRefused");
+    assert!(first.contains("the issuer does not fit (the token says iss https://oidc.example/c2"), "{first}");
+    let generation = scenario.machine.findings_generation();
+    for _ in 0..600 {
+        scenario.pass(1_000);
+        assert_eq!(scenario.finding("CredentialsRefused"), first);
+    }
+    assert_eq!(scenario.machine.findings_generation(), generation);
+    assert!(scenario.count("read-token-file") > 2, "the token is read anew for each try: {:?}", scenario.log);
+}
