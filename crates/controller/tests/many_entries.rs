@@ -96,7 +96,7 @@ fn a_login_takes_as_many_round_trips_as_its_chain_has_sessions_and_one() {
         rounds.push(scenario.round());
         assert!(rounds.len() < 20, "{rounds:?}");
     }
-    let has = |label: &str| move |round: &Vec<String>| round.iter().any(|other| other == label);
+    let has = |label: &'static str| move |round: &Vec<String>| round.iter().any(|other| other == label);
     let first = rounds.iter().position(has("AssumeRoleWithOIDC")).unwrap();
     let last = rounds.iter().rposition(has("GetAuthorizationToken")).unwrap();
     // The longest chain has two sessions.

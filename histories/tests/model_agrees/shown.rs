@@ -63,6 +63,7 @@ impl Shown {
             }
             Observation::ListStarted(_)
             | Observation::ListCompleted { .. }
+            | Observation::ParametersFile { .. }
             | Observation::Referenced { .. }
             | Observation::Answered { .. }
             | Observation::Stopping => return None,
