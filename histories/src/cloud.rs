@@ -57,8 +57,15 @@ pub struct CloudSide {
     nonces: Random,
     troubles: trouble::Troubles,
     serial: u64,
-    sessions: BTreeMap<String, Identity>,
+    sessions: BTreeMap<String, Session>,
     logins: BTreeMap<String, LoginRecord>,
+}
+
+/// Whose a session is, and where it was asked for: that is an input of whatever is asked with it.
+#[derive(Debug)]
+struct Session {
+    identity: Identity,
+    asked_at: String,
 }
 
 /// `Cloud` without its `Debug`, which it does not have.
@@ -167,8 +174,17 @@ impl CloudSide {
         let id = key.id.expose_secret();
         self.sessions
             .get(id)
-            .copied()
+            .map(|session| session.identity)
             .or_else(|| KeyPair::of(id, key.secret.expose_secret()).map(Identity::Keys))
+    }
+
+    /// Where the session behind a key was asked for, and those before it; empty for the key of a user.
+    pub fn asked_at(&self, key: &acr_credentials::AccessKey) -> &str {
+        self.sessions.get(key.id.expose_secret()).map_or("", |session| &session.asked_at)
+    }
+
+    fn remember(&mut self, key: &acr_credentials::AccessKey, identity: Identity, asked_at: String) {
+        self.sessions.insert(key.id.expose_secret().to_owned(), Session { identity, asked_at });
     }
 
     /// What a call asks for, where it is about an instance of the estate.
@@ -217,14 +233,15 @@ impl CloudSide {
         self.serial += 1;
         match (call, &answer.outcome) {
             (Call::WorkerRole { .. }, Ok(Reply::Credentials { key, .. })) => {
-                self.sessions.insert(key.id.expose_secret().to_owned(), Identity::Worker);
+                self.remember(key, Identity::Worker, String::new());
             }
-            (Call::AssumeRoleWithOidc { .. }, Ok(Reply::Credentials { key, .. })) => {
-                self.sessions.insert(key.id.expose_secret().to_owned(), Identity::Rrsa);
+            (Call::AssumeRoleWithOidc { endpoints, .. }, Ok(Reply::Credentials { key, .. })) => {
+                self.remember(key, Identity::Rrsa, endpoints.join(" "));
             }
-            (Call::AssumeRole { key: asker, .. }, Ok(Reply::Credentials { key, .. })) => {
+            (Call::AssumeRole { endpoints, key: asker, .. }, Ok(Reply::Credentials { key, .. })) => {
                 if let Some(identity) = self.identity(asker).and_then(Identity::hop) {
-                    self.sessions.insert(key.id.expose_secret().to_owned(), identity);
+                    let asked_at = format!("{} after {}", endpoints.join(" "), self.asked_at(asker));
+                    self.remember(key, identity, asked_at);
                 }
             }
             (

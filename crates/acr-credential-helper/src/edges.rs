@@ -12,25 +12,14 @@ use acr_credentials::{CallFailure, FailureKind, Reply, SecretData};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
+use crate::handed_over::{HandedOver, mounted, read_if_there};
+
 /// Everything that the program reaches.
 pub(crate) struct Edges {
     pub(crate) cluster: Cluster,
     pub(crate) cloud: Client,
     pub(crate) token_file: PathBuf,
     pub(crate) handed_over: HandedOver,
-}
-
-/// Where the cluster hands over keys: a mounted file, else a Secret in our own namespace where one is given.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct HandedOver {
-    /// The mounted folder with the keys of a registered cluster.
-    pub(crate) registered_folder: PathBuf,
-    /// The Secret with them.
-    pub(crate) registered_secret: Option<String>,
-    /// The mounted file with the token of the managed role.
-    pub(crate) add_on_file: PathBuf,
-    /// The Secret with it.
-    pub(crate) add_on_secret: Option<String>,
 }
 
 impl Edges {
@@ -111,25 +100,6 @@ fn no_add_on_token(file: &Path, secret: Option<&str>) -> CallFailure {
         None => format!("there is no file {file}, and no --add-on-token-secret is given"),
     };
     CallFailure::new("AddOnToken", FailureKind::NotFound, message)
-}
-
-/// The members of a Secret that is mounted as a folder; `None` where the folder has none of them.
-async fn mounted(folder: &Path, members: &[&str]) -> Result<Option<SecretData>, Refusal> {
-    let mut found = Vec::new();
-    for member in members {
-        if let Some(bytes) = read_if_there(&folder.join(member)).await? {
-            found.push(((*member).to_owned(), bytes));
-        }
-    }
-    Ok((!found.is_empty()).then(|| found.into_iter().collect()))
-}
-
-async fn read_if_there(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Refusal> {
-    match tokio::fs::read(path).await {
-        Ok(bytes) => Ok(Some(Zeroizing::new(bytes))),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
-        Err(error) => Err(Refusal::Unknown { message: format!("the file {}: {error}", path.display()) }),
-    }
 }
 
 /// Reads the projected token anew each time: the kubelet replaces it long before it ends.

@@ -4,6 +4,7 @@ mod chronicle;
 mod config_check;
 mod edges;
 mod exit;
+mod handed_over;
 mod logging;
 mod operations;
 mod parameters;

@@ -16,8 +16,9 @@ use tracing::{error, info, warn};
 
 use crate::chronicle::Chronicle;
 use crate::config_check::token_mode;
-use crate::edges::{Edges, HandedOver};
+use crate::edges::Edges;
 use crate::exit::Exit;
+use crate::handed_over::HandedOver;
 use crate::logging::Logs;
 use crate::operations::Notes;
 use crate::parameters::Parameters;
@@ -205,12 +206,10 @@ async fn serve(arguments: &Arguments) -> Exit {
     };
     let watches = cluster.watch(&observe);
     let mut references = cluster.references(&observe);
-    let edges = Arc::new(Edges {
-        cluster,
-        cloud,
-        token_file: arguments.cloud.token_file.clone(),
-        handed_over: arguments.cloud.handed_over(),
-    });
+    let handed_over = arguments.cloud.handed_over();
+    let files = tokio::spawn(handed_over.clone().watch(observe));
+    let edges =
+        Arc::new(Edges { cluster, cloud, token_file: arguments.cloud.token_file.clone(), handed_over });
     let mut chronicle = Chronicle::default();
     let stop = async {
         match process::asked_to_end().await {
@@ -234,6 +233,7 @@ async fn serve(arguments: &Arguments) -> Exit {
     )
     .await;
     drop((watches, stop_serving));
+    files.abort();
     server.abort();
     match outcome {
         Some(Outcome::Stopped) => info!("stopped"),

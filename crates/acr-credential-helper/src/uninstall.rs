@@ -13,8 +13,9 @@ use acr_server::{Counters, snapshots};
 use clap::Args;
 use tokio::sync::mpsc;
 
-use crate::edges::{Edges, HandedOver};
+use crate::edges::Edges;
 use crate::exit::Exit;
+use crate::handed_over::HandedOver;
 use crate::logging::Logs;
 use crate::operations::Notes;
 use crate::process::{self, Place, TOKEN_FILE, failed};

@@ -190,6 +190,7 @@ impl Machine {
             }
             Observation::Answered { operation, answer } => self.answered(now, operation, answer),
             Observation::Referenced { reference, seen } => self.referenced(now, reference, seen),
+            Observation::HandedOver => self.book.handed_over(),
             Observation::Stopping => self.stopping = true,
         }
         self.settle(now);

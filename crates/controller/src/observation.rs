@@ -63,6 +63,8 @@ pub enum Observation {
         /// What is known of it.
         seen: Result<Option<SecretData>, Refusal>,
     },
+    /// What the cluster hands over as files has changed: an add-on token, or the keys of a registered cluster.
+    HandedOver,
     /// An operation that was handed out has ended.
     Answered {
         /// Which one.

@@ -45,10 +45,10 @@ impl Question {
     }
 }
 
-/// The identity behind a key, whichever of its sessions asks.
+/// The identity behind a key, whichever of its sessions asks that were asked for in the same place.
 fn asker(key: &AccessKey, truth: Truth<'_>) -> String {
     match truth.cloud.identity(key) {
-        Some(identity) => format!("{identity:?}"),
+        Some(identity) => format!("{identity:?} {}", truth.cloud.asked_at(key)),
         None => key.id.expose_secret().to_owned(),
     }
 }

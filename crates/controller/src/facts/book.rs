@@ -45,14 +45,37 @@ struct Fact {
     failure: Option<CallFailure>,
     /// What it holds was refused when something was asked with it: it says whose it was, and is used no more.
     refused: bool,
-    /// The first place to look holds nothing, so the next try goes to the second: a TokenRequest where there is no
-    /// projected token, the role of the cluster where there are no keys of a registered cluster.
-    second_place: bool,
+    /// Where the next try looks.
+    place: Place,
+    /// Something else is handed over since it was looked at.
+    changed: bool,
     /// What it stands on was replaced while its call was out: the answer is good, and due at once.
     replaced_meanwhile: bool,
 }
 
+/// Where an answer may be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// The projected token, and the keys of a registered cluster.
+    First,
+    /// Where there is none of these: a TokenRequest, and the role of the cluster.
+    Second,
+}
+
 impl Fact {
+    /// What it stands on was replaced: what was made with that is due.
+    fn renew_now(&mut self) {
+        self.due = Mono(0);
+        self.try_now();
+    }
+
+    /// An input of it has changed: nothing speaks against trying at once. A call that is out was made with the former one.
+    fn try_now(&mut self) {
+        self.retry = Mono(0);
+        self.failures = 0;
+        self.replaced_meanwhile = self.asked.is_some();
+    }
+
     /// Whether the renewal is due within the window, or within a quarter of its own interval where that is shorter:
     /// what lives for seconds must not look stale the moment it is born.
     fn nearly_due(&self, now: Mono) -> bool {
@@ -105,7 +128,8 @@ impl Book {
                     failures: 0,
                     failure: None,
                     refused: false,
-                    second_place: false,
+                    place: Place::First,
+                    changed: false,
                     replaced_meanwhile: false,
                 },
             };
@@ -191,7 +215,8 @@ impl Book {
             .leaves()
             .filter(|(_, fact)| self.leaf_is_due(fact, now, renewing))
             .filter_map(|(key, _)| self.candidate(*key, now))
-            .find(|key| self.facts.get(key).is_some_and(|fact| may_go(&fact.wanted.question)))?;
+            .find(|key| self.facts.get(key).is_some_and(|fact| may_go(&fact.wanted.question)))
+            .or_else(|| self.missed(now, class))?;
         self.facts.get_mut(&key)?.asked = Some(now);
         Some(key)
     }
@@ -210,13 +235,13 @@ impl Book {
 
     /// The question of a fact, and whether its first place has turned out to be empty.
     pub fn question(&self, key: FactKey) -> Option<(&Question, bool)> {
-        self.facts.get(&key).map(|fact| (&fact.wanted.question, fact.second_place))
+        self.facts.get(&key).map(|fact| (&fact.wanted.question, fact.place == Place::Second))
     }
 
     /// Whether a fact is asked in its first place, for the keys of a registered cluster.
     pub fn looks_for_registered_key(&self, key: FactKey) -> bool {
         self.facts.get(&key).is_some_and(|fact| {
-            !fact.second_place
+            fact.place == Place::First
                 && matches!(fact.wanted.question, Question::WorkerRole { .. } | Question::ManagedRole)
         })
     }
@@ -225,7 +250,7 @@ impl Book {
     pub fn first_place_is_empty(&mut self, key: FactKey) {
         if let Some(fact) = self.facts.get_mut(&key) {
             fact.asked = None;
-            fact.second_place = true;
+            fact.place = Place::Second;
         }
     }
 
@@ -245,24 +270,29 @@ impl Book {
             Ok(value) => {
                 let at_once = std::mem::take(&mut fact.replaced_meanwhile);
                 fact.due = if at_once { Mono(0) } else { due(now, clock, timing, &value) };
+                fact.changed &= at_once;
+                let replaced = fact.is_replaced_by(&value);
                 fact.answered = now.mono;
                 fact.retry = Mono(0);
                 fact.failures = 0;
                 fact.failure = None;
                 fact.refused = false;
-                fact.second_place = false;
+                fact.place = Place::First;
                 let change = match value {
                     Value::Login(..) | Value::Endpoints(_) => Change::Leaf,
                     Value::Region(_) => Change::Region,
                     Value::Token(_) | Value::Key(..) => Change::None,
                 };
                 fact.value = Some(value);
+                if replaced {
+                    self.stand_on(key, Fact::renew_now);
+                }
                 change
             }
             Err(failure) => {
                 fact.failures = fact.failures.saturating_add(1);
                 // The next try begins in the first place again: somebody may have put something there.
-                fact.second_place = false;
+                fact.place = Place::First;
                 let at_once = std::mem::take(&mut fact.replaced_meanwhile);
                 fact.retry = if at_once { now.mono } else { now.mono.plus(wait(fact, &failure, key)) };
                 let refused = failure.kind == FailureKind::CredentialsRefused;
@@ -292,7 +322,7 @@ impl Book {
         // With the first renewal those that are nearly due become due, even if its own call has to wait.
         let first =
             self.logins().filter(|login| login.value.is_some() && login.due > now).map(|login| login.due);
-        leaves.chain(first).filter(|wake| *wake < Mono(u64::MAX)).min()
+        leaves.chain(first).chain(self.missed_from(now)).filter(|wake| *wake < Mono(u64::MAX)).min()
     }
 
     /// The operation that asks for a fact.
@@ -352,7 +382,7 @@ impl Book {
         if parent.value.is_none() || parent.refused {
             return false;
         }
-        let fresh = !parent.nearly_due(now);
+        let fresh = !parent.nearly_due(now) && parent.is_as_handed_over(now);
         // Old but good keys are better than none for a fact that has no value at all.
         let better_than_none = fact.value.is_none() && parent.failures > 0 && now < parent.retry;
         fresh || better_than_none
@@ -406,6 +436,7 @@ fn wait(fact: &Fact, failure: &CallFailure, key: FactKey) -> Duration {
 }
 
 mod given;
+mod handed_over;
 mod share;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use acr_credentials::{CallFailure, FailureKind};
 
-use super::{Book, Change};
+use super::{Book, Change, Fact};
 use crate::facts::key::{FactKey, Question};
 use crate::facts::value::Value;
 use crate::time::{Mono, Now};
@@ -36,25 +36,9 @@ impl Book {
         }
         // What follows a key that was lost may be another one.
         if replaced || was_lost {
-            self.renew_what_stands_on(key);
+            self.stand_on(key, Fact::renew_now);
         }
         Change::None
-    }
-
-    /// An input has changed: what was made with it is due, and what failed with it is tried at once.
-    fn renew_what_stands_on(&mut self, changed: FactKey) {
-        let mut changed = vec![changed];
-        while let Some(parent) = changed.pop() {
-            for (key, fact) in &mut self.facts {
-                if fact.wanted.question.parent() == Some(parent) {
-                    fact.due = Mono(0);
-                    fact.retry = Mono(0);
-                    fact.failures = 0;
-                    fact.replaced_meanwhile = fact.asked.is_some();
-                    changed.push(*key);
-                }
-            }
-        }
     }
 
     /// The questions whose answers are given.

@@ -1,0 +1,230 @@
+//! Facts that this machine or this cluster hands over, and may replace at any time: the worker role, the add-on token, the
+//! keys of a registered cluster.
+
+use acr_credentials::UnixMillis;
+
+use super::{Book, Fact};
+use crate::facts::key::{FactKey, Question};
+use crate::facts::timing::READ_LIFE;
+use crate::facts::value::Value;
+use crate::operation::Class;
+use crate::time::Mono;
+
+impl Question {
+    fn is_handed_over(&self) -> bool {
+        matches!(self, Self::WorkerRole { .. } | Self::ManagedRole)
+    }
+}
+
+impl Fact {
+    /// Whether the last look at what is handed over failed, while what was there before is still good. It is looked at
+    /// again although nobody waits for it, so that it is known when somebody has put it right.
+    fn is_missed(&self) -> bool {
+        self.wanted.question.is_handed_over() && (self.changed || self.failures > 0 && self.value.is_some())
+    }
+
+    /// Whether it was looked at just now, or the last look failed: then what was there before is used on, to its end.
+    pub(super) fn is_as_handed_over(&self, now: Mono) -> bool {
+        !self.wanted.question.is_handed_over()
+            || now < self.answered.plus(READ_LIFE)
+            || self.failures > 0 && now < self.retry
+    }
+
+    /// Whether another key takes the place of one without an end: nobody knows how long the former one is good.
+    pub(super) fn is_replaced_by(&self, value: &Value) -> bool {
+        let endless = |value: &Value| matches!(value, Value::Key(_, UnixMillis::NEVER, _));
+        let replaced = |held: &Value| (endless(held) || endless(value)) && !held.is_same(value);
+        self.wanted.question.is_handed_over() && self.value.as_ref().is_some_and(replaced)
+    }
+}
+
+impl Book {
+    /// Something was handed over that was not there before: it is looked at now, and what has failed with what was there
+    /// is tried again.
+    pub fn handed_over(&mut self) {
+        let sources: Vec<FactKey> = self
+            .facts
+            .iter_mut()
+            .filter(|(_, fact)| fact.wanted.question.is_handed_over())
+            .map(|(key, fact)| {
+                fact.changed = true;
+                fact.try_now();
+                *key
+            })
+            .collect();
+        for source in sources {
+            self.stand_on(source, |fact| {
+                if fact.failures > 0 {
+                    fact.try_now();
+                }
+            });
+        }
+    }
+
+    /// What is to be looked at although nobody waits for it.
+    pub(super) fn missed(&self, now: Mono, class: Class) -> Option<FactKey> {
+        let missed = |fact: &Fact| {
+            fact.is_missed()
+                && fact.wanted.question.class() == Some(class)
+                && fact.asked.is_none()
+                && fact.retry <= now
+        };
+        self.facts.iter().find(|(_, fact)| missed(fact)).map(|(key, _)| *key)
+    }
+
+    /// When [`Self::missed`] has something next.
+    pub(super) fn missed_from(&self, now: Mono) -> impl Iterator<Item = Mono> {
+        let missed = self.facts.values().filter(|fact| fact.is_missed() && fact.asked.is_none());
+        missed.map(move |fact| fact.retry.max(now))
+    }
+
+    /// Does something to all that stands on a fact, and on that.
+    pub(super) fn stand_on(&mut self, key: FactKey, mut change: impl FnMut(&mut Fact)) {
+        let mut below = vec![key];
+        while let Some(parent) = below.pop() {
+            for (key, fact) in &mut self.facts {
+                if fact.wanted.question.parent() == Some(parent) {
+                    change(fact);
+                    below.push(*key);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use acr_credentials::{AccessKey, CallFailure, FailureKind, Login};
+
+    use super::*;
+    use crate::cloud_clock::CloudClock;
+    use crate::facts::book::Wanted;
+    use crate::facts::key::KeySource;
+    use crate::facts::timing::Timing;
+    use crate::facts::value::Owner;
+    use crate::time::Now;
+
+    const HOUR: u64 = 3_600_000;
+    const MINUTE: u64 = 60_000;
+
+    fn source() -> Question {
+        Question::ManagedRole
+    }
+
+    fn leaf() -> Question {
+        let key = KeySource::Fact(source().key());
+        Question::Login { endpoints: vec![], instance: "cri-1".into(), key }
+    }
+
+    fn now(at: u64) -> Now {
+        Now { wall: UnixMillis(i64::try_from(at).unwrap()), mono: Mono(at) }
+    }
+
+    fn key(id: &str, life: Option<u64>, at: u64) -> Value {
+        let ends = life.map_or(UnixMillis::NEVER, |life| UnixMillis(i64::try_from(at + life).unwrap()));
+        let key = AccessKey { id: id.to_owned().into(), secret: "s".to_owned().into(), security_token: None };
+        Value::Key(key, ends, Owner::Unnamed)
+    }
+
+    fn answer(book: &mut Book, at: u64, question: &Question, outcome: Result<Value, FailureKind>) {
+        let timing = Timing { threshold: std::time::Duration::from_mins(15), cluster: "c".into() };
+        let outcome = outcome.map_err(|kind| CallFailure::new("x", kind, ""));
+        book.answered(now(at), &CloudClock::default(), &timing, question.key(), outcome);
+    }
+
+    fn taken(book: &mut Book, at: u64) -> Vec<&'static str> {
+        let classes = [Class::Metadata, Class::ContainerRegistry];
+        let taken = std::iter::from_fn(|| classes.iter().find_map(|class| book.take(Mono(at), *class)));
+        let taken: Vec<FactKey> = taken.collect();
+        taken.into_iter().map(|key| book.operation(key)).collect()
+    }
+
+    /// A login that was had at 0 by a key of this life.
+    fn served(life: Option<u64>) -> Book {
+        let wanted = |question| Wanted { question, companion: None, only_compared: false };
+        let mut book = Book::default();
+        book.want(vec![wanted(source()), wanted(leaf())]);
+        taken(&mut book, 0);
+        answer(&mut book, 0, &source(), Ok(key("a", life, 0)));
+        taken(&mut book, 0);
+        login(&mut book, 0);
+        assert!(taken(&mut book, 0).is_empty());
+        book
+    }
+
+    fn login(book: &mut Book, at: u64) {
+        let expires = UnixMillis(i64::try_from(at + HOUR).unwrap());
+        let login = Login { username: "u".into(), password: "p".to_owned().into(), expires };
+        answer(book, at, &leaf(), Ok(Value::Login(std::sync::Arc::new(login), now(at).wall)));
+    }
+
+    #[test]
+    fn it_is_looked_at_again_before_each_renewal_however_long_it_lives() {
+        let mut book = served(Some(6 * HOUR));
+        assert!(taken(&mut book, 30 * MINUTE).is_empty(), "nobody needs it");
+        assert_eq!(taken(&mut book, 46 * MINUTE), ["AddOnToken"]);
+        answer(&mut book, 46 * MINUTE, &source(), Ok(key("b", Some(6 * HOUR), 46 * MINUTE)));
+        assert_eq!(taken(&mut book, 46 * MINUTE), ["GetAuthorizationToken"]);
+    }
+
+    #[test]
+    fn a_look_that_fails_leaves_what_was_there_to_its_end_and_is_repeated_until_it_succeeds() {
+        let mut book = served(Some(6 * HOUR));
+        let mut at = 46 * MINUTE;
+        assert_eq!(taken(&mut book, at), ["AddOnToken"]);
+        answer(&mut book, at, &source(), Err(FailureKind::NotFound));
+        assert_eq!(taken(&mut book, at), ["GetAuthorizationToken"], "with the key of before");
+        login(&mut book, at);
+        at = book.wake(Mono(at), |_| false).unwrap().0;
+        assert!(at < 47 * MINUTE);
+        assert_eq!(taken(&mut book, at), ["AddOnToken"], "although nobody waits for it");
+        assert!(book.failure(leaf().key()).is_some());
+        answer(&mut book, at, &source(), Ok(key("a", Some(6 * HOUR), at)));
+        assert!(book.failure(leaf().key()).is_none());
+        assert!(taken(&mut book, at + 10 * MINUTE).is_empty());
+    }
+
+    #[test]
+    fn a_change_is_looked_at_now_and_ends_the_back_off_of_what_failed() {
+        let wanted = |question| Wanted { question, companion: None, only_compared: false };
+        let mut book = Book::default();
+        book.want(vec![wanted(source()), wanted(leaf())]);
+        for at in [0, 10_000, 20_000, 60_000, 120_000] {
+            assert_eq!(taken(&mut book, at), ["AddOnToken"]);
+            answer(&mut book, at, &source(), Err(FailureKind::NotFound));
+        }
+        assert!(taken(&mut book, 121_000).is_empty());
+        book.handed_over();
+        assert_eq!(book.wake(Mono(121_000), |_| false), Some(Mono(121_000)));
+        assert_eq!(taken(&mut book, 121_000), ["AddOnToken"]);
+        answer(&mut book, 121_000, &source(), Ok(key("a", Some(HOUR), 121_000)));
+        assert_eq!(taken(&mut book, 121_000), ["GetAuthorizationToken"]);
+    }
+
+    #[test]
+    fn another_key_without_an_end_renews_what_was_made_with_the_former_and_a_rotated_session_does_not() {
+        for (life, renewed) in [(None, &["GetAuthorizationToken"][..]), (Some(6 * HOUR), &[])] {
+            let mut book = served(life);
+            book.handed_over();
+            assert_eq!(taken(&mut book, MINUTE), ["AddOnToken"]);
+            answer(&mut book, MINUTE, &source(), Ok(key("a", life, MINUTE)));
+            assert!(taken(&mut book, MINUTE).is_empty(), "it is the same");
+            book.handed_over();
+            taken(&mut book, MINUTE);
+            answer(&mut book, MINUTE, &source(), Ok(key("b", life, MINUTE)));
+            assert_eq!(taken(&mut book, MINUTE), renewed);
+        }
+    }
+
+    #[test]
+    fn a_change_during_a_look_is_looked_at_once_more() {
+        let mut book = served(Some(6 * HOUR));
+        book.handed_over();
+        assert_eq!(taken(&mut book, MINUTE), ["AddOnToken"]);
+        book.handed_over();
+        answer(&mut book, MINUTE, &source(), Ok(key("a", Some(6 * HOUR), MINUTE)));
+        assert_eq!(taken(&mut book, MINUTE), ["AddOnToken"]);
+        answer(&mut book, MINUTE, &source(), Ok(key("a", Some(6 * HOUR), MINUTE)));
+        assert!(taken(&mut book, MINUTE).is_empty());
+    }
+}
