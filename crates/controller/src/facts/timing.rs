@@ -15,8 +15,9 @@ pub const WINDOW: Duration = Duration::from_mins(1);
 /// The domains of an instance are asked again with a renewal, at most this often.
 pub const ENDPOINTS_LIFE: Duration = Duration::from_hours(1);
 /// What the cluster hands over (a ServiceAccount token, an add-on token, keys) is used for calls that start this soon
-/// after it was read: reading is cheap, and it may be replaced at any time.
-pub const READ_LIFE: Duration = Duration::from_mins(2);
+/// after it was read: reading is cheap, and it may be replaced at any time. All calls of one wave are over by then, 500
+/// entries at six a time and a tenth of a second each take nine seconds.
+pub const READ_LIFE: Duration = Duration::from_secs(30);
 /// An expiry further away than this is absurd: `ExpiresInHours` goes up to 24.
 const LONGEST_LIFE: Duration = Duration::from_hours(25);
 /// Even a login that is nearly dead when it is born is not renewed sooner than this.

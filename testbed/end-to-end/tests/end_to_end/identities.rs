@@ -1,8 +1,10 @@
 //! Who asks the cloud: keys, RRSA by file and by TokenRequest, the role of the node; and what is said when it may not.
 
+use std::time::Duration;
+
 use acr_end_to_end::{ACME, PROVIDER_ARN, ROLE_ARN, RunOptions, SERVICE_ACCOUNT};
-use acr_simulator::description::{MetadataTokens, OneOrMany};
-use acr_simulator::{Description, Product};
+use acr_simulator::description::{MetadataTokens, OneOrMany, Role};
+use acr_simulator::{Description, Mutation, Product};
 use secrecy::ExposeSecret;
 
 use crate::scene::{ACME_BY_KEY, Scene};
@@ -102,6 +104,62 @@ async fn the_role_of_the_node_serves_entries_without_an_identity_hardened_or_not
         assert!(calls.iter().any(|call| call.ends_with("region-id")), "{name}: {calls:?}");
         scene.end().await;
     }
+}
+
+fn attach(scene: &Scene<'_>, role: Option<&str>) {
+    let role = role.map(str::to_owned);
+    scene.stage.cloud().cloud().mutate(Mutation::SetMachineRole { role }).unwrap();
+}
+
+fn asked_by(scene: &Scene<'_>, role: &str) -> bool {
+    let role = format!(":role/{role}/");
+    let cloud = scene.stage.cloud().cloud();
+    let is_by = |caller: &String| caller.contains(&role);
+    cloud
+        .calls()
+        .any(|call| call.action == "GetAuthorizationToken" && call.caller.as_ref().is_some_and(is_by))
+}
+
+#[tokio::test]
+async fn the_role_of_the_node_may_be_attached_changed_and_removed_while_it_is_used() {
+    let without = |description: &mut Description| {
+        description.metadata.as_mut().unwrap().role = None;
+        let roles = &mut description.accounts[0].roles;
+        let worker = roles.iter().find(|role| role.name == "KubernetesWorkerRole-demo").unwrap();
+        let other = Role { name: "KubernetesWorkerRole-other".to_owned(), ..worker.clone() };
+        roles.push(other);
+    };
+    let mut scene = Scene::begin_with("attached", without).await;
+    let space = scene.create_space("shop").await;
+    // Every login is renewed three seconds after it was handed out.
+    let soon = [("expiring-threshold", "59m57s")];
+    scene.configure(&format!("- instanceId: {}\n", ACME.id), &[&space], &soon).await;
+    scene.run_with(&worker_role()).await;
+    let finding = scene.finding("NotFound").await;
+    assert!(finding.contains("attach"), "{finding}");
+
+    attach(&scene, Some("KubernetesWorkerRole-demo"));
+    scene.served_with_acme(&space).await;
+    scene.mended("NotFound").await;
+    assert!(asked_by(&scene, "KubernetesWorkerRole-demo"));
+
+    attach(&scene, Some("KubernetesWorkerRole-other"));
+    let minute = Duration::from_mins(1);
+    scene
+        .within(minute, "the other role asks", async || {
+            asked_by(&scene, "KubernetesWorkerRole-other").then_some(())
+        })
+        .await;
+
+    // What it handed out is good to its end, and used meanwhile.
+    attach(&scene, None);
+    scene.finding("NotFound").await;
+    let before = scene.logins();
+    scene.within(minute, "logins go on", async || (scene.logins() > before).then_some(())).await;
+    attach(&scene, Some("KubernetesWorkerRole-demo"));
+    scene.mended("NotFound").await;
+    scene.served_with_acme(&space).await;
+    scene.end().await;
 }
 
 #[tokio::test]
