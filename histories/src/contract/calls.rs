@@ -80,6 +80,8 @@ enum Last {
 #[derive(Debug)]
 enum Life {
     Until(UnixMillis),
+    /// The same of what the node hands over, which may be replaced at any time.
+    HandedOver(UnixMillis),
     /// Hosts, with a fingerprint to tell whether two answers are equal.
     Hosts(Vec<String>),
     Unlimited,
@@ -172,6 +174,9 @@ impl Calls {
             Ok(reply) => {
                 let life = match reply {
                     Reply::Region(_) => Life::Unlimited,
+                    Reply::Credentials { expires, .. } if matches!(call, Call::WorkerRole { .. }) => {
+                        Life::HandedOver(*expires)
+                    }
                     Reply::Credentials { expires, .. } => Life::Until(*expires),
                     Reply::Login(login) => Life::Until(login.expires),
                     Reply::Endpoints(hosts) => {
@@ -197,7 +202,8 @@ impl Last {
             Self::Answered { at, told_at, life, repeat } => {
                 let elapsed = truth.now.saturating_sub(*at);
                 match life {
-                    Life::Until(expires) => {
+                    Life::HandedOver(_) if elapsed >= LOOK_REST => Ok(()),
+                    Life::Until(expires) | Life::HandedOver(expires) => {
                         let millis =
                             |from: UnixMillis| u64::try_from(expires.millis_since(from)).unwrap_or_default();
                         let (life, left) = (millis(*told_at), millis(truth.cloud_time));
@@ -234,6 +240,10 @@ impl Last {
         }
     }
 }
+
+/// What the node hands over is looked at again for whatever is asked with it, at most this often: a role may be attached
+/// or changed at any time, and the metadata service is on the node itself.
+const LOOK_REST: Moment = 30 * 1_000;
 
 /// Endpoints are asked again at most once an hour.
 const HOSTS_REST: Moment = 55 * 60 * 1_000;

@@ -17,6 +17,7 @@ mod cluster;
 mod configuring;
 mod identities;
 mod leaving;
+mod replicas;
 mod rights;
 mod scene;
 mod serving;
