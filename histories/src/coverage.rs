@@ -48,6 +48,8 @@ pub enum Happening {
     Stopped,
     Restarted,
     Froze,
+    CutOff,
+    ThreeAtOnce,
     Overlapped,
     TookOver,
     ClockJumped,
@@ -71,7 +73,7 @@ pub enum Happening {
 
 impl Happening {
     /// All of them.
-    pub const ALL: [Self; 60] = [
+    pub const ALL: [Self; 62] = [
         Self::Attached,
         Self::Detached,
         Self::SecretCreated,
@@ -113,6 +115,8 @@ impl Happening {
         Self::Stopped,
         Self::Restarted,
         Self::Froze,
+        Self::CutOff,
+        Self::ThreeAtOnce,
         Self::Overlapped,
         Self::TookOver,
         Self::ClockJumped,

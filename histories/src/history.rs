@@ -240,9 +240,10 @@ impl<'a> History<'a> {
     }
 
     fn live(&mut self) -> Checked {
-        self.schedule(0, Event::Start(Purpose::Run));
-        self.starting = 1;
         let plan = self.plan;
+        for _ in 0..plan.replicas {
+            self.start_later(0);
+        }
         let mut bound = self.now;
         for round in &plan.rounds {
             self.calm = false;
@@ -383,10 +384,14 @@ impl<'a> History<'a> {
         }
         self.last_process += 1;
         let id = self.last_process;
-        self.processes.push(Process::new(id, purpose, self.plan.region, self.now));
+        let drift = self.drift();
+        self.processes.push(Process::new(id, purpose, self.plan.region, self.now, drift));
         self.contract.started(id, purpose == Purpose::Uninstall);
         self.log(&format!("helper-{id}"), || format!("starts, to {purpose:?}"));
-        if id > 1 {
+        if self.processes.len() > 2 {
+            self.coverage.note(Happening::ThreeAtOnce);
+        }
+        if usize::try_from(id).is_ok_and(|id| id > self.plan.replicas) {
             self.coverage.note(Happening::Restarted);
             let spoiled = self.contract.is_spoiled(&self.server);
             if spoiled {

@@ -28,6 +28,8 @@ pub struct Plan {
     pub region: Option<&'static str>,
     /// Whether a projected token file exists.
     pub token_file: bool,
+    /// How many processes there are, of which one leads.
+    pub replicas: usize,
     /// Whether nothing is lost or late on the network even before faults end.
     pub smooth: bool,
     /// The rounds.
@@ -159,13 +161,15 @@ pub enum Action {
     Trouble(Trouble, Moment),
     /// The domains of an instance change: custom ones, and whether the public endpoint is on.
     Domains(Instance, Vec<&'static str>, bool),
-    /// The process dies and another starts after so long.
+    /// A process dies and another starts after so long.
     Crash(Moment),
-    /// The process is asked to stop, and another starts after so long.
+    /// A process is asked to stop, and another starts after so long.
     Stop(Moment),
-    /// The process does not run for so long.
+    /// A process does not run for so long.
     Freeze(Moment),
-    /// A second process starts while the first is alive.
+    /// A process does not reach the API server for so long, and the others do.
+    CutOff(Moment),
+    /// A second process starts while the only one is alive.
     Overlap,
     /// The node's wall clock jumps by so many milliseconds.
     Jump(i64),

@@ -89,7 +89,11 @@ impl History<'_> {
                 self.schedule(*duration, Event::End(Ending::Trouble(number)));
             }
             Action::Domains(instance, custom, public) => self.cloud.set_domains(*instance, custom, *public),
-            Action::Crash(_) | Action::Stop(_) | Action::Freeze(_) | Action::Overlap => {
+            Action::Crash(_)
+            | Action::Stop(_)
+            | Action::Freeze(_)
+            | Action::CutOff(_)
+            | Action::Overlap => {
                 return self.act_on_process(action);
             }
             Action::Jump(millis) => {
@@ -266,7 +270,11 @@ impl History<'_> {
     }
 
     fn act_on_process(&mut self, action: &Action) -> Checked {
-        let Some(id) = self.processes.first().map(|process| process.id) else { return Ok(()) };
+        let place = match self.processes.len() {
+            0 | 1 => 0,
+            several => self.delays.index(several),
+        };
+        let Some(id) = self.processes.get(place).map(|process| process.id) else { return Ok(()) };
         match action {
             Action::Crash(down) => {
                 self.coverage.note(Happening::Crashed);
@@ -283,6 +291,13 @@ impl History<'_> {
                 let until = self.now + duration;
                 if let Some(process) = self.process(id) {
                     process.asleep_until = until;
+                }
+            }
+            Action::CutOff(duration) => {
+                self.coverage.note(Happening::CutOff);
+                let until = self.now + duration;
+                if let Some(process) = self.process(id) {
+                    process.cut_off_until = until;
                 }
             }
             _ => {
@@ -304,7 +319,16 @@ impl History<'_> {
         Ok(())
     }
 
-    fn start_later(&mut self, wait: Moment) {
+    /// How much faster the clock of the next process runs than time, in millionths: crystals are off by one hundred at
+    /// most.
+    pub(super) fn drift(&mut self) -> i64 {
+        if self.plan.replicas == 1 {
+            return 0;
+        }
+        [-200, 0, 200].get(self.delays.index(3)).copied().unwrap_or_default()
+    }
+
+    pub(super) fn start_later(&mut self, wait: Moment) {
         self.starting += 1;
         self.schedule(wait, Event::Start(Purpose::Run));
     }

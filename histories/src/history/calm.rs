@@ -64,6 +64,7 @@ impl History<'_> {
         }
         for process in &mut self.processes {
             process.asleep_until = process.asleep_until.min(self.now);
+            process.cut_off_until = 0;
             for stream in &mut process.streams {
                 stream.not_before = 0;
                 // What was to come when the stall would have ended comes now.

@@ -199,7 +199,10 @@ impl History<'_> {
         if !alive {
             self.coverage.note(Happening::LandedAfterDeath);
         }
-        let (answer, delay) = if self.outage && Right::of(&flight.operation).is_some() {
+        let now = self.now;
+        let cut_off =
+            self.processes.iter().any(|process| process.id == flight.process && process.cut_off_until > now);
+        let (answer, delay) = if (self.outage || cut_off) && Right::of(&flight.operation).is_some() {
             (unknown(&flight.operation), 0)
         } else {
             self.carry_out(ticket, &flight)?

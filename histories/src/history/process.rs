@@ -13,6 +13,8 @@ use super::stream::Stream;
 use crate::contract::ProcessId;
 use crate::plan::Moment;
 
+const MILLION: i128 = 1_000_000;
+
 /// A process that is alive.
 #[derive(Debug)]
 pub(super) struct Process {
@@ -26,12 +28,16 @@ pub(super) struct Process {
     pub(super) wake: Option<Moment>,
     /// It does not run before.
     pub(super) asleep_until: Moment,
+    /// It does not reach the API server before.
+    pub(super) cut_off_until: Moment,
+    /// How much faster its monotonic clock runs than time, in millionths.
+    drift: i64,
     started: Moment,
     busy: BTreeMap<Class, usize>,
 }
 
 impl Process {
-    pub(super) fn new(id: ProcessId, purpose: Purpose, region: Option<&str>, now: Moment) -> Self {
+    pub(super) fn new(id: ProcessId, purpose: Purpose, region: Option<&str>, now: Moment, drift: i64) -> Self {
         let identity = format!("helper-{id}");
         let settings = Settings {
             namespace: "kube-system".to_owned(),
@@ -53,6 +59,8 @@ impl Process {
             followed: BTreeSet::new(),
             wake: None,
             asleep_until: 0,
+            cut_off_until: 0,
+            drift,
             started: now,
             busy: BTreeMap::new(),
         }
@@ -60,12 +68,16 @@ impl Process {
 
     /// The clocks of the process.
     pub(super) fn clocks(&self, now: Moment, wall: UnixMillis) -> Now {
-        Now { wall, mono: Mono(now.saturating_sub(self.started)) }
+        let elapsed = i128::from(now.saturating_sub(self.started));
+        let shown = elapsed * (MILLION + i128::from(self.drift)) / MILLION;
+        Now { wall, mono: Mono(u64::try_from(shown).unwrap_or_default()) }
     }
 
-    /// A point of its monotonic clock as a moment of the history.
+    /// The first moment of the history at which its monotonic clock shows this.
     pub(super) fn moment(&self, mono: Mono) -> Moment {
-        self.started.saturating_add(mono.0)
+        let rate = MILLION + i128::from(self.drift);
+        let elapsed = (i128::from(mono.0) * MILLION + rate - 1) / rate;
+        self.started.saturating_add(u64::try_from(elapsed).unwrap_or(Moment::MAX))
     }
 
     pub(super) fn stream(&mut self, watch: Watch) -> Option<&mut Stream> {

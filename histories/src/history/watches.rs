@@ -35,14 +35,14 @@ impl History<'_> {
         let now = self.now;
         let outage = self.outage;
         let Some(process) = self.process(id) else { return Ok(()) };
-        let asleep = process.asleep_until;
+        let away = process.asleep_until.max(process.cut_off_until);
         let Some(stream) = process.stream(watch) else { return Ok(()) };
         if outage {
             stream.scheduled = false;
             return Ok(());
         }
-        if stream.not_before.max(asleep) > now {
-            let at = stream.not_before.max(asleep);
+        if stream.not_before.max(away) > now {
+            let at = stream.not_before.max(away);
             self.queue_at(at, Event::Deliver(id, watch));
             return Ok(());
         }
@@ -76,7 +76,7 @@ impl History<'_> {
     pub(super) fn show_secret(&mut self, id: ProcessId, reference: SecretRef) -> Checked {
         let (now, wall, outage) = (self.now, self.wall(), self.outage);
         let Some(process) = self.process(id) else { return Ok(()) };
-        let away = if outage { now.saturating_add(500) } else { process.asleep_until };
+        let away = if outage { now.saturating_add(500) } else { process.asleep_until.max(process.cut_off_until) };
         if away > now {
             self.queue_at(away, Event::ShowSecret(id, reference));
             return Ok(());

@@ -58,6 +58,8 @@ impl Plan {
             seed,
             region: maker.random.chance(70).then_some(HOME_REGION),
             token_file: maker.random.chance(50),
+            // Drawn from a stream of its own: what else happens is the same with one and with several.
+            replicas: Random::stream(seed, 3).weighted([(7, 1), (2, 2), (1, 3)]),
             smooth: false,
             rounds,
             uninstall: maker.random.chance(12),
@@ -351,7 +353,8 @@ impl Maker {
             0..=4 => Action::Crash(self.random.spread(1, 5 * MINUTE)),
             5 => Action::Crash(0),
             6 => Action::Stop(self.random.spread(1, 2 * MINUTE)),
-            7 | 8 => Action::Freeze(self.random.spread(100, 2 * MINUTE)),
+            7 => Action::Freeze(self.random.spread(100, 2 * MINUTE)),
+            8 => Action::CutOff(self.random.spread(100, 2 * MINUTE)),
             _ => Action::Overlap,
         }
     }
