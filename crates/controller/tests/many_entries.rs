@@ -58,10 +58,8 @@ fn listed(region: Option<&str>, count: usize) -> Scenario {
 #[test]
 fn where_nobody_says_the_own_region_each_region_has_sessions_of_its_own() {
     let mut scenario = listed(None, 50);
-    while scenario.count("GetAuthorizationToken") < 50 {
-        scenario.round();
-        assert!(scenario.log.len() < 1_000, "{:?}", scenario.log);
-    }
+    // A product is asked fifty times a second at most.
+    scenario.pass(5_000);
     // What stops the Security Token Service of one region stops the entries of that region only.
     assert_eq!(scenario.count("AssumeRoleWithOIDC"), 3);
     assert_eq!(scenario.count("AssumeRole"), 6);
@@ -71,10 +69,9 @@ fn where_nobody_says_the_own_region_each_region_has_sessions_of_its_own() {
 #[test]
 fn each_hop_and_each_login_is_asked_once_and_all_are_one_wave() {
     let mut scenario = listed(Some("cn-hangzhou"), 50);
-    while scenario.secrets.is_empty() {
-        scenario.round();
-        assert!(scenario.log.len() < 1_000, "{:?}", scenario.log);
-    }
+    scenario.pass(500);
+    assert_eq!(scenario.count("GetAuthorizationToken") + scenario.count("ListInstanceEndpoint"), 50);
+    scenario.pass(5_000);
     // RRSA, and a hop from RRSA and from the worker role.
     assert_eq!(scenario.count("AssumeRoleWithOIDC"), 1);
     assert_eq!(scenario.count("AssumeRole"), 2);
@@ -122,7 +119,7 @@ fn an_answer_that_is_late_delays_nobody_elses_entry() {
         } else {
             scenario.observe(Observation::Answered { operation, answer });
         }
-        assert!(scenario.mono < 3_000, "the others wait for the late one");
+        assert!(scenario.mono < 6_000, "the others wait for the late one");
     }
     let published = |scenario: &Scenario| {
         (0..50).filter(|number| scenario.secrets["default"].contains(&host_of(&instance(*number)))).count()

@@ -89,11 +89,7 @@ impl History<'_> {
                 self.schedule(*duration, Event::End(Ending::Trouble(number)));
             }
             Action::Domains(instance, custom, public) => self.cloud.set_domains(*instance, custom, *public),
-            Action::Crash(_)
-            | Action::Stop(_)
-            | Action::Freeze(_)
-            | Action::CutOff(_)
-            | Action::Overlap => {
+            Action::Crash(_) | Action::Stop(_) | Action::Freeze(_) | Action::CutOff(_) | Action::Overlap => {
                 return self.act_on_process(action);
             }
             Action::Jump(millis) => {

@@ -37,7 +37,13 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) fn new(id: ProcessId, purpose: Purpose, region: Option<&str>, now: Moment, drift: i64) -> Self {
+    pub(super) fn new(
+        id: ProcessId,
+        purpose: Purpose,
+        region: Option<&str>,
+        now: Moment,
+        drift: i64,
+    ) -> Self {
         let identity = format!("helper-{id}");
         let settings = Settings {
             namespace: "kube-system".to_owned(),

@@ -76,7 +76,8 @@ impl History<'_> {
     pub(super) fn show_secret(&mut self, id: ProcessId, reference: SecretRef) -> Checked {
         let (now, wall, outage) = (self.now, self.wall(), self.outage);
         let Some(process) = self.process(id) else { return Ok(()) };
-        let away = if outage { now.saturating_add(500) } else { process.asleep_until.max(process.cut_off_until) };
+        let away =
+            if outage { now.saturating_add(500) } else { process.asleep_until.max(process.cut_off_until) };
         if away > now {
             self.queue_at(away, Event::ShowSecret(id, reference));
             return Ok(());

@@ -16,6 +16,7 @@ use crate::facts::timing::{ENDPOINTS_LIFE, Timing, WINDOW, check, due, renewal};
 use crate::facts::value::Value;
 use crate::operation::Class;
 use crate::time::{Mono, Now};
+use pace::Pace;
 use share::Shares;
 
 /// A question that somebody wants answered.
@@ -108,6 +109,7 @@ pub struct Book {
     facts: BTreeMap<FactKey, Fact>,
     /// The threshold that the renewals were timed by.
     threshold: Option<Duration>,
+    pace: Pace,
 }
 
 impl Book {
@@ -208,6 +210,9 @@ impl Book {
 
     /// Takes the next question of `class` that is to be asked now, and marks it as in flight.
     pub fn take(&mut self, now: Mono, class: Class) -> Option<FactKey> {
+        if self.pace.free_from(now, class) > now {
+            return None;
+        }
         let renewing = self.renewing(now);
         let shares = Shares::of(self.facts.values());
         let may_go = |question: &Question| question.class() == Some(class) && !shares.is_taken(question);
@@ -218,6 +223,7 @@ impl Book {
             .find(|key| self.facts.get(key).is_some_and(|fact| may_go(&fact.wanted.question)))
             .or_else(|| self.missed(now, class))?;
         self.facts.get_mut(&key)?.asked = Some(now);
+        self.pace.started(now, class);
         Some(key)
     }
 
@@ -311,20 +317,6 @@ impl Book {
         }
     }
 
-    /// When to ask [`Self::take`] again although nothing was answered. What waits for a slot of a class that is `full`,
-    /// or for its share of one, is woken by the answer that frees one.
-    pub fn wake(&self, now: Mono, full: impl Fn(Class) -> bool) -> Option<Mono> {
-        let renewing = self.renewing(now);
-        let shares = Shares::of(self.facts.values());
-        let full = |question: &Question| question.class().is_some_and(&full) || shares.is_taken(question);
-        let leaves =
-            self.leaves().filter_map(|(key, fact)| self.leaf_wakes(now, renewing, &full, *key, fact));
-        // With the first renewal those that are nearly due become due, even if its own call has to wait.
-        let first =
-            self.logins().filter(|login| login.value.is_some() && login.due > now).map(|login| login.due);
-        leaves.chain(first).chain(self.missed_from(now)).filter(|wake| *wake < Mono(u64::MAX)).min()
-    }
-
     /// The operation that asks for a fact.
     pub fn operation(&self, key: FactKey) -> &'static str {
         self.facts.get(&key).map_or("", |fact| fact.wanted.question.operation())
@@ -387,42 +379,6 @@ impl Book {
         let better_than_none = fact.value.is_none() && parent.failures > 0 && now < parent.retry;
         fresh || better_than_none
     }
-
-    fn leaf_wakes(
-        &self,
-        now: Mono,
-        renewing: bool,
-        full: &impl Fn(&Question) -> bool,
-        key: FactKey,
-        fact: &Fact,
-    ) -> Option<Mono> {
-        // What `leaf_is_due` waits for.
-        let due = |fact: &Fact| if renewing { fact.nearly_due_from() } else { fact.due };
-        let due = match (&fact.value, fact.wanted.companion) {
-            (None, _) => Mono(0),
-            (Some(_), None) => due(fact),
-            (Some(_), Some(companion)) => {
-                let login = self.facts.get(&companion).filter(|login| login.value.is_some())?;
-                due(fact).max(due(login))
-            }
-        };
-        let mut wake = due.max(now);
-        let mut key = key;
-        // The chain up to what would be asked: a call in flight wakes by its answer, a failure by its back-off.
-        loop {
-            let fact = self.facts.get(&key)?;
-            // What is given wakes when it is given.
-            if fact.asked.is_some() || fact.wanted.question.is_given() {
-                return None;
-            }
-            wake = wake.max(fact.retry);
-            match fact.wanted.question.parent() {
-                Some(parent) if !self.may_stand_on(fact, parent, wake) => key = parent,
-                _ if wake <= now && full(&fact.wanted.question) => return None,
-                _ => return (wake < Mono(u64::MAX)).then_some(wake),
-            }
-        }
-    }
 }
 
 fn wait(fact: &Fact, failure: &CallFailure, key: FactKey) -> Duration {
@@ -437,6 +393,8 @@ fn wait(fact: &Fact, failure: &CallFailure, key: FactKey) -> Duration {
 
 mod given;
 mod handed_over;
+mod pace;
 mod share;
 #[cfg(test)]
 mod tests;
+mod wake;

@@ -23,8 +23,9 @@ use crate::time::{Mono, Now};
 const GATHER: Duration = Duration::from_millis(500);
 
 /// How long after the latest answer facts that our own limiter holds back are still waited for: while answers keep coming
-/// they are one wave. A cloud that is silent for twice the window delays nobody else's entry.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// they are one wave. Longer than the second in which our own pace may let nothing be asked; a cloud that is silent for
+/// that long delays nobody else's entry any more.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The operation that looks for the keys of a registered cluster.
 pub(super) const REGISTERED_KEY: &str = "RegisteredKey";
