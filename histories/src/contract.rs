@@ -380,6 +380,7 @@ impl Contract {
                 let cold = held.is_none();
                 known.read_journal(held.map_or(&[], Vec::as_slice));
                 self.calls.begin_term(process);
+                self.published.term_begins(process);
                 if cold {
                     self.forget_what_only_the_journal_knew();
                 }

@@ -54,6 +54,9 @@ pub(super) struct Published {
     documents: BTreeMap<String, (Rc<[u8]>, Rc<Document>)>,
     /// Complete answers about hosts, in the order in which they were told.
     hosts: Vec<(ProcessId, HostsRecord)>,
+    /// How many of them had been told when the present term of a process began: from then on it knows what the journal
+    /// says.
+    before_term: BTreeMap<ProcessId, usize>,
     /// All hosts that an instance was ever said to have.
     hosts_ever: BTreeMap<&'static str, BTreeSet<String>>,
     /// Facts whose identity was ever refused the domains.
@@ -96,6 +99,11 @@ impl Published {
         self.blind.extend(cloud.fact(call).filter(|_| lists && denied));
     }
 
+    /// A process begins a term with what the journal says.
+    pub(super) fn term_begins(&mut self, process: ProcessId) {
+        self.before_term.insert(process, self.hosts.len());
+    }
+
     /// All hosts that an instance was ever said to have.
     pub(super) fn hosts_ever(&self, instance: &str) -> Option<&BTreeSet<String>> {
         self.hosts_ever.get(instance)
@@ -105,7 +113,9 @@ impl Published {
     /// otherwise.
     pub(super) fn surely_has(&self, process: ProcessId, instance: &str, host: &str) -> bool {
         let about = || self.hosts.iter().rev().filter(|(_, record)| record.fact.instance == instance);
-        match about().find(|(told, _)| *told == process) {
+        let before = self.before_term.get(&process).copied().unwrap_or_default();
+        let told = self.hosts.iter().skip(before).rev().filter(|(to, _)| *to == process);
+        match told.into_iter().find(|(_, record)| record.fact.instance == instance) {
             Some((_, last)) => last.hosts.contains(host),
             None => about().next().is_some() && about().all(|(_, record)| record.hosts.contains(host)),
         }
