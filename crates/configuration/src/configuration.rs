@@ -338,7 +338,9 @@ impl fmt::Display for Unsupported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NewPersonalEdition => {
-                f.write_str("ACR hands out no temporary login for the new Personal Edition (crpi-…)")
+                f.write_str(
+                    "ACR hands out no temporary login for the new Personal Edition (crpi-…, opened after 2024-09-08)",
+                )
             }
             Self::ImpossibleRegion => f.write_str("regionId cannot be a region"),
             Self::Placeholder { field } => write!(f, "{field} still holds a placeholder"),

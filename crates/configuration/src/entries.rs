@@ -184,7 +184,10 @@ impl Sheet<'_> {
                 self.warn(
                     code::NEW_PERSONAL_EDITION,
                     Some(id.span),
-                    format!("{found} is an instance of the new Personal Edition, for which ACR hands out no temporary login"),
+                    format!(
+                        "{found} is an instance of the new Personal Edition (opened after 2024-09-08), for which ACR hands out \
+                         no temporary login"
+                    ),
                     "give it an entry with staticSecretRef and domains; this one is not served".to_owned(),
                 );
                 continue;
@@ -282,7 +285,10 @@ impl Sheet<'_> {
                 self.warn(
                     code::NEW_PERSONAL_EDITION,
                     Some(item.span),
-                    format!("{found} belongs to the new Personal Edition, for which ACR hands out no temporary login"),
+                    format!(
+                        "{found} belongs to the new Personal Edition (opened after 2024-09-08), for which ACR hands out no \
+                         temporary login"
+                    ),
                     "give it an entry with staticSecretRef and domains".to_owned(),
                 );
             }

@@ -168,3 +168,18 @@ fn every_fault_of_an_entry_is_told_with_its_place() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn the_new_personal_edition_is_told_with_its_date_and_the_way_out_by_its_id_and_by_its_hosts() {
+    for list in [
+        "- instanceId: crpi-abc",
+        "- {instanceId: cri-1, domains: crpi-a.cn-hangzhou.personal.cr.aliyuncs.com}",
+    ] {
+        let loaded = entries(list);
+        let finding = loaded.findings.iter().find(|finding| finding.code == "NewPersonalEdition").unwrap();
+        assert!(finding.message.contains("2024-09-08"), "{list}: {}", finding.message);
+        assert!(finding.remedy.contains("staticSecretRef and domains"), "{list}: {}", finding.remedy);
+        let unsupported = loaded.configuration.unwrap().entries[0].unsupported.clone().unwrap();
+        assert!(unsupported.to_string().contains("2024-09-08"), "{list}: {unsupported}");
+    }
+}

@@ -37,7 +37,7 @@ fn by_rrsa() -> String {
     format!("  rrsaRoleARN: {ROLE_ARN}\n  rrsaOIDCProviderRoleARN: {PROVIDER_ARN}\n")
 }
 
-async fn put_secret(scene: &Scene<'_>, name: &str, kind: &str, data: &Value) {
+pub(crate) async fn put_secret(scene: &Scene<'_>, name: &str, kind: &str, data: &Value) {
     let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name }, "type": kind,
         "stringData": data });
     let force = PatchParams::apply("somebody").force();
@@ -46,7 +46,7 @@ async fn put_secret(scene: &Scene<'_>, name: &str, kind: &str, data: &Value) {
 }
 
 /// What the finding of a missing right tells the user to do.
-async fn allow_secret(scene: &Scene<'_>, name: &str) {
+pub(crate) async fn allow_secret(scene: &Scene<'_>, name: &str) {
     let namespace = scene.stage.namespace();
     let role: Role =
         serde_json::from_value(json!({ "metadata": { "name": name }, "rules": [{ "apiGroups": [""],

@@ -12,16 +12,21 @@
 )]
 
 mod chains;
+mod claims;
 mod cloud;
 mod cluster;
 mod configuring;
+mod editions;
+mod front;
 mod identities;
 mod leaving;
 mod replicas;
 mod rights;
+mod samples;
 mod scene;
 mod serving;
 mod tenants;
+mod ways;
 
 use acr_end_to_end::Program;
 use acr_testbed::{ControlPlane, ControlPlaneOptions, Progress, Tools};

@@ -1,0 +1,130 @@
+//! RRSA that is refused: which of issuer, audience and subject does not fit, told in the same words as long as it lasts;
+//! and what the injected environment counts for.
+
+use acr_end_to_end::{ACME, PROVIDER_ARN, ROLE_ARN, RunOptions, SERVICE_ACCOUNT};
+use acr_simulator::description::{OidcProvider, OneOrMany};
+use acr_simulator::{Description, Jwks, Mutation, Product};
+use secrecy::ExposeSecret;
+
+use crate::scene::Scene;
+
+const RRSA_ON: [(&str, &str); 1] = [("rrsa", "enable: true\n")];
+const OTHER_SUBJECT: &str = "acs:ram::1280000000009011:role/acr-other-subject";
+
+fn entry(role: &str, provider: &str) -> String {
+    let provider = PROVIDER_ARN.replace("ack-rrsa-demo", provider);
+    format!(
+        "- instanceId: {}\n  regionId: cn-hangzhou\n  rrsaRoleARN: {role}\n  rrsaOIDCProviderRoleARN: {provider}\n",
+        ACME.id
+    )
+}
+
+/// Providers of another issuer and for another audience, and a role for another subject.
+fn misfits(description: &mut Description) {
+    let account = &mut description.accounts[0];
+    let named =
+        |name: &str, provider: &OidcProvider| OidcProvider { name: name.to_owned(), ..provider.clone() };
+    let ours = account.oidc_providers[0].clone();
+    account.oidc_providers.push(OidcProvider {
+        issuer: "https://oidc.example/another-cluster".to_owned(),
+        ..named("ack-rrsa-another", &ours)
+    });
+    account.oidc_providers.push(OidcProvider {
+        client_ids: vec!["another.example".to_owned()],
+        ..named("ack-rrsa-audience", &ours)
+    });
+    let mut role = account.roles[0].clone();
+    role.name = "acr-other-subject".to_owned();
+    let condition = role.trust_policy.statement[0].condition.values_mut().next().unwrap();
+    condition.insert("oidc:sub".to_owned(), OneOrMany(vec!["system:serviceaccount:shop:app".to_owned()]));
+    account.roles.push(role);
+}
+
+#[tokio::test]
+async fn which_of_issuer_audience_and_subject_does_not_fit_is_told_and_stays_told_in_the_same_words() {
+    let mut scene = Scene::begin_with("misfit", misfits).await;
+    let space = scene.create_space("shop").await;
+    let jwks: Jwks = serde_json::from_str(&scene.stage.control_plane().jwks().await.unwrap()).unwrap();
+    let provider = PROVIDER_ARN.replace("ack-rrsa-demo", "ack-rrsa-audience");
+    scene.stage.cloud().cloud().mutate(Mutation::SetIssuerKeys { provider, jwks: Some(jwks) }).unwrap();
+    scene.configure("[]", &[&space], &[]).await;
+    scene.run().await;
+    let subject = format!("sub system:serviceaccount:{}:{SERVICE_ACCOUNT}", scene.stage.namespace());
+    let issuer = format!("iss {}", scene.stage.control_plane().issuer());
+    for (entry, code, verdict) in [
+        (entry(ROLE_ARN, "ack-rrsa-another"), "CredentialsRefused", "the issuer does not fit"),
+        (entry(ROLE_ARN, "ack-rrsa-audience"), "CredentialsRefused", "the audience does not fit"),
+        (entry(OTHER_SUBJECT, "ack-rrsa-demo"), "Denied", "most likely it is the subject"),
+    ] {
+        scene.configure(&entry, &[&space], &RRSA_ON).await;
+        let told = async || {
+            let findings = scene.findings().await;
+            findings.into_iter().find(|(_, found, message)| found == code && message.contains(verdict))
+        };
+        let (_, _, first) = scene.until(verdict, told).await;
+        assert!(
+            first.contains(&subject) && first.contains(&issuer) && first.contains("aud sts.aliyuncs.com"),
+            "{first}"
+        );
+        // Each try says the same, whatever else comes of the last one: the token is read anew for each.
+        let asked = || scene.cloud_calls(Product::Sts, "AssumeRoleWithOIDC");
+        let before = asked();
+        scene
+            .until("it was tried again, and said the same all the time", async || {
+                let findings = scene.findings().await;
+                let ours: Vec<&str> = findings
+                    .iter()
+                    .filter(|(_, _, message)| message.starts_with("entry 0"))
+                    .map(|(_, _, message)| message.as_str())
+                    .collect();
+                assert!(
+                    ours.len() == 1 && ours[0].contains(verdict) && ours[0].contains(&subject),
+                    "{ours:?}"
+                );
+                (asked() >= before + 2).then_some(())
+            })
+            .await;
+    }
+    scene.configure(&entry(ROLE_ARN, "ack-rrsa-demo"), &[&space], &RRSA_ON).await;
+    scene.served_with_acme(&space).await;
+    scene.mended("Denied").await;
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn the_injected_environment_gives_token_file_region_and_endpoint_and_never_the_arns() {
+    let mut scene = Scene::begin("injected").await;
+    let space = scene.create_space("shop").await;
+    let token = scene
+        .stage
+        .control_plane()
+        .service_account_token(scene.stage.namespace(), SERVICE_ACCOUNT, &["sts.aliyuncs.com"], 3600)
+        .await
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, token.expose_secret()).unwrap();
+    let url = |host: &str| scene.stage.cloud().listing().url(host).unwrap().to_owned();
+    let (sts, cr) = (url("sts.cn-hangzhou.aliyuncs.com"), url("cr.cn-hangzhou.aliyuncs.com"));
+    // As ack-pod-identity-webhook has it, with roles of somebody else.
+    let environment = [
+        ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", file.display().to_string()),
+        ("ALIBABA_CLOUD_STS_ENDPOINT", sts),
+        ("ALIBABA_CLOUD_STS_REGION", "cn-hangzhou".to_owned()),
+        ("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", "true".to_owned()),
+        ("ALIBABA_CLOUD_ROLE_ARN", "acs:ram::1280000000009011:role/nobody".to_owned()),
+        ("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "acs:ram::1280000000009011:oidc-provider/nobody".to_owned()),
+    ];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value)).to_vec();
+    let entries = entry(ROLE_ARN, "ack-rrsa-demo").replace("  regionId: cn-hangzhou\n", "");
+    let data = serde_json::json!({ "acr-registry-info": entries, "watch-namespace": space, "rrsa": "enable: true",
+        "endpoints": format!("- {{product: cr, url: \"{cr}\"}}\n") });
+    scene.stage.configure_exactly(&data).await.unwrap();
+    scene.run_with(&RunOptions { environment, ..RunOptions::default() }).await;
+    scene.served_with_acme(&space).await;
+    assert_eq!(scene.cloud_calls(Product::Sts, "AssumeRoleWithOIDC"), 1);
+    assert_eq!(scene.stage.cloud_calls(Product::Metadata), Vec::<String>::new());
+    let minted = scene.stage.requests().unwrap().iter().any(|event| event.subresource == "token");
+    assert!(!minted, "a token was asked of the API server");
+    scene.end().await;
+}
