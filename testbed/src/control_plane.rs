@@ -258,6 +258,11 @@ impl ControlPlane {
         &self.ca
     }
 
+    /// Where etcd answers, JSON over HTTP among others, to whoever wants to change what the API server would not.
+    pub fn etcd_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.site.etcd.number())
+    }
+
     /// The issuer of ServiceAccount tokens.
     pub fn issuer(&self) -> &str {
         &self.options.issuer

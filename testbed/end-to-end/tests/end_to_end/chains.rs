@@ -256,6 +256,31 @@ async fn logins_that_somebody_wrote_down_are_published_for_any_registry_and_foll
             (published().await.as_deref() == Some("marker-second")).then_some(())
         })
         .await;
+    // One host without a login stops no other, and is named; what was published for it stays.
+    let broken = json!({ ".dockerconfigjson": json!({ "auths": { "quay.example": auth("marker-third"),
+        "https://ghcr.example/v1/": { "username": "robot" }, "broken.example": {} } }).to_string() });
+    put_secret(&scene, "quay", "kubernetes.io/dockerconfigjson", &broken).await;
+    scene
+        .within(PATIENCE, "the third password is published", async || {
+            (published().await.as_deref() == Some("marker-third")).then_some(())
+        })
+        .await;
+    for host in ["broken.example", "ghcr.example"] {
+        scene
+            .until(&format!("the finding of {host}"), async || {
+                let findings = scene.findings().await;
+                let told = |(_, code, text): &(String, String, String)| {
+                    code == "Malformed"
+                        && text.contains("no user name and password for")
+                        && text.contains(host)
+                };
+                findings.iter().any(told).then_some(())
+            })
+            .await;
+    }
+    scene.served(&space, &hosts).await;
+    put_secret(&scene, "quay", "kubernetes.io/dockerconfigjson", &config("marker-second")).await;
+    scene.mended("Malformed").await;
     // A Secret that is gone takes nothing away, and is reported.
     let secrets = scene.stage.secrets(&home);
     secrets.delete("quay", &DeleteParams::default()).await.unwrap();
