@@ -19,7 +19,7 @@ pub use policy::{
 pub use quotas::Quotas;
 
 pub(crate) use check::{trusts_machines, trusts_service};
-pub(crate) use policy::{Decision, Principal, decide, wildcard};
+pub(crate) use policy::{Context, Decision, Principal, decide, wildcard};
 
 use std::path::PathBuf;
 

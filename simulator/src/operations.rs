@@ -72,6 +72,14 @@ const OPERATIONS: &[Operation] = &[
         answer: sts::assume_role,
     },
     Operation {
+        product: Product::Sts,
+        version: "2015-04-01",
+        action: "GetCallerIdentity",
+        style: Style::Rpc,
+        access: Access::Signed,
+        answer: sts::get_caller_identity,
+    },
+    Operation {
         product: Product::Cr,
         version: "2016-06-07",
         action: "GetAuthorizationToken",

@@ -4,8 +4,11 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::answer::{ApiError, DeniedPrincipal};
-use crate::description::{Account, Decision, Description, KeyStatus, Role, User, decide};
+use crate::description::{Account, Context, Decision, Description, KeyStatus, Role, User, decide};
 use crate::sealed::{LoginOwner, Sealer, Session};
+
+/// What every request is known to be: what is plain HTTP here stands for HTTPS.
+const REQUEST: Context<'_> = &[("acs:SecureTransport", &["true"])];
 
 /// An identity that proved itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,13 +194,14 @@ impl Description {
             Caller::Root { .. } => Decision::Allow,
             Caller::User { account, name } => self
                 .find_user(account, name)
-                .map_or(Decision::ImplicitDeny, |user| decide(&user.policies, action, resource)),
+                .map_or(Decision::ImplicitDeny, |user| decide(&user.policies, action, resource, REQUEST)),
             Caller::Session(session) => {
                 let role = self.find_role(&session.account, &session.role);
-                let of_role =
-                    role.map_or(Decision::ImplicitDeny, |role| decide(&role.policies, action, resource));
+                let of_role = role
+                    .map_or(Decision::ImplicitDeny, |role| decide(&role.policies, action, resource, REQUEST));
                 let own = session.policy.as_ref().map(std::slice::from_ref);
-                of_role.and(own.map_or(Decision::Allow, |policies| decide(policies, action, resource)))
+                of_role
+                    .and(own.map_or(Decision::Allow, |policies| decide(policies, action, resource, REQUEST)))
             }
         }
     }

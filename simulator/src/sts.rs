@@ -1,8 +1,10 @@
 //! Security Token Service, version 2015-04-01: `AssumeRoleWithOIDC`, and what all its operations share.
 
 mod assume_role;
+mod caller_identity;
 
 pub(crate) use assume_role::assume_role;
+pub(crate) use caller_identity::get_caller_identity;
 
 use http::StatusCode;
 use jiff::Timestamp;

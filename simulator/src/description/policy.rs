@@ -1,7 +1,7 @@
 //! RAM policies in the spelling of RAM, and how they decide.
 //!
-//! Permission policies know actions and resources with wildcards. Trust policies know the three principals of RAM and
-//! string conditions. An element that is not modelled is refused when the policy is read, never passed over.
+//! Permission policies know actions and resources with wildcards, trust policies the three principals of RAM, and both
+//! conditions on strings and truth values. An element that is not modelled is refused when the policy is read, never passed over.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -38,6 +38,9 @@ pub struct Statement {
     pub action: OneOrMany,
     /// Resources such as `acs:cr:*:*:repository/cri-1/app/*`, with `*` and `?`.
     pub resource: OneOrMany,
+    /// What else must hold.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub condition: Condition,
 }
 
 /// Permission or denial.
@@ -92,7 +95,7 @@ pub struct Principals {
     pub ram: OneOrMany,
 }
 
-/// The string operators of conditions.
+/// The operators of conditions that are modelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 pub enum ConditionOperator {
     /// One of the values is the value of the key.
@@ -107,6 +110,8 @@ pub enum ConditionOperator {
     StringLike,
     /// None of the values, with `*` and `?`, fits.
     StringNotLike,
+    /// One of the values, `true` or `false`, is the value of the key.
+    Bool,
 }
 
 /// A list of strings that may be written as a single string.
@@ -160,31 +165,42 @@ impl Decision {
     }
 }
 
+/// What a request says about itself: condition keys and their values.
+pub(crate) type Context<'a> = &'a [(&'a str, &'a [&'a str])];
+
 /// What a set of permission policies says about an action on a resource.
-pub(crate) fn decide(policies: &[Policy], action: &str, resource: &str) -> Decision {
+pub(crate) fn decide(policies: &[Policy], action: &str, resource: &str, context: Context<'_>) -> Decision {
     let statements = policies.iter().flat_map(|policy| &policy.statement);
     Decision::of(
         statements
-            .filter(|statement| statement.action.fits(action) && statement.resource.fits(resource))
+            .filter(|statement| {
+                statement.action.fits(action)
+                    && statement.resource.fits(resource)
+                    && all_hold(&statement.condition, context)
+            })
             .map(|statement| statement.effect),
     )
 }
 
 impl TrustPolicy {
     /// What the trust policy says about someone who asks to become the role. `context` holds the condition keys.
-    pub(crate) fn decide(&self, principal: Principal<'_>, context: &[(&str, &[&str])]) -> Decision {
+    pub(crate) fn decide(&self, principal: Principal<'_>, context: Context<'_>) -> Decision {
         let statements = self.statement.iter().filter(|statement| {
             statement.action.fits("sts:AssumeRole")
                 && statement.principal.includes(principal)
-                && statement.condition.iter().all(|(operator, keys)| {
-                    keys.iter().all(|(key, wanted)| {
-                        let found = context.iter().find(|(name, _)| name == key);
-                        operator.holds(&wanted.0, found.map_or(&[], |(_, values)| values))
-                    })
-                })
+                && all_hold(&statement.condition, context)
         });
         Decision::of(statements.map(|statement| statement.effect))
     }
+}
+
+fn all_hold(condition: &Condition, context: Context<'_>) -> bool {
+    condition.iter().all(|(operator, keys)| {
+        keys.iter().all(|(key, wanted)| {
+            let found = context.iter().find(|(name, _)| name == key);
+            operator.holds(&wanted.0, found.map_or(&[], |(_, values)| values))
+        })
+    })
 }
 
 impl Principals {
@@ -207,7 +223,7 @@ impl ConditionOperator {
         match self {
             Self::StringEquals => any(|wanted, found| wanted == found),
             Self::StringNotEquals => !any(|wanted, found| wanted == found),
-            Self::StringEqualsIgnoreCase => any(str::eq_ignore_ascii_case),
+            Self::StringEqualsIgnoreCase | Self::Bool => any(str::eq_ignore_ascii_case),
             Self::StringNotEqualsIgnoreCase => !any(str::eq_ignore_ascii_case),
             Self::StringLike => any(wildcard),
             Self::StringNotLike => !any(wildcard),

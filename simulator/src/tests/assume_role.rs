@@ -332,3 +332,26 @@ proptest! {
         prop_assert_eq!(status, if trusted { 200 } else { 403 }, "{}", body);
     }
 }
+
+#[test]
+fn whoever_signs_may_ask_who_it_is_and_nobody_else() {
+    let mut cloud = cloud();
+    let pairs = [("Action", "GetCallerIdentity"), ("Version", "2015-04-01")];
+    let mut identity = |key: &Key| {
+        let request = rpc_request("POST", STS, key, start(), &pairs);
+        ask(&mut cloud, start(), request)
+    };
+    assert_eq!(identity(&Key::new("LTAIunknown", "x")).0, 404);
+    assert_eq!(identity(&Key::new(hopper().id.as_str(), "wrong")).0, 400);
+    let (status, user) = identity(&hopper());
+    assert_eq!((status, &user["IdentityType"]), (200, &json!("RAMUser")), "{user}");
+    assert_eq!(user["PrincipalId"], user["UserId"]);
+    assert!(user["Arn"].as_str().unwrap().ends_with(":user/hopper"), "{user}");
+    let session = credentials(&mut cloud, hop(&hopper(), 1, &[]), 1);
+    let request = rpc_request("POST", STS, &session, after(2), &pairs);
+    let (status, role) = ask(&mut cloud, after(2), request);
+    assert_eq!((status, &role["IdentityType"]), (200, &json!("AssumedRoleUser")), "{role}");
+    assert_eq!(role["Arn"], format!("{PULLER_OF_B}/helper"));
+    assert_eq!(role["AccountId"], "2000000000000002");
+    assert_eq!(role["PrincipalId"], format!("{}:helper", role["RoleId"].as_str().unwrap()));
+}

@@ -216,6 +216,23 @@ async fn a_chain_from_a_token_of_the_cluster_to_a_login_in_another_account() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_signs_is_told_to_users_sessions_and_main_accounts() {
+    let mut scene = Scene::begin().await;
+    let session = Key::of(&scene.hop(&Key::puller(), PULLER_OF_B).unwrap());
+    let main = Key::new("LTAImain", "main-secret");
+    for (key, kind, arn) in [
+        (&Key::puller(), "RAMUser", "acs:ram::1000000000000001:user/puller".to_owned()),
+        (&session, "AssumedRoleUser", format!("{PULLER_OF_B}/helper")),
+        (&main, "Account", "acs:ram::1000000000000001:root".to_owned()),
+    ] {
+        let answer = scene.sts("get_caller_identity", key, &Value::Null).unwrap()["body"].take();
+        assert_eq!((&answer["IdentityType"], &answer["Arn"]), (&json!(kind), &json!(arn)), "{answer}");
+    }
+    let refused = scene.sts("get_caller_identity", &Key::new("LTAIpuller", "wrong"), &Value::Null);
+    assert_eq!(raised(refused), client_exception(400, "SignatureDoesNotMatch"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_personal_login_by_the_generated_method_and_with_its_body() {
     let mut scene = Scene::begin().await;
     let config = scene.config(CR, &Key::puller());

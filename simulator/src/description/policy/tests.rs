@@ -15,7 +15,7 @@ fn a_policy_with_an_element_that_is_not_modelled_is_refused() {
         r#"{"Version":"1","Statement":[{"Effect":"Allow","NotAction":"*","Resource":"*"}]}"#,
         r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"*"}]}"#,
         r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":1,"Resource":"*"}]}"#,
-        r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{}}]}"#,
+        r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"IpAddress":{}}}]}"#,
     ] {
         assert!(serde_json::from_str::<Policy>(text).is_err(), "{text}");
     }
@@ -43,7 +43,27 @@ fn nothing_is_allowed_that_no_statement_allows_and_a_denial_wins() {
         (&both[..], "cr:GetX", repository("secret"), Decision::ExplicitDeny),
         (&both[..], "cr:GetX", repository("web"), Decision::Allow),
     ] {
-        assert_eq!(decide(policies, action, &resource), expected, "{action} {resource}");
+        assert_eq!(decide(policies, action, &resource, &[]), expected, "{action} {resource}");
+    }
+}
+
+#[test]
+fn a_permission_holds_only_where_its_conditions_do() {
+    let policies = |condition: &str| {
+        let text = format!(
+            r#"{{"Version":"1","Statement":[{{"Effect":"Allow","Action":"*","Resource":"*","Condition":{condition}}}]}}"#
+        );
+        [policy(&text)]
+    };
+    let context: [(&str, &[&str]); 1] = [("acs:SecureTransport", &["true"])];
+    for (condition, expected) in [
+        (r#"{"Bool":{"acs:SecureTransport":"false"}}"#, Decision::ImplicitDeny),
+        (r#"{"Bool":{"acs:MFAPresent":"true"}}"#, Decision::ImplicitDeny),
+        (r#"{"Bool":{"acs:SecureTransport":["true"]},"StringEquals":{"acs:x":"y"}}"#, Decision::ImplicitDeny),
+        (r#"{"Bool":{"acs:SecureTransport":"True"}}"#, Decision::Allow),
+        ("{}", Decision::Allow),
+    ] {
+        assert_eq!(decide(&policies(condition), "cr:GetX", "r", &context), expected, "{condition}");
     }
 }
 
