@@ -34,7 +34,7 @@ fn misfits(description: &mut Description) {
         ..named("ack-rrsa-audience", &ours)
     });
     let mut role = account.roles[0].clone();
-    role.name = "acr-other-subject".to_owned();
+    "acr-other-subject".clone_into(&mut role.name);
     let condition = role.trust_policy.statement[0].condition.values_mut().next().unwrap();
     condition.insert("oidc:sub".to_owned(), OneOrMany(vec!["system:serviceaccount:shop:app".to_owned()]));
     account.roles.push(role);
