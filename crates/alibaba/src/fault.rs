@@ -198,7 +198,15 @@ fn member<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
 }
 
 fn denial(detail: &Map<String, Value>) -> String {
-    ["AuthAction", "AuthPrincipalType", "AuthPrincipalDisplayName", "NoPermissionType", "PolicyType"]
+    const MEMBERS: [&str; 6] = [
+        "AuthAction",
+        "AuthPrincipalType",
+        "AuthPrincipalDisplayName",
+        "AuthPrincipalOwnerId",
+        "NoPermissionType",
+        "PolicyType",
+    ];
+    MEMBERS
         .iter()
         .filter_map(|name| Some(format!("{name} {}", member(detail, name)?.as_str()?)))
         .collect::<Vec<_>>()

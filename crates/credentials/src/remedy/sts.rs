@@ -122,15 +122,7 @@ pub(super) fn assume_role(code: &str, failure: &CallFailure, about: &Circumstanc
         (FailureKind::NotFound, _) => {
             format!("there is no role {role}: correct assumeRoleARN, or create the role")
         }
-        (FailureKind::Denied, _) => {
-            let allow = json!({ "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role });
-            format!(
-                "either the asker may not assume {role}: attach AliyunSTSAssumeRoleAccess, or {}; or the trust policy of \
-                 {role} does not admit it: it must hold {}",
-                policy(&allow),
-                trust_of_account(about)
-            )
-        }
+        (FailureKind::Denied, _) => denied_hop(role, failure, about),
         (FailureKind::InvalidRequest, code) if code.contains("DurationSeconds") => {
             let asked = about.duration_seconds.map_or_else(String::new, |seconds| format!(" of {seconds} s"));
             format!(
@@ -143,6 +135,33 @@ pub(super) fn assume_role(code: &str, failure: &CallFailure, about: &Circumstanc
         }
         _ => return key(code),
     })
+}
+
+/// One code for two policies; where the cloud tells the type of the policy, it tells which.
+fn denied_hop(role: &str, failure: &CallFailure, about: &Circumstances) -> String {
+    let allow = json!({ "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role });
+    let permission =
+        format!("the asker may not assume {role}: attach AliyunSTSAssumeRoleAccess, or {}", policy(&allow));
+    let id = match about.external_id {
+        None => "; if that asks for an sts:ExternalId, give the entry `externalId`",
+        Some(_) => "",
+    };
+    let trust = format!(
+        "the trust policy of {role} does not admit the asker: it must hold {}{id}",
+        trust_of_account(about, detail(failure, "AuthPrincipalOwnerId"))
+    );
+    let told = detail(failure, "PolicyType").map(|kind| kind == "AssumeRolePolicy");
+    match told {
+        Some(true) => trust,
+        Some(false) => permission,
+        None => format!("either {permission}; or {trust}"),
+    }
+}
+
+/// A member of the cloud's `AccessDeniedDetail`, which stands at the end of the message.
+fn detail<'a>(failure: &'a CallFailure, member: &str) -> Option<&'a str> {
+    let (_, rest) = failure.message.split_once(&format!("{member} "))?;
+    rest.split([',', ')']).next()
 }
 
 /// The statement by which a role admits the component's ServiceAccount.
@@ -161,10 +180,11 @@ fn trust_of_provider(provider: &str, token: Option<&TokenClaims>) -> Value {
 }
 
 /// The statement by which a role admits the asker: its role where that is known, else its account.
-fn trust_of_account(about: &Circumstances) -> Value {
+fn trust_of_account(about: &Circumstances, account: Option<&str>) -> Value {
     let role = about.principal.as_deref().and_then(role_of_session);
     let principal = role.unwrap_or_else(|| {
-        format!("acs:ram::{}:root", about.account.as_deref().unwrap_or("<account of the asker>"))
+        let account = account.or(about.account.as_deref()).unwrap_or("<account of the asker>");
+        format!("acs:ram::{account}:root")
     });
     let mut statement = json!({
         "Effect": "Allow",

@@ -117,7 +117,8 @@ fn a_role_that_is_known_to_ask_is_the_one_that_the_other_role_must_admit() {
     let by = |principal: &str| {
         let about = Circumstances { principal: Some(principal.to_owned()), ..about() };
         let text = told("AssumeRole", Denied, "NoPermission", "", &about);
-        text.rsplit("\"Principal\":").next().unwrap_or_default().to_owned()
+        let statement = text.rsplit("\"Principal\":").next().and_then(|rest| rest.split(';').next());
+        statement.unwrap_or_default().to_owned()
     };
     assert_eq!(by("acs:ram::3:role/worker/i-1"), r#"{"RAM":["acs:ram::3:role/worker"]}}"#);
     // Without the account of the role, that of the entry has to do.
@@ -157,7 +158,15 @@ fn what_is_not_an_answer_of_the_cloud_gets_no_remedy_for_the_cloud() {
 
 #[test]
 fn a_hop_that_is_refused_names_both_policies_and_the_external_id() {
-    insta::assert_snapshot!(said("AssumeRole", Denied, "NoPermission"), @r#"either the asker may not assume acs:ram::1:role/pull: attach AliyunSTSAssumeRoleAccess, or {"Statement":[{"Action":"sts:AssumeRole","Effect":"Allow","Resource":"acs:ram::1:role/pull"}],"Version":"1"}; or the trust policy of acs:ram::1:role/pull does not admit it: it must hold {"Action":"sts:AssumeRole","Effect":"Allow","Principal":{"RAM":["acs:ram::2:root"]}}"#);
+    insta::assert_snapshot!(said("AssumeRole", Denied, "NoPermission"), @r#"either the asker may not assume acs:ram::1:role/pull: attach AliyunSTSAssumeRoleAccess, or {"Statement":[{"Action":"sts:AssumeRole","Effect":"Allow","Resource":"acs:ram::1:role/pull"}],"Version":"1"}; or the trust policy of acs:ram::1:role/pull does not admit the asker: it must hold {"Action":"sts:AssumeRole","Effect":"Allow","Principal":{"RAM":["acs:ram::2:root"]}}; if that asks for an sts:ExternalId, give the entry `externalId`"#);
+    let detail = |kind: &str| {
+        let message = format!(
+            "You are not authorized to do this action. (AuthAction sts:AssumeRole, AuthPrincipalOwnerId 4, PolicyType {kind})"
+        );
+        told("AssumeRole", Denied, "NoPermission", &message, &about())
+    };
+    insta::assert_snapshot!(detail("AssumeRolePolicy"), @r#"the trust policy of acs:ram::1:role/pull does not admit the asker: it must hold {"Action":"sts:AssumeRole","Effect":"Allow","Principal":{"RAM":["acs:ram::4:root"]}}; if that asks for an sts:ExternalId, give the entry `externalId`"#);
+    insta::assert_snapshot!(detail("AccountLevelIdentityBasedPolicy"), @r#"the asker may not assume acs:ram::1:role/pull: attach AliyunSTSAssumeRoleAccess, or {"Statement":[{"Action":"sts:AssumeRole","Effect":"Allow","Resource":"acs:ram::1:role/pull"}],"Version":"1"}"#);
     let external = Circumstances { external_id: Some("id-1".to_owned()), account: None, ..about() };
     let text = told("AssumeRole", Denied, "NoPermission", "", &external);
     assert!(text.contains(r#""sts:ExternalId":"id-1""#) && text.contains("<account of the asker>"), "{text}");

@@ -107,7 +107,9 @@ async fn a_role_that_asks_for_an_external_id_is_assumed_with_it_and_refuses_with
     scene.run().await;
     let finding = scene.finding("Denied").await;
     assert!(finding.contains("as AccessKey in the entry"), "{finding}");
-    assert!(finding.contains("AliyunSTSAssumeRoleAccess") && finding.contains("acr-external"), "{finding}");
+    assert!(finding.contains("the trust policy of") && finding.contains("acr-external"), "{finding}");
+    assert!(finding.contains("give the entry `externalId`"), "{finding}");
+    assert!(!finding.contains("AliyunSTSAssumeRoleAccess"), "the permission is there: {finding}");
     scene.configure(&format!("{entry}  externalId: demo-cluster\n"), &[&space], &[]).await;
     scene.served(&space, BRANCH.hosts).await;
     scene.mended("Denied").await;

@@ -94,7 +94,7 @@ fn a_hop_that_is_refused_tells_who_lacks_what() {
         "PolicyType":"AssumeRolePolicy"}}"#;
     insta::assert_snapshot!(
         failure(answered(hop(), 403, body)),
-        @"AssumeRole failed: permission denied, NoPermission: You are not authorized to do this action. You should be authorized by RAM. (AuthAction sts:AssumeRole, AuthPrincipalType AssumedRoleUser, AuthPrincipalDisplayName worker:i-1, NoPermissionType ImplicitDeny, PolicyType AssumeRolePolicy) (request id R-8)"
+        @"AssumeRole failed: permission denied, NoPermission: You are not authorized to do this action. You should be authorized by RAM. (AuthAction sts:AssumeRole, AuthPrincipalType AssumedRoleUser, AuthPrincipalDisplayName worker:i-1, AuthPrincipalOwnerId 1, NoPermissionType ImplicitDeny, PolicyType AssumeRolePolicy) (request id R-8)"
     );
     let Ok(Reply::Credentials { principal, .. }) =
         answered(hop(), 200, &session_body("2026-01-02T04:04:05Z"))
