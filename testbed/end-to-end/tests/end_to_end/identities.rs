@@ -184,7 +184,8 @@ async fn a_wrong_identity_is_said_in_the_words_of_the_cloud_and_mended_by_an_edi
     scene.configure("[]", &[&space], &[]).await;
     scene.run().await;
     let unknown_instance = ACME_BY_KEY.replace("cri-acme0000000000", "cri-unknown0000000");
-    let cases: [WrongIdentity; 6] = [
+    let elsewhere = format!("{ACME_BY_KEY}  regionId: cn-beijing\n  domains: {}\n", ACME.public_host);
+    let cases: [WrongIdentity; 7] = [
         (
             "wrong secret",
             by_key("LTAI5tPuller", "marker-wrong"),
@@ -219,6 +220,13 @@ async fn a_wrong_identity_is_said_in_the_words_of_the_cloud_and_mended_by_an_edi
             &RRSA_ON,
             "Denied",
             ["AuthenticationFail.NoPermission", "trust policy"],
+        ),
+        (
+            "instance in another region",
+            elsewhere,
+            &[],
+            "NotFound",
+            ["in cn-beijing (the region is by regionId)", "set `regionId: cn-hangzhou`"],
         ),
         ("unknown instance", unknown_instance, &[], "NotFound", ["INSTANCE_NOT_EXIST", "instanceId"]),
     ];
