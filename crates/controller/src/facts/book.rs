@@ -376,7 +376,8 @@ impl Book {
         }
         let fresh = !parent.nearly_due(now) && parent.is_as_handed_over(now);
         // Old but good keys are better than none for a fact that has no value at all.
-        let better_than_none = fact.value.is_none() && parent.failures > 0 && now < parent.retry;
+        let lacks = fact.value.is_none() || fact.refused;
+        let better_than_none = lacks && parent.failures > 0 && now < parent.retry;
         fresh || better_than_none
     }
 }

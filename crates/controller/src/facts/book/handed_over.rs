@@ -20,7 +20,8 @@ impl Fact {
     /// Whether the last look at what is handed over failed, while what was there before is still good. It is looked at
     /// again although nobody waits for it, so that it is known when somebody has put it right.
     fn is_missed(&self) -> bool {
-        self.wanted.question.is_handed_over() && (self.changed || self.failures > 0 && self.value.is_some())
+        self.wanted.question.is_handed_over()
+            && (self.changed || self.failures > 0 && self.value.is_some() && !self.refused)
     }
 
     /// Whether it was looked at just now, or the last look failed: then what was there before is used on, to its end.
