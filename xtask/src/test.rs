@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use acr_testbed::{NodeTools, Progress, Tools};
+use acr_testbed::{Helm, NodeTools, Progress, Tools};
 
 use crate::Outcome;
 use crate::workspace::{cargo, workspace_folder};
@@ -156,7 +156,11 @@ impl Checks {
     /// Builds the servers of the test bed where they are missing, with progress of its own.
     async fn test_bed(&mut self) -> bool {
         let mut step = Step::begin("test bed", &self.logs);
-        if let Err(error) = Tools::ensure(Progress::Stderr).await {
+        let built = async {
+            let tools = Tools::ensure(Progress::Stderr).await?;
+            Helm::ensure(&tools, Progress::Stderr).await
+        };
+        if let Err(error) = built.await {
             step.fail(&error.to_string());
         }
         self.finish(step)
@@ -176,7 +180,7 @@ impl Checks {
         if !misformatted.is_empty() {
             step.fail(&format!("not as gofmt writes it: {}", misformatted.join(" ")));
         }
-        for module in ["guard", "registry", "control-plane", "node", "kubelet"] {
+        for module in ["guard", "registry", "control-plane", "node", "kubelet", "helm"] {
             let mut vet = Command::new("go");
             vet.arg("vet").args(GO_FLAGS).arg(".").current_dir(sources.join(module));
             vet.envs([("CGO_ENABLED", "0"), ("GOFLAGS", ""), ("GOWORK", "off")]);
