@@ -5,6 +5,7 @@ mod cluster;
 mod demo;
 mod histories;
 mod interrupt;
+mod manifests;
 mod node;
 mod show;
 mod test;
@@ -31,6 +32,7 @@ enum Command {
     Cluster(cluster::Arguments),
     Demo(demo::Arguments),
     Histories(histories::Arguments),
+    Manifests(manifests::Arguments),
     Node(node::Arguments),
     Test(test::Arguments),
 }
@@ -42,6 +44,7 @@ async fn main() -> ExitCode {
         Command::Cluster(arguments) => cluster::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Histories(arguments) => histories::run(arguments).await,
+        Command::Manifests(arguments) => manifests::run(arguments).await,
         Command::Node(arguments) => node::run(arguments).await,
         Command::Test(arguments) => test::run(arguments).await,
     };

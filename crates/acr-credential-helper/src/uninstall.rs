@@ -5,31 +5,38 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use acr_cluster::{Cluster, Ourselves};
 use acr_controller::Machine;
 use acr_controller::names::{LEASE, PULL_SECRET, SERVICE_ACCOUNT};
+use acr_controller::observation::Refusal;
 use acr_controller::settings::Purpose;
 use acr_controller::status::{Outcome, Status};
 use acr_server::{Counters, snapshots};
 use clap::Args;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 
 use crate::edges::Edges;
 use crate::exit::Exit;
 use crate::handed_over::HandedOver;
 use crate::logging::Logs;
 use crate::operations::Notes;
-use crate::process::{self, Place, TOKEN_FILE, failed};
+use crate::process::{self, CloudError, Place, TOKEN_FILE, failed};
 use crate::pump::{Sources, turn};
 
 /// Observations that may wait for the machine.
 const WAITING: usize = 1024;
+/// Time between two looks at a Deployment that stops, or at a Lease that is about to be free.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// The longest time that can be given.
+const LONGEST_RUN: Duration = Duration::from_hours(24 * 365);
 
 /// Take back everything that was made: list entries, pull secrets, the journal and the Lease
 ///
 /// Takes the name of the pull secret out of the imagePullSecrets of every ServiceAccount that was served, then
 /// deletes the pull secrets, then the journal and the Lease. The ConfigMap and what deploy/ has made stay.
 ///
-/// Refuses while another process holds the Lease. Stop it first:
+/// Refuses while another process holds the Lease. Stop it first, or give --stop-deployment:
 /// kubectl -n kube-system scale deployment/aliyun-acr-credential-helper --replicas 0
 ///
 /// Exit codes: 0 everything is taken back; 75 the Lease is held, nothing was touched; 69 not finished in time,
@@ -38,6 +45,12 @@ const WAITING: usize = 1024;
 pub(crate) struct Arguments {
     #[command(flatten)]
     place: Place,
+    /// First scale this Deployment of the namespace to 0, and wait until none of its pods is at work
+    ///
+    /// This is how `helm uninstall` does it. It needs the right to patch deployments/scale of this name, which the
+    /// component itself does not have.
+    #[arg(long, value_name = "NAME")]
+    stop_deployment: Option<String>,
     /// Give up after so many seconds; what is taken back by then stays taken back
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     timeout: u64,
@@ -62,41 +75,26 @@ async fn take_back(arguments: &Arguments) -> Exit {
         Ok(cluster) => cluster,
         Err(error) => return failed(Exit::Unusable, &error),
     };
-    let cloud = match process::cloud(None) {
-        Ok(cloud) => cloud,
-        Err(error) => return failed(Exit::Unusable, &error),
-    };
-    // Nobody asks for a status here.
-    let (_snapshots, status) = snapshots();
-    let (observe, observations) = mpsc::channel(WAITING);
-    let watches = cluster.watch(&observe);
-    let edges = Arc::new(Edges {
-        cluster,
-        cloud,
-        token_file: PathBuf::from(TOKEN_FILE),
-        handed_over: HandedOver::default(),
-    });
+    let end = Instant::now() + Duration::from_secs(arguments.timeout).min(LONGEST_RUN);
+    if let Some(deployment) = &arguments.stop_deployment
+        && let Err(reason) = stopped(&cluster, deployment, end).await
+    {
+        return failed(Exit::Unfinished, &reason);
+    }
     let mut progress = Progress::default();
-    let patience = Duration::from_secs(arguments.timeout);
-    let stop = async {
-        tokio::select! {
-            Ok(()) = process::asked_to_end() => {}
-            () = tokio::time::sleep(patience) => {}
+    let outcome = loop {
+        let outcome = match attempt(&cluster, &ourselves, end, &mut progress).await {
+            Ok(outcome) => outcome,
+            Err(error) => return failed(Exit::Unusable, &error),
+        };
+        // A pod of the Deployment that is ending gives the Lease back, and one that was killed lets it run out.
+        let will_be_free = arguments.stop_deployment.is_some()
+            && matches!(outcome, Some(Outcome::LeaseHeld { .. }))
+            && Instant::now() + RETRY_INTERVAL < end;
+        if !will_be_free || !paused().await {
+            break outcome;
         }
     };
-    let outcome = turn(
-        Machine::new(process::settings(&ourselves, Purpose::Uninstall)),
-        |operation| {
-            let edges = edges.clone();
-            async move { edges.carry_out(operation).await }
-        },
-        // An uninstall serves nothing, so no Secret is of interest.
-        Sources { observations, status, follow: |_: &_| {}, stop },
-        Notes::new(Counters::default()),
-        |status| progress.tell(status),
-    )
-    .await;
-    drop(watches);
     let namespace = &ourselves.namespace;
     match outcome {
         Some(Outcome::Removed) => {
@@ -115,6 +113,83 @@ async fn take_back(arguments: &Arguments) -> Exit {
         Some(Outcome::Stopped) | None => {
             failed(Exit::Unfinished, &format_args!("not finished: {}. Run it again.", progress.rest()))
         }
+    }
+}
+
+/// One run of the machine, at most until `end`.
+async fn attempt(
+    cluster: &Cluster,
+    ourselves: &Ourselves,
+    end: Instant,
+    progress: &mut Progress,
+) -> Result<Option<Outcome>, CloudError> {
+    let cloud = process::cloud(None)?;
+    // Nobody asks for a status here.
+    let (_snapshots, status) = snapshots();
+    let (observe, observations) = mpsc::channel(WAITING);
+    let watches = cluster.watch(&observe);
+    let edges = Arc::new(Edges {
+        cluster: cluster.clone(),
+        cloud,
+        token_file: PathBuf::from(TOKEN_FILE),
+        handed_over: HandedOver::default(),
+    });
+    let stop = async {
+        tokio::select! {
+            Ok(()) = process::asked_to_end() => {}
+            () = sleep_until(end) => {}
+        }
+    };
+    let outcome = turn(
+        Machine::new(process::settings(ourselves, Purpose::Uninstall)),
+        |operation| {
+            let edges = edges.clone();
+            async move { edges.carry_out(operation).await }
+        },
+        // An uninstall serves nothing, so no Secret is of interest.
+        Sources { observations, status, follow: |_: &_| {}, stop },
+        Notes::new(Counters::default()),
+        |status| progress.tell(status),
+    )
+    .await;
+    drop(watches);
+    Ok(outcome)
+}
+
+/// Scales a Deployment to 0 and waits until it has no pods. What stands in the way at `end` is told.
+async fn stopped(cluster: &Cluster, deployment: &str, end: Instant) -> Result<(), String> {
+    let mut told = None;
+    loop {
+        let answer = cluster.scale_to_zero(deployment).await;
+        let rest = match answer {
+            Ok(0) => {
+                say(&format!("The Deployment {deployment} is stopped."));
+                return Ok(());
+            }
+            Ok(replicas) => format!("the Deployment {deployment} still has {replicas} replicas"),
+            Err(refusal @ Refusal::NoRight { .. }) => {
+                return Err(format!("the Deployment {deployment} cannot be stopped: {refusal}"));
+            }
+            Err(refusal) => format!("the Deployment {deployment} cannot be stopped: {refusal}"),
+        };
+        if Instant::now() + RETRY_INTERVAL >= end {
+            return Err(format!("nothing was touched: {rest}"));
+        }
+        if told.as_ref() != Some(&rest) {
+            say(&rest);
+            told = Some(rest);
+        }
+        if !paused().await {
+            return Err("stopped before anything was touched".to_owned());
+        }
+    }
+}
+
+/// Waits a little. `false` where the process is asked to end meanwhile.
+async fn paused() -> bool {
+    tokio::select! {
+        Ok(()) = process::asked_to_end() => false,
+        () = tokio::time::sleep(RETRY_INTERVAL) => true,
     }
 }
 

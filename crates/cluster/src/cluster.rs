@@ -57,6 +57,14 @@ impl Cluster {
         Self { inner: Arc::new(inner) }
     }
 
+    pub(crate) fn client(&self) -> &Client {
+        &self.inner.client
+    }
+
+    pub(crate) fn own_namespace(&self) -> &str {
+        &self.inner.ourselves.namespace
+    }
+
     /// Starts the four watches, which send what they see to `observations` until [`Watches`] is dropped.
     pub fn watch(&self, observations: &mpsc::Sender<Observation>) -> Watches {
         let inner = &self.inner;

@@ -12,6 +12,7 @@ mod body;
 mod call;
 mod cluster;
 mod connect;
+mod deployment;
 mod event;
 mod refusal;
 mod reply;

@@ -41,6 +41,14 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// helm refused.
+    #[error("cannot {action}: helm says: {said}")]
+    Chart {
+        /// What was tried, as a verb with its object.
+        action: String,
+        /// What helm said.
+        said: String,
+    },
     /// A file could not be used.
     #[error("cannot {action} {path}: {source}", path = path.display())]
     File {

@@ -1,9 +1,10 @@
 //! The component on real parts: control plane, registry and simulated cloud, for the demo and the end-to-end tests.
 //!
 //! A [`Stage`] is one simulated Alibaba Cloud and one namespace of a control plane in which the component has the
-//! rights of `deploy/rbac.yaml`, no more. Several stages share a control plane; the scopes of their components are
+//! rights of `deploy/rbac.yaml`, no more, under the policy of `deploy/policy.yaml`. Several stages share a control plane; the scopes of their components are
 //! kept apart by their configurations. A [`Component`] is the real program, as a process of its own.
 
+mod chart;
 mod cloud;
 mod component;
 mod error;
@@ -13,6 +14,7 @@ mod stage;
 mod view;
 mod workload;
 
+pub use chart::{RenderedManifest, chart_folder, render_manifests, run_helm};
 pub use cloud::{ACCOUNT, ACME, BRANCH, Instance, PARTNER, PERSONAL, PROVIDER_ARN, ROLE_ARN};
 pub use component::{Component, RunOptions, uninstall};
 pub use error::Error;

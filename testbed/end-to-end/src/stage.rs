@@ -28,6 +28,8 @@ pub const SERVICE_ACCOUNT: &str = "aliyun-acr-credential-helper";
 
 /// What a user applies before anything else.
 const RIGHTS: &str = include_str!("../../../deploy/rbac.yaml");
+/// The policy that a user applies with it.
+const POLICY: &str = include_str!("../../../deploy/policy.yaml");
 /// What a user applies to run the component outside of the cluster.
 const OUTSIDE: &str = include_str!("../../../deploy/outside.yaml");
 /// The Secret of [`OUTSIDE`], which Kubernetes fills with a token.
@@ -73,9 +75,11 @@ impl<'a> Stage<'a> {
             create_namespace(&client, namespace, &[]).await?;
         }
         apply_manifests(&client, &rights_in(namespace)).await?;
+        apply_manifests(&client, &policy_in(namespace)).await?;
         apply_manifests(&client, &moved(OUTSIDE, namespace)).await?;
         let token = outside_token(&client, namespace).await?;
         control_plane.until_granted(namespace, SERVICE_ACCOUNT, &one_of_each_binding(namespace)).await?;
+        until_policy_counts(control_plane, namespace, &token).await?;
         let kubeconfig =
             control_plane.kubeconfig_with_token(&format!("{namespace}:{SERVICE_ACCOUNT}"), &token)?;
         Ok(Self { control_plane, cloud, namespace: namespace.to_owned(), storage, kubeconfig, client })
@@ -309,6 +313,36 @@ fn one_of_each_binding(namespace: &str) -> [Right<'_>; 3] {
             ..own
         },
     ]
+}
+
+/// The policy with its binding, for the component in this namespace. Each has a policy of its own.
+fn policy_in(namespace: &str) -> String {
+    let own = POLICY.replace("kube-system", namespace);
+    let name = |field: &str, name: &str| format!("\n  {field}: {name}\n");
+    ["name", "policyName"].iter().fold(own, |text, field| {
+        let suffixed = format!("acr-credential-helper-{namespace}");
+        text.replace(&name(field, "acr-credential-helper"), &name(field, &suffixed))
+    })
+}
+
+/// Waits until the API server has read the policy: until a change is refused that the rights allow.
+async fn until_policy_counts(
+    control_plane: &ControlPlane,
+    namespace: &str,
+    token: &SecretString,
+) -> Result<(), Error> {
+    let client = control_plane.client_with_token(token)?;
+    let accounts: Api<ServiceAccount> = Api::namespaced(client, namespace);
+    let change = Patch::Merge(json!({ "metadata": { "labels": { "probe": "true" } } }));
+    let dry_run = PatchParams { dry_run: true, ..PatchParams::default() };
+    eventually("the policy counts", FILLED, async || {
+        match accounts.patch(SERVICE_ACCOUNT, &dry_run, &change).await {
+            Ok(_) => Ok(None),
+            Err(kube::Error::Api(status)) if status.message.contains("denied request") => Ok(Some(())),
+            Err(error) => Err(Error::api("try the policy")(error)),
+        }
+    })
+    .await
 }
 
 /// A manifest for a component in another namespace than kube-system.

@@ -34,6 +34,10 @@ use zeroize::Zeroizing;
 
 /// What users apply before anything else.
 const RIGHTS: &str = include_str!("../../../deploy/rbac.yaml");
+/// What holds the component to them.
+const POLICY: &str = include_str!("../../../deploy/policy.yaml");
+/// What they apply to run it outside of the cluster.
+const OUTSIDE: &str = include_str!("../../../deploy/outside.yaml");
 /// How long anything that must come may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// The namespace of the component.
@@ -54,7 +58,9 @@ async fn shared_control_plane() -> &'static ControlPlane {
 async fn start(options: ControlPlaneOptions) -> ControlPlane {
     let options = ControlPlaneOptions { audit_log: true, ..options };
     let control_plane = ControlPlane::start(tools().await, options).await.unwrap();
-    apply_manifests(&control_plane.admin().unwrap(), RIGHTS).await.unwrap();
+    for manifest in [RIGHTS, POLICY, OUTSIDE] {
+        apply_manifests(&control_plane.admin().unwrap(), manifest).await.unwrap();
+    }
     let own = Right { namespace: OWN, ..Right::default() };
     let one_of_each_binding = [
         Right { verb: "patch", resource: "serviceaccounts", ..Right::default() },

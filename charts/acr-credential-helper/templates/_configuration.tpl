@@ -1,0 +1,57 @@
+{{/* The keys of the two forms in which a configuration can be given. */}}
+{{- define "acr.consoleKeys" -}}
+AcrInstanceInfo watchNamespace serviceAccount expiringThreshold enableRRSA notifyEmail
+{{- end }}
+{{- define "acr.configMapKeys" -}}
+acr-api-version acr-registry acr-registry-info endpoints exclude-namespace expiring-threshold namespace-selector notify-email pods rrsa service-account takeover watch-namespace webhook-configuration
+{{- end }}
+
+{{/* The data of the ConfigMap as the values have it, as YAML; empty where they have none. */}}
+{{- define "acr.givenData" -}}
+{{- $parameters := dict -}}
+{{- range $key := splitList " " (include "acr.consoleKeys" .) -}}
+{{- if hasKey $.Values $key -}}{{- $_ := set $parameters $key (get $.Values $key) -}}{{- end -}}
+{{- end -}}
+{{- $data := dict -}}
+{{- range $key := splitList " " (include "acr.configMapKeys" .) -}}
+{{- if hasKey $.Values $key -}}
+{{- $value := get $.Values $key -}}
+{{- if or (kindIs "slice" $value) (kindIs "map" $value) -}}{{- $value = toYaml $value -}}{{- end -}}
+{{- $_ := set $data $key (toString (default "" $value)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $parameters $data -}}
+{{- fail (printf "\n\nThe configuration is given twice: as parameters of the console (%s) and as keys of the ConfigMap (%s). Give one form.\n" (keys $parameters | sortAlpha | join ", ") (keys $data | sortAlpha | join ", ")) -}}
+{{- end -}}
+{{- if $parameters -}}{{- $data = dict "add-on-parameters" (toPrettyJson $parameters) -}}{{- end -}}
+{{- if $data -}}{{- toYaml $data -}}{{- end -}}
+{{- end }}
+
+{{/* Refuses what the schema cannot say in a sentence. */}}
+{{- define "acr.check" -}}
+{{- range $key := list "expiringThreshold" "expiring-threshold" -}}
+{{- $threshold := get $.Values $key -}}
+{{- if and $threshold (not (regexMatch "^([0-9]+(\\.[0-9]+)?(h|m|s))+$" (toString $threshold))) -}}
+{{- fail (printf "\n\n%s: %q is no duration. Write it as 15m or 1h30m.\n" $key (toString $threshold)) -}}
+{{- end -}}
+{{- end -}}
+{{- range $index, $entry := .Values.AcrInstanceInfo -}}
+{{- $place := printf "AcrInstanceInfo[%d]" $index -}}
+{{- if not (or (hasKey $entry "instanceId") (hasKey $entry "InstanceId")) -}}
+{{- fail (printf "\n\n%s has no instanceId. Give the id of the instance, cri-…; the Personal Edition is written as instanceId: \"\".\n" $place) -}}
+{{- end -}}
+{{- range $field := list "customAccessKey" "customAccessKeySecret" -}}
+{{- if hasKey $entry $field -}}
+{{- fail (printf "\n\n%s.%s: keys do not belong into values, which Helm keeps in the cluster in every version. Put them into a Secret and name it in customAccessKeySecretRef and in secretReferences.\n" $place $field) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.hostNetwork (eq .Values.placement "outside") -}}
+{{- fail "\n\nhostNetwork is for a pod, and placement: outside has none. Leave one of them out.\n" -}}
+{{- end -}}
+{{- $name := include "acr.account" . -}}
+{{- $deployment := dict "root" . "apiVersion" "apps/v1" "kind" "Deployment" "namespace" .Release.Namespace "name" $name -}}
+{{- if and (include "acr.isForeign" $deployment) (ne .Values.existingObjects "adopt") -}}
+{{- fail (printf "\n\nThe Deployment %s/%s exists and is not of this release: the original aliyun-acr-credential-helper, or manifests of deploy/. Two of them would write the same Secrets. Remove it first, or take it over in place: --set existingObjects=adopt --take-ownership. See docs/install.md.\n" .Release.Namespace $name) -}}
+{{- end -}}
+{{- end }}
