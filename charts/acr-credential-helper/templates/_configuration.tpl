@@ -27,6 +27,15 @@ acr-api-version acr-registry acr-registry-info endpoints exclude-namespace expir
 {{- if $data -}}{{- toYaml $data -}}{{- end -}}
 {{- end }}
 
+{{/* The data of a ConfigMap in a form that does not depend on how its JSON is laid out. Argument: the data as YAML. */}}
+{{- define "acr.comparable" -}}
+{{- $data := fromYaml . -}}
+{{- with get $data "add-on-parameters" -}}
+{{- $_ := set $data "add-on-parameters" (toJson (fromJson .)) -}}
+{{- end -}}
+{{- toYaml $data -}}
+{{- end }}
+
 {{/* Refuses what the schema cannot say in a sentence. */}}
 {{- define "acr.check" -}}
 {{- range $key := list "expiringThreshold" "expiring-threshold" -}}
@@ -50,8 +59,7 @@ acr-api-version acr-registry acr-registry-info endpoints exclude-namespace expir
 {{- fail "\n\nhostNetwork is for a pod, and placement: outside has none. Leave one of them out.\n" -}}
 {{- end -}}
 {{- $name := include "acr.account" . -}}
-{{- $deployment := dict "root" . "apiVersion" "apps/v1" "kind" "Deployment" "namespace" .Release.Namespace "name" $name -}}
-{{- if and (include "acr.isForeign" $deployment) (ne .Values.existingObjects "adopt") -}}
-{{- fail (printf "\n\nThe Deployment %s/%s exists and is not of this release: the original aliyun-acr-credential-helper, or manifests of deploy/. Two of them would write the same Secrets. Remove it first, or take it over in place: --set existingObjects=adopt --take-ownership. See docs/install.md.\n" .Release.Namespace $name) -}}
+{{- if include "acr.isForeign" (dict "root" . "apiVersion" "apps/v1" "kind" "Deployment" "namespace" .Release.Namespace "name" $name) -}}
+{{- fail (printf "\n\nThe Deployment %s/%s exists and is not of this release: the original, or manifests of deploy/. Two of them would write the same Secrets. Remove it first; the Secrets that it has written stay, and are taken over. See docs/install.md.\n" .Release.Namespace $name) -}}
 {{- end -}}
 {{- end }}

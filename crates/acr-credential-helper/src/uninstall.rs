@@ -82,17 +82,25 @@ async fn take_back(arguments: &Arguments) -> Exit {
         return failed(Exit::Unfinished, &reason);
     }
     let mut progress = Progress::default();
+    let mut held = None;
     let outcome = loop {
         let outcome = match attempt(&cluster, &ourselves, end, &mut progress).await {
             Ok(outcome) => outcome,
             Err(error) => return failed(Exit::Unusable, &error),
         };
-        // A pod of the Deployment that is ending gives the Lease back, and one that was killed lets it run out.
-        let will_be_free = arguments.stop_deployment.is_some()
-            && matches!(outcome, Some(Outcome::LeaseHeld { .. }))
-            && Instant::now() + RETRY_INTERVAL < end;
-        if !will_be_free || !paused().await {
-            break outcome;
+        match outcome {
+            // A pod of the Deployment that is ending gives the Lease back, and one that was killed lets it run out.
+            Some(Outcome::LeaseHeld { .. })
+                if arguments.stop_deployment.is_some() && Instant::now() + RETRY_INTERVAL < end =>
+            {
+                held = outcome;
+                if !paused().await {
+                    break held;
+                }
+            }
+            // The time was over while it still looked for who holds the Lease.
+            Some(Outcome::Stopped) | None if progress.left.is_none() => break held.or(outcome),
+            outcome => break outcome,
         }
     };
     let namespace = &ourselves.namespace;

@@ -19,8 +19,10 @@ pub(super) const CONTROLLER_MANAGER_KUBECONFIG: &str = "controller-manager.kubec
 const CONTROLLERS: &str = "serviceaccount-controller,serviceaccount-token-controller,namespace-controller,\
     garbage-collector-controller,root-ca-certificate-publisher-controller";
 
-/// What workloads on nodes need beside: pods of Deployments, and a node that is ready loses its taint.
-const CONTROLLERS_FOR_NODES: &str = ",deployment-controller,replicaset-controller,node-lifecycle-controller";
+/// What workloads on nodes need beside: pods of Deployments, and a node that is ready loses its taint. What comes with
+/// them, admission policies among it, has its types checked.
+const CONTROLLERS_FOR_NODES: &str = ",deployment-controller,replicaset-controller,node-lifecycle-controller,\
+    validatingadmissionpolicy-status-controller";
 
 /// One event for each request, when its answer is complete, or begun for a watch.
 const AUDIT_POLICY: &str = "\

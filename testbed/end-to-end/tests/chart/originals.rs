@@ -1,0 +1,98 @@
+//! A cluster in which the original is installed: nothing of it is overwritten.
+
+use acr_testbed::apply_manifests;
+use serde_json::Value;
+
+use crate::site::{OWN, Site, complaint, said};
+
+/// The shape of the objects that the documentation of the original has published.
+const ORIGINAL: &str = "
+{apiVersion: v1, kind: ServiceAccount, metadata: {name: aliyun-acr-credential-helper, namespace: kube-system}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: aliyun-acr-credential-helper}
+rules:
+  - {apiGroups: [''], resources: [namespaces, configmaps], verbs: [get, list, watch]}
+  - {apiGroups: [''], resources: [serviceaccounts, secrets], verbs: [create, update, patch, get, list, watch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: aliyun-acr-credential-helper}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: aliyun-acr-credential-helper}
+subjects: [{kind: ServiceAccount, name: aliyun-acr-credential-helper, namespace: kube-system}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: acr-configuration, namespace: kube-system}
+data: {watch-namespace: all, acr-registry-info: '- instanceId: cri-acme0000000000'}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: aliyun-acr-credential-helper
+  namespace: kube-system
+  labels: {app: aliyun-acr-credential-helper}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: aliyun-acr-credential-helper}}
+  template:
+    metadata: {labels: {app: aliyun-acr-credential-helper}}
+    spec:
+      serviceAccountName: aliyun-acr-credential-helper
+      containers: [{name: aliyun-acr-credential-helper, image: 'original:1'}]
+";
+
+/// Its objects, by kind: all but the Deployment are to be left alone.
+const LEFT_ALONE: [(&str, &str, &str, &str); 4] = [
+    ("v1", "ServiceAccount", OWN, "aliyun-acr-credential-helper"),
+    ("rbac.authorization.k8s.io/v1", "ClusterRole", "", "aliyun-acr-credential-helper"),
+    ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "", "aliyun-acr-credential-helper"),
+    ("v1", "ConfigMap", OWN, "acr-configuration"),
+];
+
+async fn left_alone(site: &Site) -> Vec<Option<Value>> {
+    let mut found = Vec::new();
+    for (api_version, kind, namespace, name) in LEFT_ALONE {
+        found.push(site.object(api_version, kind, namespace, name).await);
+    }
+    found
+}
+
+fn image(deployment: &Value) -> &Value {
+    &deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+}
+
+#[tokio::test]
+async fn beside_the_original_it_refuses_and_after_it_uses_what_is_there() {
+    let site = Site::begin().await;
+    apply_manifests(&site.client, ORIGINAL).await.unwrap();
+    let before = left_alone(&site).await;
+    let words = complaint(&site.install(&[]).await);
+    assert!(
+        words.contains(
+            "The Deployment kube-system/aliyun-acr-credential-helper exists and is not of this release"
+        ),
+        "{words}"
+    );
+    assert!(words.contains("Remove it first"), "{words}");
+    assert_eq!(image(&site.deployment().await.unwrap()), "original:1");
+    assert!(
+        site.object("rbac.authorization.k8s.io/v1", "ClusterRole", "", "acr-credential-helper")
+            .await
+            .is_none()
+    );
+
+    site.api("apps/v1", "Deployment", OWN)
+        .await
+        .delete("aliyun-acr-credential-helper", &Default::default())
+        .await
+        .unwrap();
+    site.until("the Deployment is gone", async || site.deployment().await.is_none().then_some(())).await;
+    let notes = said(&site.install(&[]).await);
+    assert!(notes.contains("It gives the ServiceAccount more rights"), "{notes}");
+    said(&site.upgrade(&["--set=replicas=2"]).await);
+    assert_eq!(left_alone(&site).await, before);
+    said(&site.helm("uninstall", &["--no-hooks"]).await);
+    assert_eq!(left_alone(&site).await, before);
+}

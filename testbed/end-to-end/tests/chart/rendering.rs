@@ -1,0 +1,220 @@
+//! What the chart renders without a cluster: the committed manifests, the profiles, the switches, and the refusals.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use acr_end_to_end::{chart_folder, render_manifests};
+use serde_json::Value;
+
+use crate::site::{RELEASE, chart, complaint, documents, helm, helm_alone, said, tools};
+
+/// What is rendered with these values, by kind and name. Hooks are left out.
+async fn rendered(values: &[&str]) -> BTreeMap<String, Value> {
+    let chart = chart();
+    let mut arguments = vec!["template", RELEASE, &chart, "--namespace=kube-system", "--no-hooks"];
+    arguments.extend(["--kube-version=1.36.3"]);
+    arguments.extend(values);
+    let text = said(&helm_alone(&arguments).await);
+    let key = |object: &Value| {
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        format!("{} {} {}", text("/kind"), text("/metadata/namespace"), text("/metadata/name"))
+    };
+    documents(&text).into_iter().map(|object| (key(&object), object)).collect()
+}
+
+/// What these values add to the objects and to the program's arguments; nothing else may differ.
+async fn added_by(values: &[&str]) -> Vec<String> {
+    let (without, with) = (rendered(&[]).await, rendered(values).await);
+    let deployment = "Deployment kube-system aliyun-acr-credential-helper";
+    let mut added: Vec<String> = Vec::new();
+    for (key, object) in &with {
+        match without.get(key) {
+            None => added.push(format!("{key} {}", object.get("rules").unwrap_or(&Value::Null))),
+            Some(before) if key == deployment => {
+                let arguments = |object: &Value| -> BTreeSet<String> {
+                    let arguments = object.pointer("/spec/template/spec/containers/0/args").unwrap();
+                    arguments
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .map(|text| text.as_str().unwrap().to_owned())
+                        .collect()
+                };
+                added.extend(arguments(object).difference(&arguments(before)).cloned());
+            }
+            Some(before) => assert_eq!(before, object, "{values:?} changes {key}"),
+        }
+    }
+    let gone: Vec<&String> = without.keys().filter(|key| !with.contains_key(*key)).collect();
+    assert!(gone.is_empty(), "{values:?} takes away {gone:?}");
+    added
+}
+
+#[tokio::test]
+async fn the_committed_manifests_are_what_the_chart_renders() {
+    for manifest in render_manifests(helm().await).await.unwrap() {
+        let committed = std::fs::read_to_string(&manifest.path).unwrap();
+        assert!(committed == manifest.text, "{}: run `cargo xtask manifests`", manifest.path.display());
+    }
+}
+
+#[tokio::test]
+async fn the_kustomize_base_is_the_chart_with_its_default_values() {
+    let deploy = chart_folder().join("../../deploy");
+    let mut kubectl = tokio::process::Command::new(tools().await.kubectl());
+    let output = kubectl.arg("kustomize").arg(&deploy).output().await.unwrap();
+    let mut base = documents(&said(&output));
+    let mut chart: Vec<Value> = rendered(&[]).await.into_values().collect();
+    for list in [&mut base, &mut chart] {
+        list.sort_by_key(|object| format!("{} {}", object["kind"], object["metadata"]["name"]));
+    }
+    assert_eq!(base, chart);
+}
+
+#[tokio::test]
+async fn the_chart_and_its_profiles_pass_the_linter() {
+    let chart = chart();
+    let mut profiles: Vec<String> = std::fs::read_dir(chart_folder().join("profiles"))
+        .unwrap()
+        .map(|file| file.unwrap().path().to_string_lossy().into_owned())
+        .collect();
+    profiles.sort();
+    assert_eq!(profiles.len(), 5, "{profiles:?}");
+    let mut arguments = vec![vec!["lint", "--strict", &chart]];
+    arguments.extend(profiles.iter().map(|profile| vec!["lint", "--strict", &chart, "--values", profile]));
+    for arguments in arguments {
+        let words = said(&helm_alone(&arguments).await);
+        assert!(words.contains("0 chart(s) failed"), "{words}");
+    }
+}
+
+#[tokio::test]
+async fn no_profile_mounts_anything_of_the_node_or_runs_on_each() {
+    for profile in ["managed", "dedicated", "registered", "serverless", "edge"] {
+        let file = chart_folder().join("profiles").join(format!("{profile}.yaml"));
+        let objects = rendered(&[&format!("--values={}", file.display())]).await;
+        assert!(!objects.keys().any(|key| key.starts_with("DaemonSet")), "{profile}");
+        let pod = &objects["Deployment kube-system aliyun-acr-credential-helper"]["spec"]["template"]["spec"];
+        for volume in pod["volumes"].as_array().unwrap() {
+            assert!(volume.get("hostPath").is_none(), "{profile}: {volume}");
+        }
+        let text = pod.to_string();
+        let wanted: &[&str] = match profile {
+            "dedicated" => &["--token-mode=workerRole"],
+            "serverless" => &["virtual-kubelet.io/provider"],
+            "registered" => &["alibaba-addon-secret"],
+            "edge" => &["alibabacloud.com/is-edge-worker"],
+            _ => &["addon.aliyuncsmanagedacrrole.token"],
+        };
+        for part in wanted {
+            assert!(text.contains(part), "{profile}: {part} is not in {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_switch_of_a_right_adds_exactly_its_line() {
+    insta::assert_snapshot!(added_by(&["--set=credentials.rrsaToken=requested"]).await.join("\n"), @r#"
+    Role kube-system acr-credential-helper-token [{"apiGroups":[""],"resourceNames":["aliyun-acr-credential-helper"],"resources":["serviceaccounts/token"],"verbs":["create"]}]
+    RoleBinding kube-system acr-credential-helper-token null
+    "#);
+    let read = ["--set=credentials.registeredKey=read", "--set=credentials.addOnToken=read"];
+    insta::assert_snapshot!(added_by(&read).await.join("\n"), @r#"
+    --add-on-token-secret=addon.aliyuncsmanagedacrrole.token
+    --registered-key-secret=alibaba-addon-secret
+    Role kube-system acr-credential-helper-reads-add-on-token [{"apiGroups":[""],"resourceNames":["addon.aliyuncsmanagedacrrole.token"],"resources":["secrets"],"verbs":["get","list","watch"]}]
+    Role kube-system acr-credential-helper-reads-registered-key [{"apiGroups":[""],"resourceNames":["alibaba-addon-secret"],"resources":["secrets"],"verbs":["get","list","watch"]}]
+    RoleBinding kube-system acr-credential-helper-reads-add-on-token null
+    RoleBinding kube-system acr-credential-helper-reads-registered-key null
+    "#);
+    let reference = r#"--set-json=secretReferences=[{"namespace":"shop","name":"keys"}]"#;
+    insta::assert_snapshot!(added_by(&[reference]).await.join("\n"), @r#"
+    Role shop acr-credential-helper-reads-keys [{"apiGroups":[""],"resourceNames":["keys"],"resources":["secrets"],"verbs":["get","list","watch"]}]
+    RoleBinding shop acr-credential-helper-reads-keys null
+    "#);
+}
+
+#[tokio::test]
+async fn a_second_replica_brings_its_budget_and_no_right() {
+    assert_eq!(
+        added_by(&["--set=replicas=2"]).await,
+        ["PodDisruptionBudget kube-system aliyun-acr-credential-helper null"]
+    );
+}
+
+#[tokio::test]
+async fn servers_without_the_policy_get_the_chart_without_it() {
+    let chart = chart();
+    for (version, has_policy) in [("1.20.4", false), ("1.29.9", false), ("1.30.1-aliyun.1", true)] {
+        let version_argument = format!("--kube-version={version}");
+        let output = helm_alone(&["template", RELEASE, &chart, &version_argument]).await;
+        assert_eq!(said(&output).contains("ValidatingAdmissionPolicy"), has_policy, "{version}");
+    }
+}
+
+#[tokio::test]
+async fn wrong_values_are_refused_with_a_sentence() {
+    let cases: [(&[&str], &str); 11] = [
+        (&["--set=watchNamespac=shop"], "additional properties 'watchNamespac' not allowed"),
+        (
+            &["--set=tokenMode=worker"],
+            "at '/tokenMode': value must be one of 'auto', 'managedRole', 'workerRole'",
+        ),
+        (&["--set=enableRRSA=maybe"], "at '/enableRRSA': got string, want null or boolean"),
+        (
+            &["--set=expiringThreshold=15 min"],
+            "expiringThreshold: \"15 min\" is no duration. Write it as 15m or 1h30m.",
+        ),
+        (&["--set=expiring-threshold=15"], "expiring-threshold: \"15\" is no duration."),
+        (&["--set=AcrInstanceInfo[0].regionId=cn-hangzhou"], "AcrInstanceInfo[0] has no instanceId."),
+        (
+            &["--set=AcrInstanceInfo[0].instanceId=cri-1,AcrInstanceInfo[0].customAccessKey=LTAI"],
+            "Put them into a Secret and name it in customAccessKeySecretRef",
+        ),
+        (
+            &["--set=watchNamespace=shop", "--set=watch-namespace=shop"],
+            "The configuration is given twice: as parameters of the console (watchNamespace) and as keys of the \
+             ConfigMap (watch-namespace).",
+        ),
+        (&["--set=image.digest=sha256:12"], "at '/image/digest'"),
+        (&["--set=placement=outside", "--set=hostNetwork=true"], "hostNetwork is for a pod"),
+        (&["--set=proxy.url=proxy:3128"], "at '/proxy/url'"),
+    ];
+    let chart = chart();
+    for (values, wanted) in cases {
+        let arguments = [&["template", RELEASE, &chart], values].concat();
+        let words = complaint(&helm_alone(&arguments).await);
+        assert!(words.contains(wanted), "{values:?}: {words}");
+    }
+}
+
+#[tokio::test]
+async fn parameters_of_the_console_and_keys_of_the_config_map_become_a_configuration_that_loads() {
+    let entries = r#"[{"instanceId":"cri-acme0000000000","regionId":"cn-hangzhou"}]"#;
+    let console = [
+        &*format!("--set-json=AcrInstanceInfo={entries}"),
+        "--set=enableRRSA=false",
+        "--set=watchNamespace=all",
+    ];
+    let keys = [
+        &*format!("--set-json=acr-registry-info={entries}"),
+        "--set-json=rrsa={\"enable\":false}",
+        "--set=watch-namespace=all",
+    ];
+    for values in [&console, &keys] {
+        let map = rendered(values).await.remove("ConfigMap kube-system acr-configuration").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("map.json");
+        std::fs::write(&file, map.to_string()).unwrap();
+        let mut check = tokio::process::Command::new(crate::site::program().await.path());
+        let output = check.args(["config", "check", "--output=json"]).arg(&file).output().await.unwrap();
+        let checked: Value = serde_json::from_str(&said(&output)).unwrap();
+        assert_eq!(checked["entries"][0]["edition"], "enterprise", "{checked}");
+        let errors: Vec<&Value> = checked["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|found| found["severity"] == "error")
+            .collect();
+        assert!(errors.is_empty(), "{errors:?}");
+    }
+}
