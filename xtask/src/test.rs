@@ -21,6 +21,8 @@ const SEEDS: &str = "20000";
 const END_TO_END_THREADS: &str = "4";
 /// How many tests with a node run at once: each has a cluster of its own.
 const REAL_PULL_THREADS: &str = "2";
+/// The step with the tests of the chart, of its rights and of the policy.
+const CHART: &str = "chart and rights";
 /// Where the logs of the steps go, below the target folder.
 const LOG_FOLDER: &str = "xtask-test";
 /// What `go vet` is told, the same as the builds of the test bed, whose compiled packages it then finds.
@@ -48,13 +50,16 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
     if !arguments.fast {
         let ready = checks.test_bed().await;
         checks.go(ready);
-        checks.end_to_end_tests(built.as_ref().filter(|_| ready));
+        let name = "end-to-end tests";
+        checks.end_to_end_tests(name, Kind::OnTheTestBed, built.as_ref().filter(|_| ready));
+        checks.end_to_end_tests(CHART, Kind::OfTheChart, built.as_ref().filter(|_| ready));
         checks.real_pulls(built.as_ref().filter(|_| ready)).await;
     }
     checks.documentation();
     checks.dependencies();
     if arguments.fast {
         checks.leave_out("end-to-end tests", "--fast was given");
+        checks.leave_out(CHART, "--fast was given");
         checks.leave_out("real pulls", "--fast was given");
     }
     Ok(checks.report(started))
@@ -189,14 +194,13 @@ impl Checks {
         self.finish(step);
     }
 
-    fn end_to_end_tests(&mut self, built: Option<&Built>) {
-        let name = "end-to-end tests";
+    fn end_to_end_tests(&mut self, name: &'static str, kind: Kind, built: Option<&Built>) {
         let program = built.and_then(|built| built.program("acr-credential-helper"));
         let (Some(built), Some(program)) = (built, program) else {
             return self.leave_out(name, "the tests or the test bed were not built");
         };
         let mut step = Step::begin(name, &self.logs);
-        for binary in built.tests(Kind::OnTheTestBed) {
+        for binary in built.tests(kind) {
             let mut command = binary.command();
             command.env(acr_end_to_end::PROGRAM_VARIABLE, program);
             // They wait for servers most of the time.

@@ -12,6 +12,9 @@ const MORE_ON_THE_TEST_BED: [(&str, &str); 1] = [("acr-histories", "model_agrees
 /// The tests that run the official SDKs, which are written in Python: package and target.
 const WITH_PYTHON: (&str, &str) = ("acr-simulator", "official_sdks");
 
+/// The tests of the Helm chart: package and target.
+const OF_THE_CHART: (&str, &str) = ("acr-end-to-end", "chart");
+
 /// The name of all targets whose tests run pods.
 const ON_A_NODE: &str = "node";
 
@@ -22,6 +25,8 @@ pub(super) enum Kind {
     Alone,
     /// The servers of the test bed.
     OnTheTestBed,
+    /// The servers of the test bed, and helm.
+    OfTheChart,
     /// The servers of the test bed, and a machine that can be a node.
     OnANode,
     /// Python, and the official SDKs of Alibaba Cloud from its package index.
@@ -47,6 +52,7 @@ impl Binary {
             || MORE_ON_THE_TEST_BED.contains(&(package, self.target.as_str()));
         match (package, self.target.as_str()) {
             WITH_PYTHON => Kind::WithPython,
+            OF_THE_CHART => Kind::OfTheChart,
             (_, ON_A_NODE) if on_the_test_bed => Kind::OnANode,
             _ if on_the_test_bed => Kind::OnTheTestBed,
             _ => Kind::Alone,
@@ -183,9 +189,11 @@ mod tests {
             built.learn(&TEST_OF_HISTORIES.replace("TARGET", target));
         }
         built.learn(&TEST_OF_HISTORIES.replace("TARGET", "node").replace("histories", "testbed"));
+        built.learn(&TEST_OF_HISTORIES.replace("TARGET", "chart").replace("acr-histories", "acr-end-to-end"));
         let titles = |kind| built.tests(kind).iter().map(|binary| binary.title()).collect::<Vec<_>>();
         assert_eq!(titles(Kind::Alone), ["acr-a", "acr-histories (seeds)"]);
         assert_eq!(titles(Kind::OnTheTestBed), ["acr-histories (model_agrees)", "xtask (program xtask)"]);
+        assert_eq!(titles(Kind::OfTheChart), ["acr-end-to-end (chart)"]);
         assert_eq!(titles(Kind::OnANode), ["acr-testbed (node)"]);
         assert_eq!(titles(Kind::WithPython), Vec::<String>::new());
         built.learn(&TEST_OF_HISTORIES.replace("TARGET", "official_sdks").replace("histories", "simulator"));

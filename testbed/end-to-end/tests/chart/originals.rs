@@ -1,6 +1,7 @@
 //! A cluster in which the original is installed: nothing of it is overwritten.
 
 use acr_testbed::apply_manifests;
+use kube::api::DeleteParams;
 use serde_json::Value;
 
 use crate::site::{OWN, Site, complaint, said};
@@ -85,7 +86,7 @@ async fn beside_the_original_it_refuses_and_after_it_uses_what_is_there() {
 
     site.api("apps/v1", "Deployment", OWN)
         .await
-        .delete("aliyun-acr-credential-helper", &Default::default())
+        .delete("aliyun-acr-credential-helper", &DeleteParams::default())
         .await
         .unwrap();
     site.until("the Deployment is gone", async || site.deployment().await.is_none().then_some(())).await;

@@ -4,7 +4,7 @@ use std::process::{Output, Stdio};
 
 use acr_end_to_end::{ACME, Component, PULL_SECRET, RunOptions, Stage};
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
-use kube::discovery::{Discovery, Scope, verbs};
+use kube::discovery::{ApiGroup, Discovery, Scope, verbs};
 use serde_json::{Value, json};
 
 use crate::site::{OWN, Site, complaint, program, said, tools};
@@ -28,7 +28,7 @@ async fn served(site: &Site, stage: &Stage<'_>, namespace: &str) {
 async fn ours(site: &Site) -> Vec<String> {
     let discovery = Discovery::new(site.client.clone()).run().await.unwrap();
     let mut found = Vec::new();
-    for (resource, capabilities) in discovery.groups().flat_map(|group| group.recommended_resources()) {
+    for (resource, capabilities) in discovery.groups().flat_map(ApiGroup::recommended_resources) {
         if !capabilities.supports_operation(verbs::LIST) || resource.kind == "Event" {
             continue;
         }

@@ -6,6 +6,7 @@ use acr_testbed::{Right, apply_manifests};
 use http::Request;
 use http_body_util::BodyExt;
 use kube::Client;
+use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
 use crate::attempts::{Attempt, By, of_a_thief, of_a_thief_with_all_rights, of_the_component};
@@ -15,7 +16,7 @@ const WITHOUT: [&str; 2] = ["--set=admissionPolicy=false", "--set=credentials.rr
 const WITH: [&str; 1] = ["--set=credentials.rrsaToken=requested"];
 
 /// What there is to steal or to spoil, and what the component has to do with.
-const VICTIMS: &str = r#"
+const VICTIMS: &str = r"
 {apiVersion: v1, kind: Namespace, metadata: {name: shop}}
 ---
 {apiVersion: v1, kind: Namespace, metadata: {name: odd}}
@@ -51,7 +52,7 @@ apiVersion: v1
 kind: ServiceAccount
 metadata: {name: ending, namespace: shop, finalizers: [example.com/theirs]}
 imagePullSecrets: [{name: theirs}, {name: more}]
-"#;
+";
 
 /// Everything, given to the component by mistake.
 const ALL_RIGHTS: &str = "
@@ -129,7 +130,7 @@ async fn until_granted(site: &Site, right: Right<'_>) {
 async fn a_thief_of_the_token_gets_no_further_than_the_list() {
     let site = Site::begin().await;
     apply_manifests(&site.client, VICTIMS).await.unwrap();
-    site.api("v1", "ServiceAccount", "shop").await.delete("ending", &Default::default()).await.unwrap();
+    site.api("v1", "ServiceAccount", "shop").await.delete("ending", &DeleteParams::default()).await.unwrap();
     said(&site.install(&WITHOUT).await);
     for right in [
         Right { verb: "patch", resource: "serviceaccounts", ..Right::default() },
