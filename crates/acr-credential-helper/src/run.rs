@@ -34,8 +34,8 @@ const WAITING: usize = 1024;
 /// writes the Secret acr-credential-secret-aggregation into every namespace in scope, and names it in the
 /// imagePullSecrets of the ServiceAccounts in scope. A change of the ConfigMap takes effect within a second.
 ///
-/// In a cluster: apply deploy/rbac.yaml and deploy/in-cluster.yaml. Outside: apply deploy/rbac.yaml and give
-/// --kubeconfig, see deploy/README.md.
+/// In a cluster: install the Helm chart, or apply the manifests of deploy/. Outside: give --kubeconfig, see
+/// deploy/README.md.
 ///
 /// SIGTERM and SIGINT give the Lease back and end with exit code 0. What is written stays; `uninstall` takes
 /// it back.
