@@ -74,7 +74,12 @@ async fn play_the_job(site: &Site) -> Output {
         json!({ "type": kind, "status": "True", "reason": "Played", "message": "by the test",
             "lastProbeTime": now, "lastTransitionTime": now })
     };
-    let status = if output.status.success() {
+    // Servers from 1.31 want to know why a Job is complete, older ones refuse that.
+    let version = site.client.apiserver_version().await.unwrap();
+    let is_old = version.minor.trim_end_matches('+').parse::<u32>().unwrap() < 31;
+    let status = if output.status.success() && is_old {
+        json!({ "startTime": now, "completionTime": now, "succeeded": 1, "conditions": [condition("Complete")] })
+    } else if output.status.success() {
         json!({ "startTime": now, "completionTime": now, "succeeded": 1,
             "conditions": [condition("SuccessCriteriaMet"), condition("Complete")] })
     } else {
@@ -156,6 +161,13 @@ async fn a_removal_that_fails_leaves_the_release_and_can_be_repeated() {
         Component::start(tools().await, program().await, &stage, &RunOptions::default()).unwrap();
     component.ready().await.unwrap();
     served(&site, &stage, "shop").await;
+
+    // The component itself may not stop its Deployment.
+    let stop = "--stop-deployment=aliyun-acr-credential-helper";
+    let refused = acr_end_to_end::uninstall(program().await, &stage, &[stop]).await.unwrap();
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(69), "{words}");
+    assert!(words.contains("cannot be stopped") && words.contains("deployments.apps"), "{words}");
 
     // A process outside of the Deployment is at work: nothing is taken away under it.
     let (removed, job) = tokio::join!(uninstall(&site), play_the_job(&site));
