@@ -1,6 +1,7 @@
 //! `cargo xtask cluster`: a control plane to try things on.
 
 use std::convert::Infallible;
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -47,7 +48,7 @@ async fn start_and_watch(arguments: &Arguments) -> Result<Infallible, Box<dyn st
 
     print_environment(&control_plane, &tools)?;
     if let Some(folder) = helm.as_ref().and_then(|helm| helm.program().parent()) {
-        anstream::println!("export PATH={}:$PATH", folder.display());
+        writeln!(anstream::stdout(), "export PATH={}:$PATH", folder.display())?;
     }
     anstream::eprintln!("\nThe cluster runs at {} until Ctrl-C.", control_plane.url());
     anstream::eprintln!("In another terminal, after the lines above, try:");
