@@ -142,6 +142,52 @@ async fn a_second_replica_brings_its_budget_and_no_right() {
 }
 
 #[tokio::test]
+async fn outside_of_the_cluster_there_is_a_token_and_no_pod() {
+    let chart = chart();
+    let arguments = ["template", RELEASE, &chart, "--namespace=kube-system", "--set=placement=outside"];
+    let objects = documents(&said(&helm_alone(&arguments).await));
+    let kinds: BTreeSet<&str> = objects.iter().map(|object| object["kind"].as_str().unwrap()).collect();
+    for pod in ["Deployment", "Job", "NetworkPolicy"] {
+        assert!(!kinds.contains(pod), "{kinds:?}");
+    }
+    let secret = objects.iter().find(|object| object["kind"] == "Secret").unwrap();
+    assert_eq!(secret["type"], "kubernetes.io/service-account-token");
+    assert!(kinds.contains("ValidatingAdmissionPolicy"), "{kinds:?}");
+}
+
+/// Where the pod may go, as `PROTOCOL PORT` or `PROTOCOL PORT at NETWORK`; `None` without a NetworkPolicy.
+async fn egress(values: &[&str]) -> Option<Vec<String>> {
+    let policy = rendered(values).await.remove("NetworkPolicy kube-system aliyun-acr-credential-helper")?;
+    let mut ways = Vec::new();
+    for rule in policy["spec"]["egress"].as_array().unwrap() {
+        let network = rule.pointer("/to/0/ipBlock/cidr").and_then(Value::as_str);
+        let place = network.map(|network| format!(" at {network}")).unwrap_or_default();
+        for port in rule["ports"].as_array().unwrap() {
+            ways.push(format!("{} {}{place}", port["protocol"].as_str().unwrap(), port["port"]));
+        }
+    }
+    Some(ways)
+}
+
+#[tokio::test]
+async fn the_network_policy_lets_out_to_what_it_needs_and_the_proxy() {
+    let usual = ["UDP 53", "TCP 53", "TCP 443", "TCP 6443"];
+    let metadata = "TCP 80 at 100.100.100.200/32";
+    let with = |ways: &[&str], more: &[&str]| {
+        Some([ways, more].concat().iter().map(|&way| way.to_owned()).collect())
+    };
+    assert_eq!(egress(&[]).await, with(&usual, &[metadata]));
+    assert_eq!(egress(&["--set=networkPolicy.metadata=false"]).await, with(&usual, &[]));
+    for (url, port) in [("http://proxy:3128", "TCP 3128"), ("http://proxy/", "TCP 80")] {
+        let values = format!("--set=proxy.url={url}");
+        assert_eq!(egress(&[&values]).await, with(&usual, &[port, metadata]), "{url}");
+    }
+    assert_eq!(egress(&["--set=proxy.url=https://proxy"]).await, with(&usual, &[metadata]));
+    // It would not count for such a pod.
+    assert_eq!(egress(&["--set=hostNetwork=true"]).await, None);
+}
+
+#[tokio::test]
 async fn servers_without_the_policy_get_the_chart_without_it() {
     let chart = chart();
     for (version, has_policy) in [("1.20.4", false), ("1.29.9", false), ("1.30.1-aliyun.1", true)] {

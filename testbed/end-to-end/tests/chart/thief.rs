@@ -25,6 +25,8 @@ const VICTIMS: &str = r"
 ---
 {apiVersion: v1, kind: Secret, metadata: {name: database, namespace: shop}}
 ---
+{apiVersion: v1, kind: ServiceAccount, metadata: {name: acr-credential-helper-uninstall, namespace: kube-system}}
+---
 {apiVersion: v1, kind: Secret, metadata: {name: acr-credential-secret-aggregation, namespace: odd}, type: Opaque}
 ---
 apiVersion: v1
@@ -54,13 +56,15 @@ metadata: {name: ending, namespace: shop, finalizers: [example.com/theirs]}
 imagePullSecrets: [{name: theirs}, {name: more}]
 ";
 
-/// Everything, given to the component by mistake.
+/// Everything, given to the component and to its uninstall by mistake.
 const ALL_RIGHTS: &str = "
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
 metadata: {name: by-mistake}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
-subjects: [{kind: ServiceAccount, name: aliyun-acr-credential-helper, namespace: kube-system}]
+subjects:
+  - {kind: ServiceAccount, name: aliyun-acr-credential-helper, namespace: kube-system}
+  - {kind: ServiceAccount, name: acr-credential-helper-uninstall, namespace: kube-system}
 ";
 
 /// Status and message of an answer.
@@ -173,6 +177,11 @@ async fn a_thief_of_the_token_gets_no_further_than_the_list() {
     let wide = of_a_thief_with_all_rights();
     assert_eq!(try_all(&client, &wide, true).await, none);
     assert_eq!(try_all(&client, &component, true).await, none);
+    // The account of the uninstall, which has a role of its own, is held by it, too.
+    let uninstall = "acr-credential-helper-uninstall";
+    let token = site.control_plane.service_account_token(OWN, uninstall, &[], 3600).await.unwrap();
+    let uninstall = site.control_plane.client_with_token(&token).unwrap();
+    assert_eq!(try_all(&uninstall, &wide, true).await, none);
     said(&site.upgrade(&WITHOUT).await);
     until_policy(&site, &client, false).await;
     assert_eq!(try_all(&client, &wide, false).await, none);
