@@ -12,21 +12,25 @@ async fn restrict(site: &Site) {
     namespaces.patch(OWN, &PatchParams::default(), &Patch::Merge(&labels)).await.unwrap();
 }
 
-/// Waits until the newest ReplicaSet has a pod, or says why it has none. More come when the first is ready, which it never
-/// is without a node.
-async fn first_pod(site: &Site) -> Result<(), String> {
-    site.until("the pods are made, or refused", async || {
+/// Waits until a pod of the newest template is made. More come when the first is ready, which it never is without a node.
+async fn let_in(site: &Site) {
+    site.until("a pod is made", async || {
         let deployment = site.deployment().await?;
         let status = &deployment["status"];
-        if status["observedGeneration"] != deployment["metadata"]["generation"] {
-            return None;
-        }
-        let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
-        let failure = conditions.iter().find(|condition| condition["type"] == "ReplicaFailure");
-        match failure {
-            Some(failure) => Some(Err(failure["message"].as_str().unwrap_or_default().to_owned())),
-            None => status["updatedReplicas"].as_u64().filter(|&pods| pods > 0).map(|_| Ok(())),
-        }
+        // Before, the count is that of an older template.
+        let is_current = status["observedGeneration"] == deployment["metadata"]["generation"];
+        (is_current && status["updatedReplicas"].as_u64() > Some(0)).then_some(())
+    })
+    .await;
+}
+
+/// Waits until the pod is refused, and gives the reason.
+async fn refusal(site: &Site) -> String {
+    site.until("the pod is refused", async || {
+        let deployment = site.deployment().await?;
+        let conditions = deployment.pointer("/status/conditions")?.as_array()?;
+        let failure = conditions.iter().find(|condition| condition["type"] == "ReplicaFailure")?;
+        failure["message"].as_str().map(str::to_owned)
     })
     .await
 }
@@ -36,16 +40,16 @@ async fn its_pods_pass_the_restricted_standard_and_one_on_the_network_of_the_hos
     let site = Site::begin().await;
     restrict(&site).await;
     said(&site.install(&["--set=hostNetwork=true"]).await);
-    let refused = first_pod(&site).await.unwrap_err();
+    let refused = refusal(&site).await;
     assert!(refused.contains("violates PodSecurity \"restricted:latest\": host namespaces"), "{refused}");
     said(&site.upgrade(&[]).await);
-    first_pod(&site).await.unwrap();
+    let_in(&site).await;
     said(
         &site
             .upgrade(&["--set=replicas=3", "--set=extraCaConfigMap=ca", "--set=proxy.url=http://proxy:80"])
             .await,
     );
-    first_pod(&site).await.unwrap();
+    let_in(&site).await;
     let budget = site.object("policy/v1", "PodDisruptionBudget", OWN, "aliyun-acr-credential-helper").await;
     assert_eq!(budget.unwrap()["spec"]["maxUnavailable"], 1);
 }
