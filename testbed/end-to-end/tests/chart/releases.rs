@@ -145,6 +145,14 @@ async fn a_release_lives_and_leaves_no_trace_but_the_configuration() {
         assert!(stage.pull_secret(namespace).await.unwrap().is_none());
     }
     assert_eq!(site.config_map().await, map);
+    let lacking: Vec<_> = site
+        .control_plane
+        .audit_events()
+        .unwrap()
+        .into_iter()
+        .filter(|event| event.user.ends_with(UNINSTALL) && event.code == Some(403))
+        .collect();
+    assert!(lacking.is_empty(), "rights are lacking: {lacking:?}");
     site.until("nothing is left", async || ours(&site).await.is_empty().then_some(())).await;
     let policy = ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy");
     assert!(site.object(policy.0, policy.1, "", "acr-credential-helper").await.is_none());
