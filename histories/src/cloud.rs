@@ -27,8 +27,10 @@ pub struct LoginRecord {
     pub fact: Fact,
     /// The place of the answer among all answers.
     pub serial: u64,
-    /// When it ends, as told.
+    /// When it ends, as told last.
     pub expires: UnixMillis,
+    /// The earliest end that was told of it: in its trouble the cloud hands out the same login with several ends.
+    pub earliest: UnixMillis,
 }
 
 /// A complete answer to the question for an instance's domains.
@@ -249,7 +251,10 @@ impl CloudSide {
                 Ok(Reply::Login(login)),
             ) => {
                 if let Some(fact) = self.fact(call) {
-                    let record = LoginRecord { fact, serial: self.serial, expires: login.expires };
+                    let (serial, expires) = (self.serial, login.expires);
+                    let known = self.logins.get(login.password.expose_secret());
+                    let earliest = known.map_or(expires, |known| known.earliest.min(expires));
+                    let record = LoginRecord { fact, serial, expires, earliest };
                     self.logins.insert(login.password.expose_secret().to_owned(), record);
                 }
             }

@@ -387,7 +387,10 @@ impl Contract {
                 self.remember_scope(process);
             }
             (Operation::WriteJournal { .. }, Answer::Done { .. }) => {
-                known.settle(&issue.candidates, issue.accepted.as_ref());
+                if known.settle(&issue.candidates, issue.accepted.as_ref()) {
+                    // The lines of another configuration are drawn now, and what only the former wanted is forgotten.
+                    self.calls.inputs_changed(process, truth.now);
+                }
                 remember_journalled(&mut self.journalled, &known.candidates);
             }
             (Operation::Ask { call, .. }, Answer::Cloud(answer)) => {

@@ -40,6 +40,11 @@ impl CloudClock {
         std::mem::take(&mut self.jumped)
     }
 
+    /// Whether the cloud itself has told the time.
+    pub fn is_heard(&self) -> bool {
+        self.heard.is_some()
+    }
+
     /// What time it is in the cloud: by its last answer, else by the wall clock and the remembered offset.
     pub fn time(&self, now: Now) -> UnixMillis {
         match self.heard {

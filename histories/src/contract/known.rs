@@ -210,14 +210,16 @@ impl Known {
     }
 
     /// A journal is stored that holds one of `held`, and that is `accepted` where it is known: then nothing older counts.
-    pub(crate) fn settle(&mut self, held: &[Candidate], accepted: Option<&Candidate>) {
+    /// Says whether something older has counted.
+    pub(crate) fn settle(&mut self, held: &[Candidate], accepted: Option<&Candidate>) -> bool {
         self.journalled.extend(held.iter().map(|held| held.wanted.clone()));
         let accepted = accepted.and_then(|accepted| {
             self.candidates.iter().position(|known| Rc::ptr_eq(&known.wanted, &accepted.wanted))
         });
-        self.candidates.drain(..accepted.unwrap_or_default());
+        let older = self.candidates.drain(..accepted.unwrap_or_default()).count();
         self.in_force = self.only_candidate();
         self.note_everything();
+        older > 0
     }
 
     /// The longest threshold that may be in force, in seconds.

@@ -356,7 +356,7 @@ impl Judge<'_> {
 
     fn is_dead(&self, password: &str) -> bool {
         let record = self.truth.cloud.login(password);
-        record.is_none_or(|record| record.expires.plus(DEAD_AFTER) <= self.issue.clock.latest)
+        record.is_none_or(|record| record.earliest.plus(DEAD_AFTER) <= self.issue.clock.latest)
     }
 
     fn replaced(&self, slot: &str, before: &str, now: &str) -> Checked {

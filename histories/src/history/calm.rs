@@ -42,7 +42,7 @@ impl History<'_> {
     /// Looks at once, and where something is left to do once more when the bound has come.
     fn comes_to_rest(&mut self, bound: Moment) -> Checked {
         let coverage = self.coverage.clone();
-        if self.at_rest().is_ok() {
+        if !self.waits_after_a_refusal() && self.at_rest().is_ok() {
             return Ok(());
         }
         self.coverage = coverage;
@@ -50,6 +50,16 @@ impl History<'_> {
             self.run_until(bound)?;
         }
         self.at_rest()
+    }
+
+    /// Whether a process still waits to try a write again that was refused before the faults ended.
+    fn waits_after_a_refusal(&self) -> bool {
+        let (now, wall) = (self.now, self.wall());
+        self.processes.iter().any(|process| {
+            let status = process.machine.status(process.clocks(now, wall));
+            let refused = ["NoRight", "RefusedByPolicy", "Quota"];
+            status.findings.iter().any(|finding| refused.contains(&finding.code.as_str()))
+        })
     }
 
     fn heal(&mut self) {

@@ -155,9 +155,10 @@ impl Machine {
         note_slots(&drawn, record, self.clock.time(now));
     }
 
-    /// The logins that the pull secrets may hold now: by what may count, and by what counts.
+    /// The logins that the pull secrets may hold now: by what may count, and by what counts. Before the cloud has told the
+    /// time, a wrong wall clock may make a login look dead that is not: what is left out here is lost, so all are taken.
     fn published(&self, now: Now) -> Vec<Carried> {
-        let time = self.clock.time(now);
+        let time = if self.clock.is_heard() { self.clock.time(now) } else { UnixMillis(i64::MIN) };
         let mut all: Vec<Carried> = Vec::new();
         for record in [self.recorder.latest(), self.recorder.counting()] {
             let Some(accepted) = &record.accepted else { continue };
