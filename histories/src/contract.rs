@@ -382,7 +382,7 @@ impl Contract {
                 self.calls.begin_term(process);
                 self.published.term_begins(process);
                 if cold {
-                    self.forget_what_only_the_journal_knew();
+                    self.forget_what_only_the_journal_knew(truth.now);
                 }
                 self.remember_scope(process);
             }
@@ -421,8 +421,8 @@ impl Contract {
     }
 
     /// A term begins without a journal: nobody can know any more what was published and who was served.
-    fn forget_what_only_the_journal_knew(&mut self) {
-        self.published.forget_all();
+    fn forget_what_only_the_journal_knew(&mut self, now: Moment) {
+        self.published.forget_all(now);
         self.journalled.clear();
         self.cold = true;
         self.ever_cold = true;

@@ -15,6 +15,7 @@ use crate::api_server::{PullSecret, sha256_hex};
 use crate::cloud::{CloudSide, HostsRecord, LoginRecord};
 use crate::coverage::{Coverage, Happening};
 use crate::estate::Fact;
+use crate::plan::Moment;
 use crate::wanted::{Claim, Wanted};
 
 /// A login is dead so long after its expiry.
@@ -61,6 +62,8 @@ pub(super) struct Published {
     hosts_ever: BTreeMap<&'static str, BTreeSet<String>>,
     /// Facts whose identity was ever refused the domains.
     blind: BTreeSet<Fact>,
+    /// What was sent before is not known to anybody.
+    forgotten: Moment,
     /// All offsets that the wall clock has had.
     offsets: BTreeSet<i64>,
 }
@@ -84,8 +87,10 @@ impl Published {
         self.slots.remove(namespace);
     }
 
-    pub(super) fn forget_all(&mut self) {
+    /// Nobody knows any more what was sent before `now`, landed or not.
+    pub(super) fn forget_all(&mut self, now: Moment) {
         self.slots.clear();
+        self.forgotten = now;
     }
 
     /// The cloud's answer is handed to a process.
@@ -249,8 +254,10 @@ impl Contract {
                 judge.added(slot, &now.password)?;
             }
         }
-        let slots = document.slots.iter().map(|(slot, now)| (slot.clone(), now.password.clone()));
-        self.published.slots.insert(namespace.to_owned(), slots.collect());
+        if issue.at >= self.published.forgotten {
+            let slots = document.slots.iter().map(|(slot, now)| (slot.clone(), now.password.clone()));
+            self.published.slots.insert(namespace.to_owned(), slots.collect());
+        }
         Ok(())
     }
 }
