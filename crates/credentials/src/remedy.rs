@@ -148,8 +148,10 @@ fn registry(failure: &CallFailure, code: &str, about: &Circumstances) -> Option<
     let region = if about.region.is_empty() { "*" } else { &about.region };
     Some(match (failure.operation, failure.kind, code) {
         ("PersonalAuthorizationToken", FailureKind::NotFound, _) => format!(
-            "the account has no Personal Edition in {region} for which ACR hands out logins; one that was opened after \
-             2024-09-08 is of the new kind (crpi-…), which has none: give it an entry with staticSecretRef and domains"
+            "nobody of this name has opened the Personal Edition in {region}: each RAM user opens it in the console by itself \
+             and sets a registry password, the account's owner having done so is not enough; one that was opened after \
+             2024-09-08 is of the new kind (crpi-…), which has no logins to hand out: give it an entry with staticSecretRef \
+             and domains"
         ),
         (_, _, "AUTHENTICATION_FAILED") => {
             "this is how an instance of the new Personal Edition (crpi-…, opened after 2024-09-08) answers: ACR hands out \
@@ -167,7 +169,11 @@ fn registry(failure: &CallFailure, code: &str, about: &Circumstances) -> Option<
         (_, FailureKind::Denied, _) => {
             let actions = ["cr:GetAuthorizationToken", "cr:ListInstanceEndpoint", "cr:PullRepository"];
             let allow = json!({ "Effect": "Allow", "Action": actions, "Resource": "*" });
-            format!("grant the identity {}", policy(&allow))
+            format!(
+                "grant the identity {}; if it has that, {instance} belongs to another account than the identity, whose \
+                 policies do not reach there: set `assumeRoleARN` to a role of that account",
+                policy(&allow)
+            )
         }
         (_, FailureKind::NotFound, _) => elsewhere(instance, region, about),
         _ => return None,

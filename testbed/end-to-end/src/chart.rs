@@ -50,7 +50,7 @@ const MANIFESTS: [Manifest; 5] = [
 #
 #     kubectl apply -f deploy/rbac.yaml -f deploy/policy.yaml -f deploy/in-cluster.yaml
 ",
-        templates: &["deployment", "networkpolicy"],
+        templates: &["deployment", "networkpolicy", "poddisruptionbudget"],
         values: &[],
     },
     Manifest {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use acr_configuration::{
-    Configuration, Domain, Edition, Entry, Identity, Product, SecretRef, TokenMode, personal_hosts,
+    Configuration, Domain, Edition, EndpointChoice, Entry, Identity, Product, SecretRef, TokenMode,
+    personal_hosts,
 };
 use acr_credentials::KeySlot;
 use acr_credentials::endpoint::endpoints;
@@ -392,7 +393,7 @@ impl Drawing<'_> {
         endpoints(Product::Metadata, "", self.entry.endpoint, &self.configuration.endpoints)
     }
 
-    /// STS: an override of the configuration, else the endpoint injected with RRSA, else by region.
+    /// STS: an override of the configuration, else the endpoint injected with RRSA unless the entry chooses, else by region.
     ///
     /// That is our own region where it is known: sessions hold in all regions, so that entries of several regions share
     /// each hop. Else it is the one of the registry, so that a region that cannot be reached stops its own entries only.
@@ -400,7 +401,8 @@ impl Drawing<'_> {
         let Self { configuration, surroundings, entry, .. } = self;
         let region = surroundings.own_region().unwrap_or(region);
         match (&surroundings.settings.sts_endpoint, configuration.endpoint_override(Product::Sts, region)) {
-            (Some(injected), None) => vec![injected.clone()],
+            // An entry that says which endpoints to call is asked there; what is injected is a VPC endpoint as a rule.
+            (Some(injected), None) if entry.endpoint == EndpointChoice::Auto => vec![injected.clone()],
             _ => endpoints(Product::Sts, region, entry.endpoint, &configuration.endpoints),
         }
     }
@@ -413,3 +415,6 @@ pub fn slot(domain: &Domain) -> KeySlot {
         Some(path) => KeySlot::host_and_path(&domain.host, path),
     }
 }
+
+#[cfg(test)]
+mod tests;

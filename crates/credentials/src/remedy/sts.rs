@@ -99,8 +99,8 @@ fn mismatch(token: Option<&TokenClaims>) -> String {
         Some(token) if token.subject != SUBJECT => {
             format!("most likely it is the subject, because the documented policy names {SUBJECT}")
         }
-        Some(_) => "most likely it is the issuer: audience and subject are those of the documented policy, so its `oidc:iss`, \
-                    or the provider in its Principal, is another cluster's"
+        Some(_) => "the cloud does not say which; audience and subject are those of the documented policy: most likely its \
+                    `oidc:iss`, or the provider in its Principal, is another cluster's, else compare its `oidc:sub`"
             .to_owned(),
     }
 }
@@ -151,6 +151,16 @@ fn denied_hop(role: &str, failure: &CallFailure, about: &Circumstances) -> Strin
         trust_of_account(about, detail(failure, "AuthPrincipalOwnerId"))
     );
     let told = detail(failure, "PolicyType").map(|kind| kind == "AssumeRolePolicy");
+    // What is denied in so many words is not mended by allowing it elsewhere.
+    if detail(failure, "NoPermissionType") == Some("ExplicitDeny") {
+        let place = match told {
+            Some(true) => format!("the trust policy of {role}"),
+            _ => "a policy of the asker, or a control policy of its resource directory,".to_owned(),
+        };
+        return format!(
+            "{place} denies sts:AssumeRole in so many words: take the Deny out, an Allow does not outweigh it"
+        );
+    }
     match told {
         Some(true) => trust,
         Some(false) => permission,

@@ -37,9 +37,9 @@ async fn what_the_values_say_is_written_and_what_somebody_edits_since_stays() {
     let edited = r#"{"AcrInstanceInfo":[],"watchNamespace":"mine"}"#;
     edit(&site, "add-on-parameters", edited).await;
     // The same values, another replica.
-    said(&site.upgrade(&[&CONSOLE[..], &["--set=replicas=2"]].concat()).await);
+    said(&site.upgrade(&[&CONSOLE[..], &["--set=replicas=1"]].concat()).await);
     assert_eq!(data(&site).await, json!({ "add-on-parameters": edited }));
-    assert_eq!(site.deployment().await.unwrap()["spec"]["replicas"], 2);
+    assert_eq!(site.deployment().await.unwrap()["spec"]["replicas"], 1);
     // Other values.
     let words = complaint(&site.upgrade(&[CONSOLE[0], "--set=watchNamespace=all"]).await);
     assert!(words.contains("acr-configuration was edited since this release wrote it"), "{words}");
@@ -93,7 +93,7 @@ async fn a_config_map_that_a_user_made_is_used_and_never_touched() {
     // Not even with the right to take things over.
     let words = complaint(&site.upgrade(&[&CONSOLE[..], &["--take-ownership"]].concat()).await);
     assert!(words.contains("exists that this release has not made"), "{words}");
-    said(&site.upgrade(&["--set=replicas=2"]).await);
+    said(&site.upgrade(&["--set=replicas=1"]).await);
     said(&site.helm("uninstall", &["--no-hooks"]).await);
     assert_eq!(site.config_map().await, before);
 

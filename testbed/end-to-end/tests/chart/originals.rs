@@ -92,7 +92,7 @@ async fn beside_the_original_it_refuses_and_after_it_uses_what_is_there() {
     site.until("the Deployment is gone", async || site.deployment().await.is_none().then_some(())).await;
     let notes = said(&site.install(&[]).await);
     assert!(notes.contains("It gives the ServiceAccount more rights"), "{notes}");
-    said(&site.upgrade(&["--set=replicas=2"]).await);
+    said(&site.upgrade(&["--set=replicas=1"]).await);
     assert_eq!(left_alone(&site).await, before);
     said(&site.helm("uninstall", &["--no-hooks"]).await);
     assert_eq!(left_alone(&site).await, before);

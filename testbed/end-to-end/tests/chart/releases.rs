@@ -122,13 +122,13 @@ async fn a_release_lives_and_leaves_no_trace_but_the_configuration() {
     served(&site, &stage, "shop").await;
     let secret = stage.pull_secret("shop").await.unwrap().unwrap().metadata.uid;
 
-    said(&site.upgrade(&[REQUESTED, "--set=replicas=2", "--set=logLevel=debug"]).await);
-    assert_eq!(site.deployment().await.unwrap()["spec"]["replicas"], 2);
-    said(&site.helm("rollback", &["1", "--no-hooks"]).await);
+    said(&site.upgrade(&[REQUESTED, "--set=replicas=1", "--set=logLevel=debug"]).await);
     assert_eq!(site.deployment().await.unwrap()["spec"]["replicas"], 1);
     assert!(
         site.object("policy/v1", "PodDisruptionBudget", OWN, "aliyun-acr-credential-helper").await.is_none()
     );
+    said(&site.helm("rollback", &["1", "--no-hooks"]).await);
+    assert_eq!(site.deployment().await.unwrap()["spec"]["replicas"], 2);
     assert_eq!(site.config_map().await, map);
     // The component goes on.
     stage.configure(&[("acr-registry-info", ENTRY), ("watch-namespace", "shop,later")]).await.unwrap();

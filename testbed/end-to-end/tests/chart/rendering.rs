@@ -23,7 +23,12 @@ async fn rendered(values: &[&str]) -> BTreeMap<String, Value> {
 
 /// What these values add to the objects and to the program's arguments; nothing else may differ.
 async fn added_by(values: &[&str]) -> Vec<String> {
-    let (without, with) = (rendered(&[]).await, rendered(values).await);
+    added_to(&[], values).await
+}
+
+/// The same, beside other values.
+async fn added_to(others: &[&str], values: &[&str]) -> Vec<String> {
+    let (without, with) = (rendered(others).await, rendered(&[others, values].concat()).await);
     let deployment = "Deployment kube-system aliyun-acr-credential-helper";
     let mut added: Vec<String> = Vec::new();
     for (key, object) in &with {
@@ -136,7 +141,7 @@ async fn each_switch_of_a_right_adds_exactly_its_line() {
 #[tokio::test]
 async fn a_second_replica_brings_its_budget_and_no_right() {
     assert_eq!(
-        added_by(&["--set=replicas=2"]).await,
+        added_to(&["--set=replicas=1"], &["--set=replicas=2"]).await,
         ["PodDisruptionBudget kube-system aliyun-acr-credential-helper null"]
     );
 }

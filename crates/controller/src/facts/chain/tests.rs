@@ -1,0 +1,60 @@
+//! Which endpoints of the Security Token Service an entry asks.
+
+use acr_configuration::Source;
+
+use super::*;
+use crate::settings::Purpose;
+
+const INJECTED: &str = "https://sts-vpc.cn-beijing.aliyuncs.com";
+
+/// The endpoints of the one session that is wanted.
+fn sts(fields: &str, injected: Option<&str>, region: Option<&str>, overrides: &str) -> Vec<String> {
+    let entry = format!(
+        "- {{instanceId: cri-0123456789abcdef, regionId: eu-central-1, rrsaRoleARN: 'acs:ram::1:role/pull', \
+         rrsaOIDCProviderRoleARN: 'acs:ram::1:oidc-provider/p'{fields}}}"
+    );
+    let data = [("acr-registry-info", entry.as_str()), ("rrsa", "enable: true"), ("endpoints", overrides)];
+    let data = data.map(|(key, text)| (key.to_owned(), text.to_owned())).into();
+    let loaded = acr_configuration::load(&Source::from_config_map_data(&data));
+    let settings = Settings {
+        namespace: "kube-system".into(),
+        identity: "pod".into(),
+        purpose: Purpose::Run,
+        token_mode: TokenMode::Auto,
+        region: region.map(str::to_owned),
+        sts_endpoint: injected.map(str::to_owned),
+        registered_key_secret: None,
+        add_on_token_secret: None,
+        service_account: "aliyun-acr-credential-helper".into(),
+    };
+    let surroundings = Surroundings {
+        settings: &settings,
+        local_region: None,
+        older_than_managed_role: None,
+        static_secrets: &BTreeMap::new(),
+    };
+    let lines = Lines::of(&loaded.configuration.unwrap(), surroundings);
+    let mut asked = lines.wanted.iter().filter_map(|wanted| match &wanted.question {
+        Question::AssumeRoleWithOidc { endpoints, .. } => Some(endpoints.clone()),
+        _ => None,
+    });
+    asked.next().unwrap()
+}
+
+#[test]
+fn what_is_injected_gives_way_to_the_choice_of_an_entry_and_to_the_key_endpoints() {
+    assert_eq!(sts("", Some(INJECTED), None, ""), [INJECTED]);
+    let public = "https://sts.eu-central-1.aliyuncs.com";
+    assert_eq!(sts(", endpoint: public", Some(INJECTED), None, ""), [public]);
+    let other = "- {product: sts, url: 'https://sts.example'}";
+    assert_eq!(sts("", Some(INJECTED), None, other), ["https://sts.example"]);
+}
+
+#[test]
+fn the_own_region_comes_before_the_one_of_the_registry() {
+    let hosts = |region: &str| {
+        [format!("https://sts-vpc.{region}.aliyuncs.com"), format!("https://sts.{region}.aliyuncs.com")]
+    };
+    assert_eq!(sts("", None, None, ""), hosts("eu-central-1"));
+    assert_eq!(sts("", None, Some("cn-beijing"), ""), hosts("cn-beijing"));
+}
