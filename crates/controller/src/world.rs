@@ -307,6 +307,10 @@ impl World {
         } = seen;
         let digest = annotations.get(DIGEST_ANNOTATION).map(|digest| digest.as_str().into());
         let home = self.entry(&namespace);
+        // Another one under the same name, whose predecessor a watch that was cut did not show going.
+        if home.secret.as_ref().is_some_and(|known| known.uid != uid) {
+            home.forget_secret();
+        }
         if let Some(work) = &mut home.work {
             work.seen(resource_version);
         }

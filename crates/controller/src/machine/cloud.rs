@@ -41,7 +41,7 @@ pub(super) struct Gathering {
 }
 
 impl Gathering {
-    fn from(first: Mono) -> Self {
+    pub(super) fn from(first: Mono) -> Self {
         Self { first, latest: first }
     }
 

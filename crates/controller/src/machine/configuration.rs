@@ -6,6 +6,7 @@ use std::sync::Arc;
 use acr_configuration::{Configuration, Finding, Loaded, Source, TokenMode};
 use acr_credentials::UnixMillis;
 
+use super::cloud::Gathering;
 use super::{Flight, Machine};
 use crate::area::Area;
 use crate::facts::chain::Surroundings;
@@ -145,7 +146,11 @@ impl Machine {
                 let record = LineRecord {
                     hosts: known.and_then(|former| former.hosts.clone()),
                     fewer: known.and_then(|former| former.fewer.clone()),
-                    slots: alike.map(|(_, former)| former.slots.clone()).unwrap_or_default(),
+                    // Who was given them because nobody knew better does not keep them under another identity.
+                    slots: alike
+                        .filter(|former| exactly(former) || former.1.hosts.is_some())
+                        .map(|(_, former)| former.slots.clone())
+                        .unwrap_or_default(),
                     refused: alike.filter(exactly).is_some_and(|(_, former)| former.refused),
                     login,
                 };
@@ -245,10 +250,29 @@ impl Machine {
             |line: &Line| record.login(line).is_some() && slots(&self.lines.drawn, record, line).is_some();
         self.cold &= !self.lines.drawn.iter().all(known);
         self.seed_facts(now, &records);
+        self.gather_what_is_missing(now, &records);
         self.give_references(now);
         self.report_lines(now);
         self.republish(now);
         self.touch_everything(now);
+    }
+
+    /// What was answered and left the journal again with an edit in between, before that was written, is handed to it once
+    /// more: nobody asks for it, because it is known.
+    fn gather_what_is_missing(&mut self, now: Now, records: &BTreeMap<LineKey, LineRecord>) {
+        for line in &self.lines.drawn {
+            let record = records.get(&line.key);
+            let has_login = record.and_then(|record| record.login.as_ref());
+            let login = matches!(self.book.value(line.login), Some(Value::Login(..)));
+            let has_hosts = record.is_some_and(|record| record.hosts.is_some());
+            let hosts = line
+                .endpoints()
+                .filter(|fact| !has_hosts && matches!(self.book.value(*fact), Some(Value::Endpoints(_))));
+            self.fresh_endpoints.extend(hosts);
+            if hosts.is_some() || login && has_login.is_none_or(|held| held.fact != line.login) {
+                self.gathering.get_or_insert_with(|| Gathering::from(now.mono));
+            }
+        }
     }
 
     /// Gives facts the values that the journal holds for them, so that a restart asks nothing.
