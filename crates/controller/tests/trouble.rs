@@ -102,6 +102,24 @@ fn a_foreign_secret_with_nothing_but_acr_hosts_is_adopted_once_and_given_back_to
 }
 
 #[test]
+fn a_foreign_secret_that_takes_the_place_of_an_adopted_one_unseen_is_another_and_adopted_too() {
+    let mut scenario = beside_a_foreign_secret("kubernetes.io/dockerconfigjson", Some(vec![HOST.into()]));
+    assert!(scenario.adopted);
+    scenario.log.clear();
+    // The watch was cut while the adopted one was deleted, and shows the new one in its next list.
+    scenario.version += 1;
+    let mut seen = foreign(scenario.version);
+    seen.uid = "another".into();
+    scenario.foreign.as_mut().unwrap().uid = seen.uid.clone();
+    scenario.foreign.as_mut().unwrap().resource_version = scenario.version;
+    scenario.observe(Observation::PullSecret(seen));
+    scenario.pass(MINUTE);
+    assert_eq!((scenario.count("read-foreign-secret"), scenario.count("apply-pull-secret")), (1, 1));
+    assert!(scenario.adopted);
+    assert!(scenario.finding("AdoptedSecretTakenBack").is_empty());
+}
+
+#[test]
 fn a_secret_of_ours_that_somebody_edits_is_written_back_at_once_then_later_and_later() {
     let mut scenario = served();
     let mut writes = Vec::new();
