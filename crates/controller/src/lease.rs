@@ -13,7 +13,7 @@ use crate::time::Mono;
 /// How long a holder may be silent before another takes over: client-go's default.
 pub const DURATION: Duration = Duration::from_secs(15);
 /// How long after its last renewal a holder still starts operations. What is left to [`DURATION`] is the time that every
-/// request may take; one that is started sooner after the renewal may take longer ([`Lease::time_left`]).
+/// request may take; one that is started sooner after the renewal may take longer.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 /// How often the holder renews: three tries fit into [`DEADLINE`].
 const RENEWAL: Duration = Duration::from_secs(3);
