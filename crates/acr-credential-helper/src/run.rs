@@ -194,7 +194,6 @@ async fn serve(arguments: &Arguments) -> Exit {
         // The end of the main loop drops the other side, which completes it as well.
         let _ = told_to_stop_serving.await;
     }));
-    // Held until the end: dropping them ends the watches.
     // What the watches see passes by the parameters on its way, where there are any.
     let observe = match parameters {
         None => observe,
@@ -204,6 +203,7 @@ async fn serve(arguments: &Arguments) -> Exit {
             watch
         }
     };
+    // Held until the end: dropping them ends the watches.
     let watches = cluster.watch(&observe);
     let mut references = cluster.references(&observe);
     let handed_over = arguments.cloud.handed_over();

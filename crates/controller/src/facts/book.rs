@@ -234,9 +234,9 @@ impl Book {
             .any(|(key, fact)| self.leaf_is_due(fact, now, renewing) && self.candidate(*key, now).is_some())
     }
 
-    /// Whether an answer of some leaf, or of something that a due leaf stands on, is still out.
-    pub fn outstanding(&self, now: Mono) -> bool {
-        self.facts.values().any(|fact| fact.asked.is_some()) || self.held_by_limiter(now)
+    /// Whether some answer is still out.
+    pub fn is_out(&self) -> bool {
+        self.facts.values().any(|fact| fact.asked.is_some())
     }
 
     /// The question of a fact, and whether its first place has turned out to be empty.
@@ -246,10 +246,8 @@ impl Book {
 
     /// Whether a fact is asked in its first place, for the keys of a registered cluster.
     pub fn looks_for_registered_key(&self, key: FactKey) -> bool {
-        self.facts.get(&key).is_some_and(|fact| {
-            fact.place == Place::First
-                && matches!(fact.wanted.question, Question::WorkerRole { .. } | Question::ManagedRole)
-        })
+        let looks = |fact: &Fact| fact.place == Place::First && fact.wanted.question.is_handed_over();
+        self.facts.get(&key).is_some_and(looks)
     }
 
     /// The first place holds nothing: the second is asked next, at once.
@@ -291,7 +289,7 @@ impl Book {
                 };
                 fact.value = Some(value);
                 if replaced {
-                    self.stand_on(key, Fact::renew_now);
+                    self.change_what_stands_on(key, Fact::renew_now);
                 }
                 change
             }

@@ -233,8 +233,9 @@ impl Machine {
             // The lines of the edit that is being written are not drawn yet.
             return;
         }
-        let (out, held) = (self.book.outstanding(now.mono), self.book.held_by_limiter(now.mono));
-        if out && now.mono < gathering.window_ends() || held && now.mono < gathering.patience_ends() {
+        let held = self.book.held_by_limiter(now.mono);
+        let in_window = now.mono < gathering.window_ends() && (held || self.book.is_out());
+        if in_window || held && now.mono < gathering.patience_ends() {
             return;
         }
         self.gathering = None;

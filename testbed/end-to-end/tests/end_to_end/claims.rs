@@ -4,7 +4,6 @@
 use acr_end_to_end::{ACME, PROVIDER_ARN, ROLE_ARN, RunOptions, SERVICE_ACCOUNT};
 use acr_simulator::description::{OidcProvider, OneOrMany};
 use acr_simulator::{Description, Jwks, Mutation, Product};
-use secrecy::ExposeSecret;
 
 use crate::scene::Scene;
 
@@ -95,15 +94,8 @@ async fn which_of_issuer_audience_and_subject_does_not_fit_is_told_and_stays_tol
 async fn the_injected_environment_gives_token_file_region_and_endpoint_and_never_the_arns() {
     let mut scene = Scene::begin("injected").await;
     let space = scene.create_space("shop").await;
-    let token = scene
-        .stage
-        .control_plane()
-        .service_account_token(scene.stage.namespace(), SERVICE_ACCOUNT, &["sts.aliyuncs.com"], 3600)
-        .await
-        .unwrap();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scene.project_token().await;
     let file = folder.path().join("token");
-    std::fs::write(&file, token.expose_secret()).unwrap();
     let url = |host: &str| scene.stage.cloud().listing().url(host).unwrap().to_owned();
     let (sts, cr) = (url("sts.cn-hangzhou.aliyuncs.com"), url("cr.cn-hangzhou.aliyuncs.com"));
     // As ack-pod-identity-webhook has it, with roles of somebody else.

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use acr_end_to_end::{ACME, PROVIDER_ARN, ROLE_ARN, RunOptions, SERVICE_ACCOUNT};
+use acr_end_to_end::{ACME, PROVIDER_ARN, ROLE_ARN, RunOptions};
 use acr_simulator::description::{MetadataTokens, OneOrMany, Role};
 use acr_simulator::{Description, Mutation, Product};
-use secrecy::ExposeSecret;
 
 use crate::scene::{ACME_BY_KEY, Scene};
 
@@ -53,15 +52,8 @@ async fn rrsa_without_a_projected_token_asks_the_api_server_for_one() {
 async fn rrsa_takes_the_projected_token_where_there_is_one() {
     let mut scene = Scene::begin("file").await;
     let space = scene.create_space("shop").await;
-    let token = scene
-        .stage
-        .control_plane()
-        .service_account_token(scene.stage.namespace(), SERVICE_ACCOUNT, &["sts.aliyuncs.com"], 3600)
-        .await
-        .unwrap();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scene.project_token().await;
     let file = folder.path().join("token");
-    std::fs::write(&file, token.expose_secret()).unwrap();
     scene.configure(&by_rrsa(ROLE_ARN), &[&space], &RRSA_ON).await;
     let arguments = vec![format!("--token-file={}", file.display())];
     scene.run_with(&RunOptions { arguments, ..RunOptions::default() }).await;

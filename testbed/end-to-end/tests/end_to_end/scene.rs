@@ -2,11 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use acr_end_to_end::{ACME, Component, Images, Instance, PULL_SECRET, Reported, RunOptions, Served, Stage};
+use acr_end_to_end::{
+    ACME, Component, Images, Instance, PULL_SECRET, Reported, RunOptions, SERVICE_ACCOUNT, Served, Stage,
+};
 use acr_simulator::{Description, Fault, FaultEffect, Matcher, Product};
 use acr_testbed::{AuditEvent, ControlPlane};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::{Patch, PatchParams};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use crate::{program, shared_control_plane, tools};
@@ -85,6 +88,18 @@ impl<'a> Scene<'a> {
         let mut keys = vec![("acr-registry-info", entries), ("watch-namespace", &spaces)];
         keys.extend(more);
         self.stage.configure(&keys).await.unwrap();
+    }
+
+    /// A folder with the component's token for RRSA in the file `token`, as the kubelet projects it.
+    pub(crate) async fn project_token(&self) -> tempfile::TempDir {
+        let (control_plane, audiences) = (self.stage.control_plane(), ["sts.aliyuncs.com"]);
+        let token = control_plane
+            .service_account_token(self.stage.namespace(), SERVICE_ACCOUNT, &audiences, 3600)
+            .await
+            .unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("token"), token.expose_secret()).unwrap();
+        folder
     }
 
     /// Starts the component and waits until it is ready.

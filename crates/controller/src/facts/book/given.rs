@@ -36,7 +36,7 @@ impl Book {
         }
         // What follows a key that was lost may be another one.
         if replaced || was_lost {
-            self.stand_on(key, Fact::renew_now);
+            self.change_what_stands_on(key, Fact::renew_now);
         }
         Change::None
     }

@@ -11,7 +11,7 @@ use crate::operation::Class;
 use crate::time::Mono;
 
 impl Question {
-    fn is_handed_over(&self) -> bool {
+    pub(super) fn is_handed_over(&self) -> bool {
         matches!(self, Self::WorkerRole { .. } | Self::ManagedRole)
     }
 }
@@ -54,7 +54,7 @@ impl Book {
             })
             .collect();
         for source in sources {
-            self.stand_on(source, |fact| {
+            self.change_what_stands_on(source, |fact| {
                 if fact.failures > 0 {
                     fact.try_now();
                 }
@@ -80,7 +80,7 @@ impl Book {
     }
 
     /// Does something to all that stands on a fact, and on that.
-    pub(super) fn stand_on(&mut self, key: FactKey, mut change: impl FnMut(&mut Fact)) {
+    pub(super) fn change_what_stands_on(&mut self, key: FactKey, mut change: impl FnMut(&mut Fact)) {
         let mut below = vec![key];
         while let Some(parent) = below.pop() {
             for (key, fact) in &mut self.facts {
