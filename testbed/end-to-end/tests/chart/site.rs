@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use acr_end_to_end::{Program, chart_folder, run_helm};
+use acr_end_to_end::{Program, chart_folder, eventually, run_helm};
 use acr_testbed::{ControlPlane, ControlPlaneOptions, Helm, Progress, Tools};
 use kube::Client;
 use kube::api::{Api, DynamicObject};
@@ -19,8 +19,6 @@ pub(crate) const OWN: &str = "kube-system";
 pub(crate) const RELEASE: &str = "acr-credential-helper";
 /// How long anything that must come may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
-/// Time between two looks.
-const LOOK: Duration = Duration::from_millis(50);
 
 pub(crate) async fn tools() -> &'static Tools {
     static TOOLS: OnceCell<Tools> = OnceCell::const_new();
@@ -140,13 +138,6 @@ impl Site {
 
     /// Asks `question` until it has an answer.
     pub(crate) async fn until<T>(&self, what: &str, mut question: impl AsyncFnMut() -> Option<T>) -> T {
-        let started = Instant::now();
-        loop {
-            if let Some(answer) = question().await {
-                return answer;
-            }
-            assert!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
-            tokio::time::sleep(LOOK).await;
-        }
+        eventually(what, PATIENCE, async || Ok(question().await)).await.unwrap()
     }
 }

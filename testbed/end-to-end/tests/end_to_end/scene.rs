@@ -1,9 +1,10 @@
 //! What a test has to itself: a stage, namespaces to serve, and a component that runs now or not.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use acr_end_to_end::{
     ACME, Component, Images, Instance, PULL_SECRET, Reported, RunOptions, SERVICE_ACCOUNT, Served, Stage,
+    eventually,
 };
 use acr_simulator::{Description, Fault, FaultEffect, Matcher, Product};
 use acr_testbed::{AuditEvent, ControlPlane};
@@ -16,8 +17,6 @@ use crate::{program, shared_control_plane, tools};
 
 /// How long anything that must come may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
-/// Time between two looks.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// An entry of [`ACME`] with the key of a user who may pull.
 pub(crate) const ACME_BY_KEY: &str = "- instanceId: cri-acme0000000000\n  customAccessKey: LTAI5tPuller\n  \
@@ -156,14 +155,7 @@ impl<'a> Scene<'a> {
         what: &str,
         mut question: impl AsyncFnMut() -> Option<T>,
     ) -> T {
-        let started = Instant::now();
-        loop {
-            if let Some(answer) = question().await {
-                return answer;
-            }
-            assert!(started.elapsed() < patience, "not within {patience:?}: {what}");
-            tokio::time::sleep(LOOK).await;
-        }
+        eventually(what, patience, async || Ok(question().await)).await.unwrap()
     }
 
     /// Names in the list of a ServiceAccount.

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use acr_credentials::Login;
 use acr_end_to_end::{
-    ACME, Component, Images, Instance, PULL_SECRET, Program, Reported, RunOptions, Stage, secret_login,
+    ACME, Component, Images, Instance, PULL_SECRET, Program, Reported, RunOptions, Stage, eventually,
+    secret_login,
 };
 use acr_simulator::Description;
 use acr_testbed::{ControlPlane, ControlPlaneOptions, Node, NodeOptions, NodeTools, Progress, Tools};
@@ -259,12 +260,5 @@ impl<'a> Play<'a> {
 
 /// Asks `question` until it has an answer.
 pub(crate) async fn until<T>(what: &str, mut question: impl AsyncFnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(answer) = question().await {
-            return answer;
-        }
-        assert!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
-        tokio::time::sleep(LOOK).await;
-    }
+    eventually(what, PATIENCE, async || Ok(question().await)).await.unwrap()
 }
