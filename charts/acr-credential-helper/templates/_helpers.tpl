@@ -1,6 +1,7 @@
 {{/* Names that are fixed: users, scripts and RAM trust policies hold them. */}}
 {{- define "acr.account" -}}aliyun-acr-credential-helper{{- end }}
 {{- define "acr.uninstaller" -}}acr-credential-helper-uninstall{{- end }}
+{{- define "acr.webhook" -}}acr-credential-helper-webhook{{- end }}
 {{- define "acr.outsideSecret" -}}aliyun-acr-credential-helper-outside{{- end }}
 
 {{- define "acr.labels" -}}
@@ -34,6 +35,30 @@ true
 {{/* Whether the server has ValidatingAdmissionPolicy in v1. */}}
 {{- define "acr.hasPolicy" -}}
 {{- if and .Values.admissionPolicy (semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version) -}}true{{- end -}}
+{{- end }}
+
+{{/* Where a registration of the component may lead: its own Service, or the URL that was given. */}}
+{{- define "acr.webhookTarget" -}}
+{{- if .Values.webhook.url -}}
+w.?clientConfig.?url.orValue('') == '{{ trimSuffix "/" .Values.webhook.url }}/serviceaccounts'
+{{- else -}}
+w.?clientConfig.?service.?namespace.orValue('') == '{{ .Release.Namespace }}' &&
+        w.?clientConfig.?service.?name.orValue('') == '{{ include "acr.webhook" . }}'
+{{- end -}}
+{{- end }}
+
+{{/* The version in which the server has MutatingAdmissionPolicy, or nothing. */}}
+{{- define "acr.mutatingPolicyVersion" -}}
+{{- if ne (toString .Values.mutatingPolicy) "false" -}}
+{{- $group := "admissionregistration.k8s.io" -}}
+{{- if or (.Capabilities.APIVersions.Has (printf "%s/v1/MutatingAdmissionPolicy" $group)) (semverCompare ">=1.36.0-0" .Capabilities.KubeVersion.Version) -}}
+{{ $group }}/v1
+{{- else if .Capabilities.APIVersions.Has (printf "%s/v1beta1/MutatingAdmissionPolicy" $group) -}}
+{{ $group }}/v1beta1
+{{- else if eq (toString .Values.mutatingPolicy) "true" -}}
+{{- fail "mutatingPolicy: true, but the server has no MutatingAdmissionPolicy: it comes with Kubernetes 1.36 (with 1.34 where the API admissionregistration.k8s.io/v1beta1 is turned on). Use webhook-configuration with mode: webhook, and mutatingPolicy: auto." -}}
+{{- end -}}
+{{- end -}}
 {{- end }}
 
 {{/* What every pod of ours has: no root, no capability, nothing writable. */}}

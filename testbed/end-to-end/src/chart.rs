@@ -22,7 +22,7 @@ struct Manifest {
     values: &'static [&'static str],
 }
 
-const MANIFESTS: [Manifest; 5] = [
+const MANIFESTS: [Manifest; 6] = [
     Manifest {
         file: "rbac.yaml",
         heading: "\
@@ -43,6 +43,14 @@ const MANIFESTS: [Manifest; 5] = [
         values: &[],
     },
     Manifest {
+        file: "mutating-policy.yaml",
+        heading: "\
+# The policy behind `mode: policy` of webhook-configuration. Servers from 1.36 have what it needs; leave it out on older ones.
+",
+        templates: &["mutating-policy"],
+        values: &["--set=mutatingPolicy=true", "--kube-version=1.36.0"],
+    },
+    Manifest {
         file: "in-cluster.yaml",
         heading: "\
 # The component in a cluster. Apply deploy/rbac.yaml first, and create a ConfigMap acr-configuration (an example is
@@ -50,13 +58,13 @@ const MANIFESTS: [Manifest; 5] = [
 #
 #     kubectl apply -f deploy/rbac.yaml -f deploy/policy.yaml -f deploy/in-cluster.yaml
 ",
-        templates: &["deployment", "networkpolicy", "poddisruptionbudget"],
+        templates: &["deployment", "webhook", "networkpolicy", "poddisruptionbudget"],
         values: &[],
     },
     Manifest {
         file: "outside.yaml",
         heading: "# What the program needs to run outside of the cluster, besides deploy/rbac.yaml.\n",
-        templates: &["outside", "token"],
+        templates: &["outside", "token", "webhook"],
         values: &["--set=placement=outside"],
     },
     Manifest {

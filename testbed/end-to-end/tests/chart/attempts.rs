@@ -205,13 +205,18 @@ pub(crate) fn of_a_thief_with_all_rights() -> Vec<Attempt> {
         attempt("be called for changes, too", policy(OTHER_WEBHOOK), "POST", &webhooks, rule(json!({ "operations": ["CREATE", "UPDATE"] }))),
         attempt("be called for tokens", policy(OTHER_WEBHOOK), "POST", &webhooks, rule(json!({ "resources": ["serviceaccounts", "serviceaccounts/token"] }))),
         attempt("have the API server call elsewhere", policy(OTHER_WEBHOOK), "POST", &webhooks, webhook_of("acr-credential-helper", &none, &json!({ "url": "https://example.com/" }))),
+        attempt("have the API server call another Service", policy(OTHER_WEBHOOK), "POST", &webhooks, webhook_of("acr-credential-helper", &none, &json!({ "service": { "namespace": OWN, "name": "other" } }))),
         attempt("register the own webhook", By::Nobody, "POST", &webhooks, rule(none)),
     ];
     attempts
 }
 
 fn webhook(name: &str, rule: &Value) -> Value {
-    webhook_of(name, rule, &json!({ "service": { "namespace": OWN, "name": "acr-credential-helper" } }))
+    webhook_of(
+        name,
+        rule,
+        &json!({ "service": { "namespace": OWN, "name": "acr-credential-helper-webhook" } }),
+    )
 }
 
 fn webhook_of(name: &str, change: &Value, client: &Value) -> Value {

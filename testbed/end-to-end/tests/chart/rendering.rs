@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use acr_end_to_end::{chart_folder, render_manifests};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::site::{RELEASE, chart, complaint, documents, helm, helm_alone, said, tools};
 
@@ -63,12 +63,12 @@ async fn the_committed_manifests_are_what_the_chart_renders() {
 }
 
 #[tokio::test]
-async fn the_kustomize_base_is_the_chart_with_its_default_values() {
+async fn the_kustomize_base_is_the_chart_with_its_default_values_for_servers_without_mutating_policies() {
     let deploy = chart_folder().join("../../deploy");
     let mut kubectl = tokio::process::Command::new(tools().await.kubectl());
     let output = kubectl.arg("kustomize").arg(&deploy).output().await.unwrap();
     let mut base = documents(&said(&output));
-    let mut chart: Vec<Value> = rendered(&[]).await.into_values().collect();
+    let mut chart: Vec<Value> = rendered(&["--kube-version=1.30.0"]).await.into_values().collect();
     for list in [&mut base, &mut chart] {
         list.sort_by_key(|object| format!("{} {}", object["kind"], object["metadata"]["name"]));
     }
@@ -147,14 +147,28 @@ async fn a_second_replica_brings_its_budget_and_no_right() {
 }
 
 #[tokio::test]
-async fn outside_of_the_cluster_there_is_a_token_and_no_pod() {
+async fn outside_of_the_cluster_there_is_a_token_and_no_pod_but_those_that_answer() {
     let chart = chart();
     let arguments = ["template", RELEASE, &chart, "--namespace=kube-system", "--set=placement=outside"];
     let objects = documents(&said(&helm_alone(&arguments).await));
     let kinds: BTreeSet<&str> = objects.iter().map(|object| object["kind"].as_str().unwrap()).collect();
-    for pod in ["Deployment", "Job", "NetworkPolicy"] {
+    for pod in ["Job", "NetworkPolicy"] {
         assert!(!kinds.contains(pod), "{kinds:?}");
     }
+    let mut deployments = objects.iter().filter(|object| object["kind"] == "Deployment");
+    let webhook = deployments.next().unwrap();
+    assert_eq!(
+        (webhook["metadata"]["name"].as_str(), deployments.next()),
+        (Some("acr-credential-helper-webhook"), None)
+    );
+    let pod = &webhook["spec"]["template"]["spec"];
+    assert_eq!(pod["automountServiceAccountToken"], false);
+    assert_eq!(pod["serviceAccountName"], Value::Null);
+    // Of the Secret with the logins it gets nothing but its certificate.
+    assert_eq!(
+        pod["volumes"][0]["secret"]["items"],
+        json!([{ "key": "tls.crt", "path": "tls.crt" }, { "key": "tls.key", "path": "tls.key" }])
+    );
     let secret = objects.iter().find(|object| object["kind"] == "Secret").unwrap();
     assert_eq!(secret["type"], "kubernetes.io/service-account-token");
     assert!(kinds.contains("ValidatingAdmissionPolicy"), "{kinds:?}");
