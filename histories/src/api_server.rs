@@ -3,6 +3,7 @@
 //! It answers as the cluster edge maps the real server's answers; `tests/model_agrees` holds both against each
 //! other. What it does and why is in the comments beside each rule, observed on the real server.
 
+mod admission;
 mod objects;
 mod operations;
 mod resistance;
@@ -10,6 +11,7 @@ mod users;
 
 use std::collections::BTreeMap;
 
+use acr_controller::admission::{AdmissionObject, AdmissionSeen};
 use acr_controller::observation::Watch;
 use acr_credentials::UnixMillis;
 
@@ -33,6 +35,7 @@ pub struct ApiServer {
     configuration: Option<ConfigMap>,
     journal: Option<Journal>,
     lease: Option<Lease>,
+    admission: BTreeMap<AdmissionObject, AdmissionSeen>,
     logs: Logs,
     /// What refuses writes.
     pub resistance: Resistance,
@@ -83,6 +86,11 @@ impl ApiServer {
     /// The Lease.
     pub fn lease(&self) -> Option<&Lease> {
         self.lease.as_ref()
+    }
+
+    /// What the API server goes by when ServiceAccounts are created.
+    pub fn admission(&self, object: AdmissionObject) -> Option<&AdmissionSeen> {
+        self.admission.get(&object)
     }
 
     /// How much has happened on a watch so far.

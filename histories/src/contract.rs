@@ -12,6 +12,7 @@ mod writes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use acr_controller::admission::AdmissionObject;
 use acr_controller::observation::{Answer, Watch};
 use acr_controller::operation::Operation;
 use acr_credentials::{Reply, UnixMillis};
@@ -71,6 +72,8 @@ enum Object {
     PullSecret(String),
     Journal,
     Lease,
+    Admission(AdmissionObject),
+    Certificate,
     TokenFile,
     Token,
 }
@@ -88,6 +91,10 @@ impl Object {
                 Self::Journal
             }
             Operation::ReadLease | Operation::WriteLease(_) | Operation::DeleteLease { .. } => Self::Lease,
+            Operation::ApplyAdmission { object, .. } | Operation::DeleteAdmission { object, .. } => {
+                Self::Admission(*object)
+            }
+            Operation::MakeCertificate { .. } => Self::Certificate,
             Operation::ReadTokenFile => Self::TokenFile,
             Operation::RequestToken { .. } => Self::Token,
             // Several facts may look for keys that the cluster hands over at once.

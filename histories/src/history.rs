@@ -17,6 +17,7 @@ mod act;
 mod calm;
 mod effects;
 mod faults;
+mod named;
 mod network;
 mod process;
 mod stream;
@@ -26,7 +27,6 @@ mod watches;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use acr_configuration::SecretRef;
 use acr_controller::observation::{Answer, Watch};
 use acr_controller::operation::{Class, Operation, OperationId};
 use acr_controller::settings::Purpose;
@@ -39,6 +39,7 @@ use crate::coverage::{Coverage, Happening};
 use crate::fault::Fault;
 use crate::plan::{Action, Moment, Plan};
 use crate::random::Random;
+use named::Named;
 use process::Process;
 
 /// 2026-11-21T00:00:00Z, when every history begins.
@@ -94,7 +95,7 @@ pub struct SetupFailure(#[from] CloudSetupFailure);
 enum Event {
     Act(usize),
     Deliver(ProcessId, Watch),
-    ShowSecret(ProcessId, SecretRef),
+    Show(ProcessId, Named),
     Arrive(u64),
     Reply(u64, Box<Answer>),
     Start(Purpose),
@@ -160,6 +161,8 @@ pub struct History<'a> {
     removing: bool,
     flights: BTreeMap<u64, Box<Flight>>,
     last_ticket: u64,
+    /// How many certificates were made.
+    certificates: u64,
     /// Nothing goes wrong any more.
     calm: bool,
     outage: bool,
@@ -203,6 +206,7 @@ impl<'a> History<'a> {
             removing: false,
             flights: BTreeMap::new(),
             last_ticket: 0,
+            certificates: 0,
             calm: false,
             outage: false,
             list_fights: BTreeSet::new(),
@@ -308,7 +312,7 @@ impl<'a> History<'a> {
                 Ok(())
             }
             Event::Deliver(process, watch) => self.deliver(process, watch),
-            Event::ShowSecret(process, reference) => self.show_secret(process, reference),
+            Event::Show(process, named) => self.show_named(process, named),
             Event::Arrive(ticket) => self.arrive(ticket),
             Event::Reply(ticket, answer) => self.reply(ticket, *answer),
             Event::Start(purpose) => self.start(purpose),

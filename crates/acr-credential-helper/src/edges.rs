@@ -32,6 +32,14 @@ impl Edges {
             Operation::ReadTokenFile => read_token(&self.token_file).await,
             Operation::ReadRegisteredKey => self.registered_key().await,
             Operation::ReadAddOnToken => self.add_on_token().await,
+            Operation::MakeCertificate { host, begins, ends } => {
+                match acr_server::make_certificate(&host, begins, ends) {
+                    Ok(made) => Answer::Certificate(Box::new(made)),
+                    Err(error) => Answer::Refused(Refusal::Unknown {
+                        message: format!("no certificate can be made for {host}: {error}"),
+                    }),
+                }
+            }
             operation => self.cluster.carry_out(operation).await,
         }
     }

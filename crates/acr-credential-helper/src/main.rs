@@ -4,6 +4,7 @@ mod chronicle;
 mod config_check;
 mod edges;
 mod exit;
+mod front;
 mod handed_over;
 mod logging;
 mod operations;
@@ -12,6 +13,7 @@ mod process;
 mod pump;
 mod run;
 mod uninstall;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -32,6 +34,7 @@ enum Command {
     // Boxed, because it is much larger than the others.
     Run(Box<run::Arguments>),
     Uninstall(uninstall::Arguments),
+    Webhook(webhook::Arguments),
     /// Look at a configuration, without a cluster.
     #[command(subcommand)]
     Config(Config),
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
     let exit = match parsed {
         Ok(Program { command: Command::Run(arguments) }) => run::run(&arguments),
         Ok(Program { command: Command::Uninstall(arguments) }) => uninstall::run(&arguments),
+        Ok(Program { command: Command::Webhook(arguments) }) => webhook::run(&arguments),
         Ok(Program { command: Command::Config(Config::Check(arguments)) }) => config_check::run(&arguments),
         Err(error) => {
             // Help and version are no failure. A closed pipe cannot be told anything.

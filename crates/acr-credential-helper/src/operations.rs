@@ -36,11 +36,14 @@ impl Described {
             | Operation::ReadLease
             | Operation::ReadTokenFile
             | Operation::ReadRegisteredKey
-            | Operation::ReadAddOnToken => (false, None, None),
+            | Operation::ReadAddOnToken
+            | Operation::MakeCertificate { .. } => (false, None, None),
             Operation::WriteJournal { .. }
             | Operation::DeleteJournal
             | Operation::WriteLease(_)
             | Operation::DeleteLease { .. }
+            | Operation::ApplyAdmission { .. }
+            | Operation::DeleteAdmission { .. }
             | Operation::Report(Report { about: Subject::Configuration, .. }) => (true, None, None),
             Operation::RequestToken { service_account, .. } => (true, None, Some(service_account)),
         };

@@ -4,11 +4,13 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write;
 use std::panic;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use acr_alibaba::{Client, ClientOptions, ClientSetupFailure, ProxyRules};
 use acr_cluster::{Access, Cluster, ConnectError, Ourselves};
 use acr_configuration::TokenMode;
-use acr_controller::names::SERVICE_ACCOUNT;
+use acr_controller::admission::Front;
+use acr_controller::names::{SERVICE_ACCOUNT, WEBHOOK_SERVICE};
 use acr_controller::settings::{Purpose, Settings};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
@@ -19,6 +21,9 @@ use crate::exit::Exit;
 
 /// Where the kubelet projects the token that RRSA presents, as ack-pod-identity-webhook and deploy/ have it.
 pub(crate) const TOKEN_FILE: &str = "/var/run/secrets/ack.alibabacloud.com/rrsa-tokens/token";
+
+/// How long a certificate of the webhook is valid: it is renewed after two thirds, so it may be late by a month.
+pub(crate) const CERTIFICATE_LIFE: Duration = Duration::from_hours(90 * 24);
 
 /// How the cluster is reached, and who this process is in it.
 #[derive(Args, Clone, Debug)]
@@ -47,6 +52,11 @@ impl Place {
         Ok(Cluster::new(acr_cluster::connect(&access).await?, ourselves.clone()))
     }
 
+    /// Whether this process runs outside of the cluster that it serves.
+    pub(crate) fn is_outside(&self) -> bool {
+        self.kubeconfig.is_some() || self.context.is_some()
+    }
+
     /// A name that no other process has, not even the one before in the same pod.
     pub(crate) fn ourselves(&self) -> Ourselves {
         let given = self.identity.clone().filter(|name| !name.is_empty());
@@ -71,6 +81,8 @@ pub(crate) fn settings(ourselves: &Ourselves, purpose: Purpose) -> Settings {
         registered_key_secret: None,
         add_on_token_secret: None,
         service_account: SERVICE_ACCOUNT.to_owned(),
+        front: Front::Service { name: WEBHOOK_SERVICE.to_owned() },
+        certificate_life: CERTIFICATE_LIFE,
     }
 }
 

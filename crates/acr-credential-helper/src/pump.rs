@@ -3,12 +3,10 @@
 //! Order of a turn: everything that has come is observed, every free slot is offered, then it waits for the
 //! next answer, observation, question or the machine's own alarm. It decides nothing.
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use acr_configuration::SecretRef;
 use acr_controller::observation::{Answer, Observation};
 use acr_controller::operation::{Class, Operation, OperationId};
 use acr_controller::status::{Outcome, Status};
@@ -56,7 +54,7 @@ pub(crate) struct Sources<S, R> {
     pub(crate) observations: mpsc::Receiver<Observation>,
     /// Who wants to see the status.
     pub(crate) status: StatusRequests,
-    /// Is told which Secrets of the configuration the machine wants to see.
+    /// Looks at what the machine wants of its surroundings: what it wants to see, and what it serves.
     pub(crate) follow: R,
     /// Completes when the process shall end.
     pub(crate) stop: S,
@@ -68,7 +66,7 @@ pub(crate) struct Sources<S, R> {
 pub(crate) async fn turn<F>(
     machine: Machine,
     carry_out: impl Fn(Operation) -> F,
-    sources: Sources<impl Future<Output = ()>, impl FnMut(&BTreeSet<SecretRef>)>,
+    sources: Sources<impl Future<Output = ()>, impl FnMut(&Machine)>,
     notes: Notes,
     look: impl FnMut(&Status),
 ) -> Option<Outcome>
@@ -83,7 +81,7 @@ where
     let mut slots = Class::ALL.map(|class| Slots { class, taken: 0 });
     let mut batch = Vec::with_capacity(BATCH);
     loop {
-        follow(pump.machine.references());
+        follow(&pump.machine);
         for slots in &mut slots {
             while slots.taken < slots.class.slots() {
                 let Some((id, operation)) = pump.machine.next(pump.clock.now(), slots.class) else { break };

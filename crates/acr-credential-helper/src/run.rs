@@ -18,6 +18,7 @@ use crate::chronicle::Chronicle;
 use crate::config_check::token_mode;
 use crate::edges::Edges;
 use crate::exit::Exit;
+use crate::front::{Front, FrontArguments};
 use crate::handed_over::HandedOver;
 use crate::logging::Logs;
 use crate::operations::Notes;
@@ -55,6 +56,8 @@ pub(crate) struct Arguments {
     /// Default: port 8080 of all addresses, IPv6 and IPv4.
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Server")]
     listen: Option<SocketAddr>,
+    #[command(flatten)]
+    webhook: FrontArguments,
     #[command(flatten)]
     logs: Logs,
 }
@@ -182,6 +185,8 @@ async fn serve(arguments: &Arguments) -> Exit {
         sts_endpoint: arguments.cloud.sts_endpoint.clone().filter(|url| !url.is_empty()),
         registered_key_secret: arguments.cloud.registered_key_secret.clone(),
         add_on_token_secret: arguments.cloud.add_on_token_secret.clone(),
+        front: arguments.webhook.target(),
+        certificate_life: arguments.webhook.certificate_life(),
         ..process::settings(&ourselves, Purpose::Run)
     };
     let counters = Counters::default();
@@ -206,6 +211,7 @@ async fn serve(arguments: &Arguments) -> Exit {
     // Held until the end: dropping them ends the watches.
     let watches = cluster.watch(&observe);
     let mut references = cluster.references(&observe);
+    let mut front = Front::at(arguments.webhook.listen(arguments.place.is_outside()));
     let handed_over = arguments.cloud.handed_over();
     let files = tokio::spawn(handed_over.clone().watch(observe));
     let edges =
@@ -227,11 +233,20 @@ async fn serve(arguments: &Arguments) -> Exit {
             let edges = edges.clone();
             async move { edges.carry_out(operation).await }
         },
-        Sources { observations, status, follow: |wanted: &_| references.follow(wanted), stop },
+        Sources {
+            observations,
+            status,
+            follow: |machine: &Machine| {
+                references.follow(machine.references(), machine.admission_objects());
+                front.serve(machine.serving());
+            },
+            stop,
+        },
         Notes::new(counters),
         |status| chronicle.tell(status),
     )
     .await;
+    front.wind_down().await;
     drop((watches, stop_serving));
     files.abort();
     server.abort();

@@ -136,6 +136,7 @@ async fn attempt(
     let (_snapshots, status) = snapshots();
     let (observe, observations) = mpsc::channel(WAITING);
     let watches = cluster.watch(&observe);
+    let mut references = cluster.references(&observe);
     let edges = Arc::new(Edges {
         cluster: cluster.clone(),
         cloud,
@@ -154,8 +155,12 @@ async fn attempt(
             let edges = edges.clone();
             async move { edges.carry_out(operation).await }
         },
-        // An uninstall serves nothing, so no Secret is of interest.
-        Sources { observations, status, follow: |_: &_| {}, stop },
+        Sources {
+            observations,
+            status,
+            follow: |machine: &Machine| references.follow(machine.references(), machine.admission_objects()),
+            stop,
+        },
         Notes::new(Counters::default()),
         |status| progress.tell(status),
     )

@@ -1,15 +1,17 @@
 //! The bodies of writes, as JSON text.
 
+use acr_controller::Serving;
+use acr_controller::admission::AdmissionObject;
 use acr_controller::names::{
-    ADOPTED_ANNOTATION, DIGEST_ANNOTATION, EXPIRES_ANNOTATION, JOURNAL_KEY, JOURNAL_SECRET, LEASE,
-    MANAGED_BY, MANAGED_BY_LABEL, PULL_SECRET, PULL_SECRET_KEY, PULL_SECRET_TYPE,
+    ADOPTED_ANNOTATION, CERTIFICATE_KEY, DIGEST_ANNOTATION, EXPIRES_ANNOTATION, JOURNAL_KEY, JOURNAL_SECRET,
+    LEASE, MANAGED_BY, MANAGED_BY_LABEL, PRIVATE_KEY_KEY, PULL_SECRET, PULL_SECRET_KEY, PULL_SECRET_TYPE,
+    REGISTRATION, SCOPE_CONFIG_MAP,
 };
 use acr_controller::operation::{LeaseWrite, ListChange, Payload, Precondition};
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
-use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Annotations that keep Argo CD from counting what we make as drift of an application, and from pruning it
 /// (<https://argo-cd.readthedocs.io/en/stable/user-guide/sync-options/>).
@@ -55,21 +57,30 @@ pub(crate) fn pull_secret(
     secret(&SecretApply {
         api_version: "v1",
         kind: "Secret",
-        metadata: metadata(PULL_SECRET, namespace, precondition, annotations),
+        metadata: metadata(PULL_SECRET, Some(namespace), precondition, annotations),
         r#type: PULL_SECRET_TYPE,
-        data: OneKey(PULL_SECRET_KEY, &payload.document),
+        data: Members(&[Some((PULL_SECRET_KEY, &payload.document))]),
     })
 }
 
 /// The journal, as it is applied.
-pub(crate) fn journal(namespace: &str, precondition: &Precondition, document: &[u8]) -> Vec<u8> {
+pub(crate) fn journal(
+    namespace: &str,
+    precondition: &Precondition,
+    document: &[u8],
+    serving: Option<&Serving>,
+) -> Vec<u8> {
     let annotations = Pairs(&[Some(ARGO_CD[0]), Some(ARGO_CD[1])]);
     secret(&SecretApply {
         api_version: "v1",
         kind: "Secret",
-        metadata: metadata(JOURNAL_SECRET, namespace, precondition, annotations),
+        metadata: metadata(JOURNAL_SECRET, Some(namespace), precondition, annotations),
         r#type: "Opaque",
-        data: OneKey(JOURNAL_KEY, document),
+        data: Members(&[
+            Some((JOURNAL_KEY, document)),
+            serving.map(|serving| (CERTIFICATE_KEY, serving.chain.as_slice())),
+            serving.map(|serving| (PRIVATE_KEY_KEY, serving.key.as_slice())),
+        ]),
     })
 }
 
@@ -80,14 +91,15 @@ struct SecretApply<'a> {
     kind: &'static str,
     metadata: Metadata<'a>,
     r#type: &'static str,
-    data: OneKey<'a>,
+    data: Members<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Metadata<'a> {
     name: &'static str,
-    namespace: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     uid: Option<&'a str>,
     resource_version: String,
@@ -97,7 +109,7 @@ struct Metadata<'a> {
 
 fn metadata<'a>(
     name: &'static str,
-    namespace: &'a str,
+    namespace: Option<&'a str>,
     precondition: &'a Precondition,
     annotations: Pairs<'a>,
 ) -> Metadata<'a> {
@@ -119,8 +131,8 @@ fn metadata<'a>(
 
 /// Writes a Secret in one piece, so that growing leaves no copies of it behind.
 fn secret(body: &SecretApply<'_>) -> Vec<u8> {
-    let OneKey(_, document) = body.data;
-    let mut text = Vec::with_capacity(document.len() * 4 / 3 + SECRET_HEAD_BYTES);
+    let bytes: usize = body.data.0.iter().flatten().map(|(_, bytes)| bytes.len()).sum();
+    let mut text = Vec::with_capacity(bytes * 4 / 3 + SECRET_HEAD_BYTES);
     let written = serde_json::to_writer(&mut text, body);
     debug_assert!(written.is_ok(), "writing strings to memory cannot fail");
     text
@@ -137,14 +149,12 @@ impl Serialize for Pairs<'_> {
     }
 }
 
-/// A map with one key, whose bytes become base64 on the way out.
-struct OneKey<'a>(&'static str, &'a [u8]);
+/// Members whose bytes become base64 on the way out.
+struct Members<'a>(&'a [Option<(&'static str, &'a [u8])>]);
 
-impl Serialize for OneKey<'_> {
+impl Serialize for Members<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry(self.0, &Base64(self.1))?;
-        map.end()
+        serializer.collect_map(self.0.iter().flatten().map(|(name, bytes)| (name, Base64(bytes))))
     }
 }
 
@@ -154,6 +164,31 @@ impl Serialize for Base64<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&Base64Display::new(self.0, &STANDARD))
     }
+}
+
+/// The registration of the webhook or the parameters of the policy, as they are applied.
+pub(crate) fn admission(
+    object: AdmissionObject,
+    own: &str,
+    precondition: &Precondition,
+    content: &Value,
+) -> Vec<u8> {
+    let annotations = Pairs(&[Some(ARGO_CD[0]), Some(ARGO_CD[1])]);
+    let text = match object {
+        AdmissionObject::Registration => json!({
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "MutatingWebhookConfiguration",
+            "metadata": metadata(REGISTRATION, None, precondition, annotations),
+            "webhooks": content,
+        }),
+        AdmissionObject::Parameters => json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": metadata(SCOPE_CONFIG_MAP, Some(own), precondition, annotations),
+            "data": content,
+        }),
+    };
+    text.to_string().into_bytes()
 }
 
 /// Preconditions of a deletion.
@@ -258,7 +293,7 @@ mod tests {
 
     #[test]
     fn the_journal_is_an_opaque_secret() {
-        insta::assert_snapshot!(text(journal("kube-system", &Precondition::Absent, b"{}")), @r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"acr-credential-helper-state","namespace":"kube-system","resourceVersion":"1","labels":{"app.kubernetes.io/managed-by":"acr-credential-helper"},"annotations":{"argocd.argoproj.io/compare-options":"IgnoreExtraneous","argocd.argoproj.io/sync-options":"Prune=false"}},"type":"Opaque","data":{"journal.json":"e30="}}"#);
+        insta::assert_snapshot!(text(journal("kube-system", &Precondition::Absent, b"{}", None)), @r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"acr-credential-helper-state","namespace":"kube-system","resourceVersion":"1","labels":{"app.kubernetes.io/managed-by":"acr-credential-helper"},"annotations":{"argocd.argoproj.io/compare-options":"IgnoreExtraneous","argocd.argoproj.io/sync-options":"Prune=false"}},"type":"Opaque","data":{"journal.json":"e30="}}"#);
     }
 
     #[test]

@@ -71,9 +71,9 @@ impl Cluster {
         watch::start(&inner.client, &inner.ourselves.namespace, &inner.config_map_uid, observations)
     }
 
-    /// Follows Secrets that the configuration names, and sends what it sees to `observations`.
+    /// Follows objects by their names, and sends what it sees to `observations`.
     pub fn references(&self, observations: &mpsc::Sender<Observation>) -> References {
-        References::new(&self.inner.client, &self.inner.config_map_uid, observations)
+        References::new(&self.inner.client, self.own_namespace(), &self.inner.config_map_uid, observations)
     }
 
     /// Carries `operation` out: one request, or two for an Event that was there. Ends within the time that the

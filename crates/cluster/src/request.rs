@@ -1,6 +1,9 @@
 //! From an operation to the one HTTP request that carries it out.
 
-use acr_controller::names::{FIELD_MANAGER, JOURNAL_SECRET, LEASE, PULL_SECRET};
+use acr_controller::admission::AdmissionObject;
+use acr_controller::names::{
+    FIELD_MANAGER, JOURNAL_SECRET, LEASE, PULL_SECRET, REGISTRATION, SCOPE_CONFIG_MAP,
+};
 use acr_controller::operation::{Operation, Precondition};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Method, Request};
@@ -12,6 +15,8 @@ use crate::reply::Shape;
 /// Answers of writes are needed for their version only; the server leaves the rest out.
 const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 pub(crate) const JSON: &str = "application/json";
+/// The collection of the registrations of mutating webhooks.
+pub(crate) const REGISTRATIONS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
 const JSON_PATCH: &str = "application/json-patch+json";
 const APPLY: &str = "application/apply-patch+yaml";
 pub(crate) const MERGE_PATCH: &str = "application/merge-patch+json";
@@ -70,11 +75,11 @@ pub(crate) fn prepare(
             Call { shape: Shape::Journal, ..Call::new(Method::GET, secret(own, JOURNAL_SECRET)) }
                 .with(Vec::new())
         }
-        Operation::WriteJournal { precondition, document } => Call::apply(
+        Operation::WriteJournal { precondition, document, serving } => Call::apply(
             &secret(own, JOURNAL_SECRET),
             precondition,
         )
-        .with(body::journal(own, precondition, document)),
+        .with(body::journal(own, precondition, document, serving.as_ref())),
         Operation::DeleteJournal => Call::new(Method::DELETE, secret(own, JOURNAL_SECRET)).with(Vec::new()),
         Operation::ReadLease => {
             Call { shape: Shape::Lease, ..Call::new(Method::GET, lease()) }.with(Vec::new())
@@ -91,12 +96,28 @@ pub(crate) fn prepare(
             Call { shape: Shape::Token, ..Call::new(Method::POST, path) }
                 .with(body::token_request(audience, *expiration_seconds))
         }
-        Operation::ReadTokenFile
+        Operation::ApplyAdmission { object, precondition, content } => Call::apply(
+            &admission(*object, own),
+            precondition,
+        )
+        .with(body::admission(*object, own, precondition, content)),
+        Operation::DeleteAdmission { object, uid, resource_version } => {
+            Call::new(Method::DELETE, admission(*object, own)).with(body::deletion(uid, *resource_version))
+        }
+        Operation::MakeCertificate { .. }
+        | Operation::ReadTokenFile
         | Operation::ReadRegisteredKey
         | Operation::ReadAddOnToken
         | Operation::Ask { .. }
         | Operation::Report(_) => return None,
     })
+}
+
+fn admission(object: AdmissionObject, own: &str) -> String {
+    match object {
+        AdmissionObject::Registration => format!("{REGISTRATIONS}/{REGISTRATION}"),
+        AdmissionObject::Parameters => format!("/api/v1/namespaces/{own}/configmaps/{SCOPE_CONFIG_MAP}"),
+    }
 }
 
 /// Says who owns the fields that are written.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use acr_configuration::SecretRef;
+use acr_controller::admission::{AdmissionObject, AdmissionSeen, WEBHOOK_NAME};
 use acr_controller::names::IGNORE_LABEL;
 use acr_controller::observation::{AccountSeen, ConfigMapSeen, NamespaceSeen, Observation, PullSecretSeen};
 use acr_credentials::UnixMillis;
@@ -279,6 +280,57 @@ impl Watched for ReferenceObject {
     fn version(&self) -> u64 {
         self.metadata.resource_version
     }
+}
+
+/// The registration of the webhook.
+#[derive(Clone, Deserialize)]
+pub(crate) struct RegistrationObject {
+    metadata: Metadata,
+    webhooks: Option<Vec<Value>>,
+}
+
+impl Watched for RegistrationObject {
+    fn shown(self) -> Observation {
+        // What others add under other names of the same object is theirs.
+        let ours = |webhook: &Value| webhook.get("name").and_then(Value::as_str) == Some(WEBHOOK_NAME);
+        let content = self.webhooks.into_iter().flatten().filter(ours).collect();
+        admission(AdmissionObject::Registration, self.metadata, content)
+    }
+
+    fn gone(self) -> Observation {
+        Observation::Admission { object: AdmissionObject::Registration, seen: Ok(None) }
+    }
+
+    fn version(&self) -> u64 {
+        self.metadata.resource_version
+    }
+}
+
+/// The parameters of the mutating policy.
+#[derive(Clone, Deserialize)]
+pub(crate) struct ParametersObject {
+    metadata: Metadata,
+    data: Option<BTreeMap<String, String>>,
+}
+
+impl Watched for ParametersObject {
+    fn shown(self) -> Observation {
+        let content = self.data.unwrap_or_default().into_iter().collect();
+        admission(AdmissionObject::Parameters, self.metadata, content)
+    }
+
+    fn gone(self) -> Observation {
+        Observation::Admission { object: AdmissionObject::Parameters, seen: Ok(None) }
+    }
+
+    fn version(&self) -> u64 {
+        self.metadata.resource_version
+    }
+}
+
+fn admission(object: AdmissionObject, metadata: Metadata, content: Value) -> Observation {
+    let seen = AdmissionSeen { uid: metadata.uid, resource_version: metadata.resource_version, content };
+    Observation::Admission { object, seen: Ok(Some(seen)) }
 }
 
 // The name in `AccountLabels` must be a literal.

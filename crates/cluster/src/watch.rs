@@ -1,4 +1,4 @@
-//! The watches, four and one per Secret that the configuration names: each lists, follows, and lists again when it must, for as long as somebody listens.
+//! The watches, four and one per object that the machine asks for by its name: each lists, follows, and lists again when it must, for as long as somebody listens.
 //!
 //! Order of events per watch: `ListStarted`, the objects, `ListCompleted`, then changes. A connection that
 //! ends is taken up again at the last version seen, without a list. A version that the server no longer knows
@@ -10,15 +10,19 @@ mod source;
 use std::collections::{BTreeMap, BTreeSet};
 
 use acr_configuration::SecretRef;
+use acr_controller::admission::AdmissionObject;
 use acr_controller::observation::Observation;
 use kube::Client;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::cluster::ConfigMapUid;
-use crate::seen::{AccountObject, ConfigMapObject, NamespaceObject, PullSecretObject, ReferenceObject};
+use crate::seen::{
+    AccountObject, ConfigMapObject, NamespaceObject, ParametersObject, PullSecretObject, ReferenceObject,
+    RegistrationObject,
+};
 use follower::{Follower, Outlet};
-use source::Source;
+use source::{Named, Source};
 
 /// The running watches. Dropping it ends them.
 #[derive(Debug)]
@@ -42,43 +46,61 @@ pub(crate) fn start(
     Watches { _tasks: tasks }
 }
 
-/// The Secrets that the configuration names, each followed by a watch of its own. Dropping it ends them.
+/// Objects that are followed by their names, each by a watch of its own. Dropping it ends them.
 pub struct References {
     client: Client,
+    namespace: String,
     config_map_uid: ConfigMapUid,
     observations: mpsc::Sender<Observation>,
-    followed: BTreeMap<SecretRef, JoinSet<()>>,
+    followed: BTreeMap<Named, JoinSet<()>>,
 }
 
 impl References {
     pub(crate) fn new(
         client: &Client,
+        namespace: &str,
         config_map_uid: &ConfigMapUid,
         observations: &mpsc::Sender<Observation>,
     ) -> Self {
         Self {
             client: client.clone(),
+            namespace: namespace.to_owned(),
             config_map_uid: config_map_uid.clone(),
             observations: observations.clone(),
             followed: BTreeMap::new(),
         }
     }
 
-    /// Follows these Secrets from now on, and no others.
-    pub fn follow(&mut self, wanted: &BTreeSet<SecretRef>) {
-        self.followed.retain(|reference, _| wanted.contains(reference));
-        for reference in wanted {
-            if self.followed.contains_key(reference) {
+    /// Follows these from now on, and no others.
+    pub fn follow(&mut self, secrets: BTreeSet<SecretRef>, objects: BTreeSet<AdmissionObject>) {
+        let secrets = secrets.into_iter().map(Named::Secret);
+        let wanted: BTreeSet<Named> = secrets.chain(objects.into_iter().map(Named::Admission)).collect();
+        self.followed.retain(|named, _| wanted.contains(named));
+        for named in wanted {
+            if self.followed.contains_key(&named) {
                 continue;
             }
             let outlet = Outlet {
                 observations: self.observations.clone(),
                 config_map_uid: self.config_map_uid.clone(),
             };
-            let source = Source::reference(reference.clone());
+            let client = self.client.clone();
             let mut task = JoinSet::new();
-            task.spawn(Follower::<ReferenceObject>::new(self.client.clone(), source, outlet).run());
-            self.followed.insert(reference.clone(), task);
+            match &named {
+                Named::Secret(reference) => {
+                    let source = Source::reference(reference.clone());
+                    task.spawn(Follower::<ReferenceObject>::new(client, source, outlet).run());
+                }
+                Named::Admission(AdmissionObject::Registration) => {
+                    let source = Source::registration();
+                    task.spawn(Follower::<RegistrationObject>::new(client, source, outlet).run());
+                }
+                Named::Admission(AdmissionObject::Parameters) => {
+                    let source = Source::parameters(&self.namespace);
+                    task.spawn(Follower::<ParametersObject>::new(client, source, outlet).run());
+                }
+            }
+            self.followed.insert(named, task);
         }
     }
 }

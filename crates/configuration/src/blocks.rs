@@ -39,14 +39,6 @@ impl Sheet<'_> {
         if let Some(mode) = self.choice_of(&fields, "mode", &modes) {
             webhook.mode = mode;
         }
-        if webhook.enable {
-            self.warn(
-                code::NOT_SUPPORTED_YET,
-                fields.name_span("enable"),
-                "webhook-configuration is not supported yet".to_owned(),
-                "new ServiceAccounts are served from watches, without a webhook".to_owned(),
-            );
-        }
         webhook
     }
 

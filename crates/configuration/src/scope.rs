@@ -75,7 +75,7 @@ pub fn is_opted_out<'a>(labels: impl Fn(&str) -> Option<&'a str>) -> bool {
 }
 
 /// RFC 1123 label, as names of namespaces must be: at most 63 of `a-z 0-9 -`, alphanumeric at both ends.
-pub(crate) fn is_dns_label(text: &str) -> bool {
+pub fn is_dns_label(text: &str) -> bool {
     let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     text.len() <= 63
         && text.starts_with(alphanumeric)

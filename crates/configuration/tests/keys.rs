@@ -60,7 +60,7 @@ const FAULTS: &[(&str, &str, &[&str])] = &[
     ("rrsa", "enable: maybe", &["error WrongType 1:9"]),
     ("rrsa", "enable: false\nenabled: true", &["warning UnknownField 2:1"]),
     ("rrsa", "enable: [", &["error SyntaxError 1:9"]),
-    ("webhook-configuration", "enable: true", &["warning NotSupportedYet 1:1"]),
+    ("webhook-configuration", "enable: true", &[]),
     ("webhook-configuration", "enable: 'false'\ntimeout-seconds: '10'\nmode: policy", &[]),
     (
         "webhook-configuration",

@@ -225,11 +225,6 @@ fn immediate_use() {
       exclude them with `exclude-namespace: "kube-system,kube-public,kube-node-lease"`, unless their pods need private images
         all
         ^^^
-    warning NotSupportedYet webhook-configuration 1:1 @13
-      webhook-configuration is not supported yet
-      new ServiceAccounts are served from watches, without a webhook
-        enable: true
-        ^^^^^^
     entry 0 enterprise Some("cn-hangzhou") []
       worker role of the node by the metadata service if the cluster is older than 2023-04-03, else managed role AliyunCSManagedAcrRole by the add-on token
       served

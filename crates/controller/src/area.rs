@@ -5,17 +5,17 @@ use acr_configuration::{Configuration, Entry, Glob, Scope};
 /// The value from which every question "is this served?" is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Area {
-    scope: Scope,
-    entries: Vec<Narrowing>,
+    pub(crate) scope: Scope,
+    pub(crate) entries: Vec<Narrowing>,
 }
 
 /// The part of an entry that narrows the scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Narrowing {
+pub(crate) struct Narrowing {
     /// Place in [`Configuration::entries`].
     place: usize,
-    namespaces: Option<Vec<Glob>>,
-    service_accounts: Option<Vec<Glob>>,
+    pub(crate) namespaces: Option<Vec<Glob>>,
+    pub(crate) service_accounts: Option<Vec<Glob>>,
 }
 
 impl Narrowing {
@@ -33,6 +33,11 @@ fn admits(globs: Option<&[Glob]>, name: &str) -> bool {
 }
 
 impl Area {
+    /// The area of all entries that can be served.
+    pub fn whole(configuration: &Configuration) -> Self {
+        Self::of(configuration, |entry| entry.unsupported.is_none())
+    }
+
     /// The area of the entries for which `serves` holds.
     pub fn of(configuration: &Configuration, serves: impl Fn(&Entry) -> bool) -> Self {
         let entries = configuration

@@ -3,6 +3,7 @@
 //! Nothing here waits, asks a clock or rolls dice: the same observations in the same order, with the same
 //! times, give the same operations. Whoever drives it carries the operations out and tells what came of them.
 
+pub mod admission;
 mod area;
 mod backoff;
 mod cloud_clock;
@@ -24,6 +25,7 @@ pub mod time;
 mod work;
 mod world;
 
+pub use area::Area;
 pub use lease::{DEADLINE as LEASE_DEADLINE, DURATION as LEASE_DURATION};
-pub use machine::Machine;
+pub use machine::{Machine, Serving};
 pub use time::{Mono, Now};

@@ -1,5 +1,7 @@
 //! The machine itself: what comes in is put where it belongs, what goes out is asked of those who decide.
 
+mod admission;
+mod certificates;
 mod cloud;
 mod configuration;
 mod findings;
@@ -15,6 +17,7 @@ use std::sync::Arc;
 
 use acr_configuration::SecretRef;
 
+use crate::admission::AdmissionObject;
 use crate::cloud_clock::CloudClock;
 use crate::facts::{Book, FactKey, Lines};
 use crate::journal::Recorder;
@@ -29,6 +32,7 @@ use crate::settings::{Purpose, Settings};
 use crate::status::{Histogram, Outcome, Status};
 use crate::time::{Mono, Now};
 use crate::world::{Trust, World};
+pub use certificates::Serving;
 use queues::{Queues, Target};
 use secrets::ProfileKey;
 
@@ -56,6 +60,7 @@ pub struct Machine {
     cold: bool,
     profiles: BTreeMap<ProfileKey, Arc<Profile>>,
     queues: Queues,
+    admission: admission::Admission,
     in_flight: BTreeMap<OperationId, Flight>,
     last_operation: u64,
     /// No operation on objects before: the API server asked for it, or does not answer.
@@ -82,6 +87,8 @@ enum Flight {
     Account { namespace: Arc<str>, name: Box<str>, version: u64, attaches: bool },
     Secret { namespace: Arc<str>, version: u64, wrote: Option<Trust> },
     Report,
+    Admission(AdmissionObject),
+    Certificate,
 }
 
 impl Flight {
@@ -92,6 +99,7 @@ impl Flight {
             Self::Fact(_, class) => *class,
             Self::Account { .. } | Self::Secret { .. } => Class::Objects,
             Self::Report => Class::Report,
+            Self::Admission(_) | Self::Certificate => Class::Admission,
         }
     }
 }
@@ -116,6 +124,7 @@ impl Machine {
             cold: false,
             profiles: BTreeMap::new(),
             queues: Queues::default(),
+            admission: admission::Admission::default(),
             in_flight: BTreeMap::new(),
             last_operation: 0,
             paused: Mono(0),
@@ -138,10 +147,12 @@ impl Machine {
             Observation::ListCompleted { watch, version } => self.list_completed(now, watch, version),
             Observation::Configuration(seen) => {
                 self.config_map = Some(seen);
+                self.look_for_webhook();
                 self.consider_configuration(now);
             }
             Observation::ConfigurationGone => {
                 self.config_map = None;
+                self.look_for_webhook();
                 self.consider_configuration(now);
             }
             Observation::ParametersFile { unreadable } => self.parameters_file(now, unreadable.as_deref()),
@@ -189,6 +200,7 @@ impl Machine {
                 }
             }
             Observation::Answered { operation, answer } => self.answered(now, operation, answer),
+            Observation::Admission { object, seen } => self.admission_seen(now, object, seen),
             Observation::Referenced { reference, seen } => self.referenced(now, reference, seen),
             Observation::HandedOver => self.book.handed_over(),
             Observation::Stopping => self.stopping = true,
@@ -210,6 +222,7 @@ impl Machine {
         let (flight, operation) = match class {
             Class::Lease => return None,
             Class::Journal => (Flight::Journal, self.recorder.next(now.mono)?),
+            Class::Admission => self.next_admission(now)?,
             Class::Objects => self.next_object(now)?,
             Class::Sts | Class::ContainerRegistry | Class::Metadata => self.next_fact(now, class)?,
             Class::Report => (Flight::Report, Operation::Report(self.ledger.next_report()?)),
@@ -255,7 +268,11 @@ impl Machine {
             wakes.push(self.recorder.wake());
             if self.recorder.durable().is_some() {
                 if !self.is_full(Class::Objects) {
-                    wakes.push(self.queues.wake().map(|wake| wake.max(self.paused)));
+                    let held_back = self.registration_comes_first();
+                    wakes.push(self.queues.wake(held_back).map(|wake| wake.max(self.paused)));
+                }
+                if !self.is_full(Class::Admission) {
+                    wakes.push(self.admission_wake());
                 }
                 let gathered = self.gathering.filter(|_| self.recorder.configuration_is_durable());
                 wakes.extend([
@@ -322,6 +339,8 @@ impl Machine {
                 self.secret_answered(now, &namespace, version, wrote, answer);
             }
             Flight::Report => {}
+            Flight::Admission(object) => self.admission_answered(now, object, answer),
+            Flight::Certificate => self.certificate_answered(now, answer),
         }
     }
 
@@ -387,6 +406,9 @@ impl Machine {
     fn journal_opened(&mut self, now: Now, cold: bool) {
         self.cold = cold;
         self.policy.cold = cold;
+        if cold {
+            self.suspect_admission();
+        }
         // Others may have written since: the marks tell what is there.
         self.world.forget_trust();
         self.clock.remember(self.recorder.desired().cloud_offset_millis);
@@ -405,6 +427,7 @@ impl Machine {
         }
         self.bury(now);
         self.release(now);
+        self.settle_admission(now);
         self.settle_retiring(now);
         if self.settings.purpose == Purpose::Uninstall {
             self.settle_removal();

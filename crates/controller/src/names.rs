@@ -12,6 +12,16 @@ pub const PULL_SECRET_KEY: &str = ".dockerconfigjson";
 pub const JOURNAL_SECRET: &str = "acr-credential-helper-state";
 /// The data key of the journal.
 pub const JOURNAL_KEY: &str = "journal.json";
+/// The data key of the journal's Secret with the certificate that the webhook serves, PEM.
+pub const CERTIFICATE_KEY: &str = "tls.crt";
+/// The data key of the journal's Secret with the private key of [`CERTIFICATE_KEY`], PEM.
+pub const PRIVATE_KEY_KEY: &str = "tls.key";
+/// The MutatingWebhookConfiguration of the component.
+pub const REGISTRATION: &str = "acr-credential-helper";
+/// The ConfigMap from which the mutating policy takes its scope, in the component's namespace.
+pub const SCOPE_CONFIG_MAP: &str = "acr-credential-helper-scope";
+/// The Service in front of the webhook, in the component's namespace.
+pub const WEBHOOK_SERVICE: &str = "acr-credential-helper-webhook";
 /// The Lease of whoever writes, in the component's namespace.
 pub const LEASE: &str = "acr-credential-helper";
 /// The field manager of everything that is applied.

@@ -9,6 +9,8 @@ use acr_credentials::{AccessKey, SecretData, UnixMillis};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
+use crate::admission::certificates::Generation;
+use crate::admission::{AdmissionObject, AdmissionSeen};
 use crate::operation::OperationId;
 
 /// One thing learned. Order matters only within one watch.
@@ -62,6 +64,14 @@ pub enum Observation {
         reference: SecretRef,
         /// What is known of it.
         seen: Result<Option<SecretData>, Refusal>,
+    },
+    /// An object that the API server goes by when ServiceAccounts are created ([`crate::Machine::admission_objects`]) as it is
+    /// now, `None` where it does not exist, or why it cannot be followed.
+    Admission {
+        /// Which one.
+        object: AdmissionObject,
+        /// What is known of it.
+        seen: Result<Option<AdmissionSeen>, Refusal>,
     },
     /// What the cluster hands over as files has changed: an add-on token, or the keys of a registered cluster.
     HandedOver,
@@ -186,6 +196,8 @@ pub enum Answer {
     Token(Option<SecretString>),
     /// The keys of a registered cluster were read; `None` where it has none.
     Key(Option<AccessKey>),
+    /// A certificate was made.
+    Certificate(Box<Generation>),
     /// The cloud was asked.
     Cloud(acr_credentials::Answer),
     /// The operation failed.

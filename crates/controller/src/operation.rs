@@ -4,7 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use acr_credentials::{Call, UnixMillis};
+use serde_json::Value;
 use zeroize::Zeroizing;
+
+use crate::admission::AdmissionObject;
+use crate::machine::Serving;
 
 /// Identifies an operation that is in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +30,8 @@ pub enum Class {
     /// Calls to the ECS metadata service, and what this cluster hands over: ServiceAccount tokens, the add-on token, the
     /// keys of a registered cluster.
     Metadata,
+    /// The registration of the webhook, the parameters of the policy, and certificates.
+    Admission,
     /// Events.
     Report,
 }
@@ -33,8 +39,9 @@ pub enum Class {
 impl Class {
     /// All classes, in the order in which slots should be offered: what has nothing to do any more leaves something to
     /// remember, and what is remembered or not leaves something to report.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Lease,
+        Self::Admission,
         Self::Objects,
         Self::Sts,
         Self::ContainerRegistry,
@@ -49,7 +56,7 @@ impl Class {
     /// are what one cluster may do beside the account's other users.
     pub fn slots(self) -> usize {
         match self {
-            Self::Lease | Self::Journal => 1,
+            Self::Lease | Self::Journal | Self::Admission => 1,
             Self::Objects => 32,
             Self::Sts | Self::ContainerRegistry | Self::Metadata => 8,
             Self::Report => 4,
@@ -111,6 +118,8 @@ pub enum Operation {
         precondition: Precondition,
         /// The document.
         document: Zeroizing<Vec<u8>>,
+        /// The certificate of the webhook, for whoever serves it and may not read the document.
+        serving: Option<Serving>,
     },
     /// Delete the journal: answered by `Done`, or refused (`Gone` counts as done).
     DeleteJournal,
@@ -149,6 +158,34 @@ pub enum Operation {
         /// How long it may take, all endpoints together: it ends before somebody else can hold the Lease.
         deadline: Duration,
     },
+    /// Create or overwrite an object that the API server goes by when ServiceAccounts are created: answered by `Done`, or
+    /// refused.
+    ApplyAdmission {
+        /// Which one.
+        object: AdmissionObject,
+        /// What must be there.
+        precondition: Precondition,
+        /// `webhooks` of the registration, `data` of the ConfigMap.
+        content: Value,
+    },
+    /// Delete such an object: answered by `Done`, or refused (`Gone` counts as done).
+    DeleteAdmission {
+        /// Which one.
+        object: AdmissionObject,
+        /// Its uid, a precondition.
+        uid: String,
+        /// Its resourceVersion, a precondition.
+        resource_version: u64,
+    },
+    /// Make a certificate for the webhook and the authority that signs it: answered by `Certificate`, or refused.
+    MakeCertificate {
+        /// The host that it is for: a DNS name or an address.
+        host: String,
+        /// From when on it is valid.
+        begins: UnixMillis,
+        /// When it ends.
+        ends: UnixMillis,
+    },
     /// Write an Event: answered by `Done`, or refused; lost Events are not repeated.
     Report(Report),
 }
@@ -174,6 +211,11 @@ impl Operation {
             Self::ReadRegisteredKey => "read-registered-key",
             Self::ReadAddOnToken => "read-add-on-token",
             Self::Ask { call, .. } => call.operation(),
+            Self::ApplyAdmission { object: AdmissionObject::Registration, .. } => "apply-registration",
+            Self::ApplyAdmission { object: AdmissionObject::Parameters, .. } => "apply-scope",
+            Self::DeleteAdmission { object: AdmissionObject::Registration, .. } => "delete-registration",
+            Self::DeleteAdmission { object: AdmissionObject::Parameters, .. } => "delete-scope",
+            Self::MakeCertificate { .. } => "make-certificate",
             Self::Report(_) => "report",
         }
     }

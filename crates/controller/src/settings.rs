@@ -1,6 +1,10 @@
 //! What is fixed for the life of the process: flags, environment, and who we are.
 
+use std::time::Duration;
+
 use acr_configuration::TokenMode;
+
+use crate::admission::Front;
 
 /// Flags and environment of the process.
 #[derive(Clone, Debug)]
@@ -23,6 +27,10 @@ pub struct Settings {
     pub add_on_token_secret: Option<String>,
     /// The ServiceAccount whose tokens RRSA presents, and whose TokenRequest is called.
     pub service_account: String,
+    /// Where the API server reaches the webhook, when the configuration turns it on.
+    pub front: Front,
+    /// How long a certificate of the webhook is valid.
+    pub certificate_life: Duration,
 }
 
 /// What a process is there for.

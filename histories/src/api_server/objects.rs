@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use acr_controller::names;
 use acr_controller::observation::{
     AccountSeen, ConfigMapSeen, LeaseSeen, NamespaceSeen, Observation, PullSecretSeen,
 };
+use acr_controller::{Serving, names};
 use acr_credentials::UnixMillis;
 use serde_json::{Value, json};
 
@@ -148,6 +148,8 @@ pub struct Journal {
     pub resource_version: u64,
     /// Its document.
     pub document: Rc<[u8]>,
+    /// The certificate beside it.
+    pub serving: Option<Serving>,
 }
 
 /// The ConfigMap.

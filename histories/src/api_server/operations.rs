@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use acr_controller::names;
 use acr_controller::observation::{Answer, ForeignSecret, JournalSeen, LeaseSeen, Refusal};
 use acr_controller::operation::{LeaseWrite, ListChange, Operation, Payload, Precondition};
+use acr_controller::{Serving, names};
 use acr_credentials::docker_config::hosts_of;
 use zeroize::Zeroizing;
 
@@ -63,10 +63,10 @@ pub struct Executed {
     pub effect: Effect,
 }
 
-type Outcome = Result<(Answer, Effect), Refusal>;
+pub(super) type Outcome = Result<(Answer, Effect), Refusal>;
 
 /// The answer to a write that tells no uid: of a ServiceAccount, of which nothing needs one, and of a deletion.
-fn done(resource_version: u64, effect: Effect) -> (Answer, Effect) {
+pub(super) fn done(resource_version: u64, effect: Effect) -> (Answer, Effect) {
     (Answer::Done { resource_version, uid: None }, effect)
 }
 
@@ -113,7 +113,9 @@ impl ApiServer {
                 secret.map(|secret| (Answer::ForeignSecret(foreign(secret)), Effect::Nothing))
             }
             Operation::ReadJournal => Ok((Answer::Journal(self.journal.as_ref().map(read)), Effect::Nothing)),
-            Operation::WriteJournal { precondition, document } => self.write_journal(precondition, document),
+            Operation::WriteJournal { precondition, document, serving } => {
+                self.write_journal(precondition, document, serving.as_ref())
+            }
             Operation::DeleteJournal => match self.journal.take() {
                 None => Err(Refusal::Gone),
                 Some(_) => Ok(done(0, Effect::JournalDeleted)),
@@ -128,8 +130,15 @@ impl ApiServer {
                 }
                 Some(_) => Err(Refusal::LostRace),
             },
+            Operation::ApplyAdmission { object, precondition, content } => {
+                self.apply_admission(*object, precondition, content)
+            }
+            Operation::DeleteAdmission { object, uid, resource_version } => {
+                self.delete_admission(*object, uid, *resource_version)
+            }
             Operation::Report(_) => Ok(done(0, Effect::Nothing)),
-            Operation::ReadTokenFile
+            Operation::MakeCertificate { .. }
+            | Operation::ReadTokenFile
             | Operation::RequestToken { .. }
             | Operation::ReadRegisteredKey
             | Operation::ReadAddOnToken
@@ -290,7 +299,12 @@ impl ApiServer {
         Ok(done(0, Effect::Deleted { namespace: namespace.to_owned(), before }))
     }
 
-    fn write_journal(&mut self, precondition: &Precondition, document: &[u8]) -> Outcome {
+    fn write_journal(
+        &mut self,
+        precondition: &Precondition,
+        document: &[u8],
+        serving: Option<&Serving>,
+    ) -> Outcome {
         let uid = match (&self.journal, precondition) {
             (None, Precondition::Absent) => self.next_uid(),
             (Some(journal), Precondition::Exactly { uid, resource_version })
@@ -305,7 +319,12 @@ impl ApiServer {
             _ => return Err(Refusal::LostRace),
         };
         let resource_version = self.next_version();
-        self.journal = Some(Journal { uid: uid.clone(), resource_version, document: Rc::from(document) });
+        self.journal = Some(Journal {
+            uid: uid.clone(),
+            resource_version,
+            document: Rc::from(document),
+            serving: serving.cloned(),
+        });
         Ok(applied(resource_version, uid, Effect::JournalWritten))
     }
 

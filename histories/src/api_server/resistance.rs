@@ -21,6 +21,8 @@ pub enum Right {
     Tokens,
     /// Events.
     Events,
+    /// The registration of the webhook and the parameters of the policy.
+    Admission,
 }
 
 impl Right {
@@ -39,7 +41,9 @@ impl Right {
             }
             Operation::RequestToken { .. } => Some(Self::Tokens),
             Operation::Report(_) => Some(Self::Events),
-            Operation::ReadTokenFile
+            Operation::ApplyAdmission { .. } | Operation::DeleteAdmission { .. } => Some(Self::Admission),
+            Operation::MakeCertificate { .. }
+            | Operation::ReadTokenFile
             | Operation::ReadRegisteredKey
             | Operation::ReadAddOnToken
             | Operation::Ask { .. } => None,

@@ -194,7 +194,8 @@ fn an_apply_tells_the_uid_whether_it_changed_anything_or_not() {
             uid: journal.uid.clone(),
             resource_version: journal.resource_version,
         });
-        let operation = Operation::WriteJournal { precondition, document: Zeroizing::new(b"{}".to_vec()) };
+        let operation =
+            Operation::WriteJournal { precondition, document: Zeroizing::new(b"{}".to_vec()), serving: None };
         let answer = server.execute(&operation).unwrap().answer;
         let Answer::Done { uid: Some(uid), .. } = answer else { panic!("{answer:?}") };
         assert_eq!(uid, server.journal().unwrap().uid);

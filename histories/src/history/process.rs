@@ -1,14 +1,16 @@
 //! One process: a machine, its watches and its slots, as the pump has them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use acr_configuration::{SecretRef, TokenMode};
+use acr_configuration::TokenMode;
+use acr_controller::admission::Front;
 use acr_controller::observation::Watch;
 use acr_controller::operation::Class;
 use acr_controller::settings::{Purpose, Settings};
 use acr_controller::{Machine, Mono, Now, names};
 use acr_credentials::UnixMillis;
 
+use super::named::Followed;
 use super::stream::Stream;
 use crate::contract::ProcessId;
 use crate::plan::Moment;
@@ -22,8 +24,8 @@ pub(super) struct Process {
     pub(super) identity: String,
     pub(super) machine: Machine,
     pub(super) streams: [Stream; 4],
-    /// The Secrets of the configuration that are followed.
-    pub(super) followed: BTreeSet<SecretRef>,
+    /// What is followed by its name.
+    pub(super) followed: Followed,
     /// When the machine wants to be asked again.
     pub(super) wake: Option<Moment>,
     /// It does not run before.
@@ -55,6 +57,8 @@ impl Process {
             registered_key_secret: None,
             add_on_token_secret: None,
             service_account: names::SERVICE_ACCOUNT.to_owned(),
+            front: Front::Service { name: "front".to_owned() },
+            certificate_life: std::time::Duration::from_hours(90 * 24),
         };
         let watches = [Watch::Configuration, Watch::Namespaces, Watch::Accounts, Watch::PullSecrets];
         Self {
@@ -62,7 +66,7 @@ impl Process {
             identity,
             machine: Machine::new(settings),
             streams: watches.map(Stream::new),
-            followed: BTreeSet::new(),
+            followed: Followed::new(),
             wake: None,
             asleep_until: 0,
             cut_off_until: 0,

@@ -46,7 +46,7 @@ pub(super) fn operation(operation: &Operation) -> String {
             format!("{label} {namespace} if version {resource_version}")
         }
         Operation::ReadForeignSecret { namespace } => format!("{label} {namespace}"),
-        Operation::WriteJournal { precondition, document } => {
+        Operation::WriteJournal { precondition, document, .. } => {
             format!("{label} of {} bytes if {}", document.len(), condition(precondition))
         }
         Operation::WriteLease(write) => {
@@ -93,6 +93,7 @@ pub(super) fn answer(answer: &Answer) -> String {
         Answer::Journal(None) | Answer::Lease(None) | Answer::Token(None) | Answer::Key(None) => {
             "none".to_owned()
         }
+        Answer::Certificate(made) => format!("a certificate for {}", made.host),
         Answer::Key(Some(_)) => "keys".to_owned(),
         Answer::Token(Some(_)) => "a token".to_owned(),
         Answer::Cloud(answer) => match &answer.outcome {

@@ -1,13 +1,9 @@
 //! Watches: what happened at the API server is shown to the processes, each stream at its own pace.
 
-use acr_configuration::SecretRef;
 use acr_controller::observation::{Observation, Watch};
-use acr_credentials::secret_data::ACCESS_KEY_MEMBERS;
-use zeroize::Zeroizing;
 
 use super::{Event, History, trace};
 use crate::contract::{Checked, Delivery, ProcessId};
-use crate::estate::{KEY_SECRET, KeyPair};
 use crate::fault::Fault;
 
 impl History<'_> {
@@ -16,6 +12,7 @@ impl History<'_> {
         if self.outage {
             return;
         }
+        self.notify_of_named();
         let mut due = Vec::new();
         for process in &mut self.processes {
             for stream in &mut process.streams {
@@ -58,37 +55,6 @@ impl History<'_> {
                 self.pump(id)?;
             }
         }
-        self.pump(id)
-    }
-
-    /// Secrets of the configuration that the machine wants to see are shown to it after a while.
-    pub(super) fn follow(&mut self, id: ProcessId) {
-        let Some(process) = self.process(id) else { return };
-        let wanted = process.machine.references().clone();
-        let before = std::mem::replace(&mut process.followed, wanted.clone());
-        for reference in wanted.difference(&before) {
-            let wait = if self.calm { self.delays.between(1, 10) } else { self.delays.spread(1, 120) };
-            let at = self.now.saturating_add(wait);
-            self.queue_at(at, Event::ShowSecret(id, reference.clone()));
-        }
-    }
-
-    pub(super) fn show_secret(&mut self, id: ProcessId, reference: SecretRef) -> Checked {
-        let (now, wall, outage) = (self.now, self.wall(), self.outage);
-        let Some(process) = self.process(id) else { return Ok(()) };
-        let away =
-            if outage { now.saturating_add(500) } else { process.asleep_until.max(process.cut_off_until) };
-        if away > now {
-            self.queue_at(away, Event::ShowSecret(id, reference));
-            return Ok(());
-        }
-        let clocks = process.clocks(now, wall);
-        let member = |name: &str, text: &str| (name.to_owned(), Zeroizing::new(text.as_bytes().to_vec()));
-        let [id_member, secret_member, _] = ACCESS_KEY_MEMBERS;
-        let pair = KeyPair::Referenced;
-        let data = [member(id_member, pair.id()), member(secret_member, pair.secret())];
-        let seen = Ok((reference.name == KEY_SECRET).then(|| data.into_iter().collect()));
-        process.machine.observe(clocks, Observation::Referenced { reference, seen });
         self.pump(id)
     }
 

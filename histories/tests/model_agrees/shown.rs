@@ -65,6 +65,7 @@ impl Shown {
             | Observation::ListCompleted { .. }
             | Observation::ParametersFile { .. }
             | Observation::Referenced { .. }
+            | Observation::Admission { .. }
             | Observation::HandedOver
             | Observation::Answered { .. }
             | Observation::Stopping => return None,

@@ -306,6 +306,7 @@ impl Choice<'_> {
         let operation = |precondition| Operation::WriteJournal {
             precondition,
             document: Zeroizing::new(text.as_bytes().to_vec()),
+            serving: None,
         };
         guarded(Key::Journal, pair.as_ref(), operation)
     }

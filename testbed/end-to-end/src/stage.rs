@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use acr_simulator::{Description, Product, Simulator};
 use acr_testbed::{AuditEvent, ControlPlane, Right, apply_manifests};
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, ServiceAccount};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -30,6 +31,8 @@ pub const SERVICE_ACCOUNT: &str = "aliyun-acr-credential-helper";
 const RIGHTS: &str = include_str!("../../../deploy/rbac.yaml");
 /// The policy that a user applies with it.
 const POLICY: &str = include_str!("../../../deploy/policy.yaml");
+/// The policy behind `mode: policy`.
+const MUTATING_POLICY: &str = include_str!("../../../deploy/mutating-policy.yaml");
 /// What a user applies to run the component outside of the cluster.
 const OUTSIDE: &str = include_str!("../../../deploy/outside.yaml");
 /// The Secret of [`OUTSIDE`], which Kubernetes fills with a token.
@@ -44,6 +47,7 @@ pub struct Stage<'a> {
     namespace: String,
     storage: PathBuf,
     kubeconfig: PathBuf,
+    token: SecretString,
     client: Client,
 }
 
@@ -78,6 +82,48 @@ impl<'a> Stage<'a> {
         Self::begin(control_plane, namespace, token, |_| {}).await
     }
 
+    /// Lets the component register a webhook that the API server reaches at `url`, as the chart does with `webhook.url`.
+    pub async fn is_reached_at(&self, url: &str) -> Result<(), Error> {
+        // The two lines that say which Service it is.
+        let service = "w.?clientConfig.?service.?";
+        let mut instead = Some(format!("w.?clientConfig.?url.orValue('') == '{url}/serviceaccounts' &&"));
+        let lines = POLICY.lines().filter_map(|line| match line.trim().strip_prefix(service) {
+            None => Some(line.to_owned()),
+            Some(_) => instead.take().map(|url| format!("        {url}")),
+        });
+        let policy = lines.collect::<Vec<_>>().join("\n");
+        apply_manifests(&self.client, &policy_of(&policy, &self.namespace)).await?;
+        let registrations: Api<MutatingWebhookConfiguration> =
+            Api::all(self.control_plane.client_with_token(&self.token)?);
+        let registration = Patch::Apply(json!({
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "MutatingWebhookConfiguration",
+            "metadata": { "name": "acr-credential-helper" },
+            "webhooks": [{
+                "name": "serviceaccounts.acr-credential-helper.io",
+                "clientConfig": { "url": format!("{url}/serviceaccounts") },
+                "sideEffects": "None",
+                "admissionReviewVersions": ["v1"],
+            }],
+        }));
+        let dry_run = PatchParams { dry_run: true, ..PatchParams::apply("acr-credential-helper") };
+        eventually("the policy lets the component register its webhook", FILLED, async || match registrations
+            .patch("acr-credential-helper", &dry_run, &registration)
+            .await
+        {
+            Ok(_) => Ok(Some(())),
+            Err(kube::Error::Api(status)) if status.message.contains("denied request") => Ok(None),
+            Err(error) => Err(Error::api("try to register a webhook")(error)),
+        })
+        .await
+    }
+
+    /// Installs the policy behind `mode: policy`.
+    pub async fn has_mutating_policy(&self) -> Result<(), Error> {
+        apply_manifests(&self.client, &policy_of(MUTATING_POLICY, &self.namespace)).await?;
+        Ok(())
+    }
+
     async fn begin(
         control_plane: &'a ControlPlane,
         namespace: &str,
@@ -98,7 +144,7 @@ impl<'a> Stage<'a> {
         until_policy_counts(control_plane, namespace, &token).await?;
         let kubeconfig =
             control_plane.kubeconfig_with_token(&format!("{namespace}:{SERVICE_ACCOUNT}"), &token)?;
-        Ok(Self { control_plane, cloud, namespace: namespace.to_owned(), storage, kubeconfig, client })
+        Ok(Self { control_plane, cloud, namespace: namespace.to_owned(), storage, kubeconfig, token, client })
     }
 
     /// The control plane.
@@ -334,7 +380,11 @@ fn one_of_each_binding(namespace: &str) -> [Right<'_>; 3] {
 
 /// The policy with its binding, for the component in this namespace. Each has a policy of its own.
 fn policy_in(namespace: &str) -> String {
-    let own = POLICY.replace("kube-system", namespace);
+    policy_of(POLICY, namespace)
+}
+
+fn policy_of(policy: &str, namespace: &str) -> String {
+    let own = policy.replace("kube-system", namespace);
     let name = |field: &str, name: &str| format!("\n  {field}: {name}\n");
     ["name", "policyName"].iter().fold(own, |text, field| {
         let suffixed = format!("acr-credential-helper-{namespace}");

@@ -144,7 +144,11 @@ async fn the_journal_is_one_secret_of_our_own_namespace() {
     accept: application/json
     content-type: application/json
     "#);
-    let write = Operation::WriteJournal { precondition: exactly(), document: Zeroizing::new(b"{}".to_vec()) };
+    let write = Operation::WriteJournal {
+        precondition: exactly(),
+        document: Zeroizing::new(b"{}".to_vec()),
+        serving: None,
+    };
     insta::assert_snapshot!(asked_by(write).await, @r#"
     PATCH /api/v1/namespaces/kube-system/secrets/acr-credential-helper-state?fieldManager=acr-credential-helper&force=true
     accept: application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1

@@ -34,7 +34,7 @@ const LIST_SILENCE: Duration = Duration::from_secs(10);
 const PAGE_DEADLINE: Duration = Duration::from_secs(30);
 /// A watch that ends sooner counts as a failure, so that a server that ends all of them is not hammered.
 const SHORTEST_LIFE: Duration = Duration::from_secs(1);
-/// The shortest pause where the right to a Secret of the configuration is missing: somebody has to grant it first.
+/// The shortest pause where the right to an object that is followed by its name is missing: somebody has to grant it first.
 const WITHOUT_RIGHT: Duration = Duration::from_secs(30);
 /// Marks the bookmark that ends a streamed list.
 const END_OF_LIST: &str = "k8s.io/initial-events-end";
@@ -138,7 +138,7 @@ impl<K: Watched> Follower<K> {
                         debug!("{what}: the watch is still interrupted: {reason}");
                     }
                     let pause = match (&self.source.subject, &reason) {
-                        (Subject::Reference(_), Refusal::NoRight { .. }) => {
+                        (Subject::Named(_), Refusal::NoRight { .. }) => {
                             self.backoff.next().max(WITHOUT_RIGHT)
                         }
                         _ => self.backoff.next(),
@@ -146,8 +146,8 @@ impl<K: Watched> Follower<K> {
                     if self.interrupted(reason).await.is_err() {
                         return;
                     }
-                    // Whoever was told of a failure is told again what the Secret holds, also where it has not changed.
-                    if matches!(self.source.subject, Subject::Reference(_)) {
+                    // Whoever was told of a failure is told again what the object holds, also where it has not changed.
+                    if matches!(self.source.subject, Subject::Named(_)) {
                         self.version = None;
                     }
                     Some(pause)
@@ -235,7 +235,7 @@ impl<K: Watched> Follower<K> {
         self.found = false;
         match &self.source.subject {
             Subject::Watch(watch) => self.outlet.send(Observation::ListStarted(*watch)).await,
-            Subject::Reference(_) => Ok(()),
+            Subject::Named(_) => Ok(()),
         }
     }
 
@@ -245,22 +245,16 @@ impl<K: Watched> Follower<K> {
             Subject::Watch(watch) => {
                 self.outlet.send(Observation::ListCompleted { watch: *watch, version }).await
             }
-            Subject::Reference(_) if self.found => Ok(()),
-            Subject::Reference(reference) => {
-                let reference = reference.clone();
-                self.outlet.send(Observation::Referenced { reference, seen: Ok(None) }).await
-            }
+            Subject::Named(_) if self.found => Ok(()),
+            Subject::Named(named) => self.outlet.send(named.missing(None)).await,
         }
     }
 
-    /// Nobody but the user can mend what keeps a Secret from being followed, so the user is told of it.
+    /// Nobody but the user can mend what keeps an object from being followed, so the user is told of it.
     async fn interrupted(&self, refusal: Refusal) -> Result<(), Deaf> {
         match &self.source.subject {
             Subject::Watch(_) => Ok(()),
-            Subject::Reference(reference) => {
-                let reference = reference.clone();
-                self.outlet.send(Observation::Referenced { reference, seen: Err(refusal) }).await
-            }
+            Subject::Named(named) => self.outlet.send(named.missing(Some(refusal))).await,
         }
     }
 

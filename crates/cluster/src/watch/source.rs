@@ -1,11 +1,14 @@
 //! What a watch asks for: the requests of lists and watches of one kind of object.
 
 use acr_configuration::SecretRef;
-use acr_controller::names::{CONFIG_MAP, PULL_SECRET};
-use acr_controller::observation::Watch;
+use acr_controller::admission::AdmissionObject;
+use acr_controller::names::{CONFIG_MAP, PULL_SECRET, REGISTRATION, SCOPE_CONFIG_MAP};
+use acr_controller::observation::{Observation, Refusal, Watch};
 use acr_credentials::uri_encoding::encode_into;
 use http::Request;
 use http::header::ACCEPT;
+
+use crate::request::REGISTRATIONS;
 
 /// The answer holds objects without `spec`, `status` and `data`.
 const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
@@ -19,8 +22,28 @@ const PAGE: u32 = 500;
 pub(crate) enum Subject {
     /// One of the machine's watches.
     Watch(Watch),
-    /// A Secret that the configuration names.
-    Reference(SecretRef),
+    /// One object, for as long as the machine asks for it.
+    Named(Named),
+}
+
+/// One object that is followed by its name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Named {
+    /// A Secret that the configuration names, or that holds the certificate of the webhook.
+    Secret(SecretRef),
+    /// What the API server goes by when ServiceAccounts are created.
+    Admission(AdmissionObject),
+}
+
+impl Named {
+    /// There is none, or it cannot be followed.
+    pub(crate) fn missing(&self, refusal: Option<Refusal>) -> Observation {
+        let because = refusal.map_or(Ok(()), Err);
+        match self.clone() {
+            Self::Secret(reference) => Observation::Referenced { reference, seen: because.map(|()| None) },
+            Self::Admission(object) => Observation::Admission { object, seen: because.map(|()| None) },
+        }
+    }
 }
 
 /// One kind of object, and which of them.
@@ -47,8 +70,25 @@ impl Source {
         Self {
             path: format!("/api/v1/namespaces/{}/secrets", reference.namespace),
             name: Some(reference.name.clone()),
-            subject: Subject::Reference(reference),
+            subject: Subject::Named(Named::Secret(reference)),
             metadata_only: false,
+        }
+    }
+
+    pub(crate) fn registration() -> Self {
+        Self {
+            subject: Subject::Named(Named::Admission(AdmissionObject::Registration)),
+            path: REGISTRATIONS.to_owned(),
+            name: Some(REGISTRATION.to_owned()),
+            metadata_only: false,
+        }
+    }
+
+    pub(crate) fn parameters(namespace: &str) -> Self {
+        Self {
+            subject: Subject::Named(Named::Admission(AdmissionObject::Parameters)),
+            name: Some(SCOPE_CONFIG_MAP.to_owned()),
+            ..Self::configuration(namespace)
         }
     }
 
@@ -79,7 +119,13 @@ impl Source {
             Subject::Watch(Watch::Namespaces) => "Namespaces".to_owned(),
             Subject::Watch(Watch::Accounts) => "ServiceAccounts".to_owned(),
             Subject::Watch(Watch::PullSecrets) => "pull secrets".to_owned(),
-            Subject::Reference(reference) => format!("Secret {reference}"),
+            Subject::Named(Named::Secret(reference)) => format!("Secret {reference}"),
+            Subject::Named(Named::Admission(AdmissionObject::Registration)) => {
+                format!("MutatingWebhookConfiguration {REGISTRATION}")
+            }
+            Subject::Named(Named::Admission(AdmissionObject::Parameters)) => {
+                format!("ConfigMap {SCOPE_CONFIG_MAP}")
+            }
         }
     }
 
@@ -126,9 +172,13 @@ mod tests {
     #[test]
     fn what_is_allowed_by_name_is_asked_for_by_name() {
         let reference = SecretRef { namespace: "a".to_owned(), name: "acr-keys".to_owned() };
-        for source in
-            [Source::configuration("kube-system"), Source::pull_secrets(), Source::reference(reference)]
-        {
+        for source in [
+            Source::configuration("kube-system"),
+            Source::pull_secrets(),
+            Source::reference(reference),
+            Source::registration(),
+            Source::parameters("kube-system"),
+        ] {
             for uri in [
                 uri(source.follow(None, 200)),
                 uri(source.follow(Some(7), 200)),

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::facts::chain::StaticSlots;
 use crate::facts::{FactKey, LineKey};
+use crate::journal::admission::AdmissionText;
 use crate::journal::record::{Accepted, Carried, CarriedLogin, HeldLogin, LineRecord, Record};
 
 const VERSION: u32 = 1;
@@ -53,6 +54,8 @@ struct Document<'a> {
     lines: Vec<LineText<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty", borrow)]
     carried: Vec<CarriedText<'a>>,
+    #[serde(default, skip_serializing_if = "AdmissionText::is_empty", borrow)]
+    admission: AdmissionText<'a>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -115,7 +118,8 @@ struct LoginText<'a> {
 
 /// The text of a record, wiped when dropped. The same record gives the same bytes.
 pub fn encode<'a>(record: &'a Record) -> Zeroizing<Vec<u8>> {
-    let Record { accepted, retiring, lines, carried, region, static_secrets, cloud_offset_millis } = record;
+    let Record { accepted, retiring, lines, carried, region, static_secrets, cloud_offset_millis, admission } =
+        record;
     let mut configurations: Vec<&BTreeMap<String, String>> = Vec::new();
     let mut place_of = |accepted: &'a Arc<Accepted>| place(&mut configurations, &accepted.data);
     let document = Document {
@@ -133,6 +137,7 @@ pub fn encode<'a>(record: &'a Record) -> Zeroizing<Vec<u8>> {
                 logins: carried.logins.iter().map(carried_login_text).collect(),
             })
             .collect(),
+        admission: admission.into(),
         configurations: configurations.into_iter().map(Cow::Borrowed).collect(),
     };
     let mut text = Zeroizing::new(Vec::with_capacity(RESERVE_BYTES));
@@ -232,6 +237,7 @@ pub fn decode(text: &[u8]) -> Result<Record, Unusable> {
         cloud_offset_millis,
         lines,
         carried,
+        admission,
     } = document;
     let static_secrets = static_secrets
         .into_iter()
@@ -269,12 +275,35 @@ pub fn decode(text: &[u8]) -> Result<Record, Unusable> {
         region,
         static_secrets: static_secrets.collect(),
         cloud_offset_millis,
+        admission: admission.into_record(),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::admission::AdmissionObject;
+    use crate::admission::certificates::{Certificates, Generation};
+    use crate::journal::record::AdmissionRecord;
+
+    fn certificates() -> Certificates {
+        let generation = |name: &str| Generation {
+            host: format!("{name}.example"),
+            authority: format!("-----{name}\n"),
+            chain: "chain".into(),
+            key: "key".to_owned().into(),
+            begins: UnixMillis(1),
+            ends: UnixMillis(2),
+        };
+        Certificates {
+            serving: generation("a"),
+            next: Some(generation("b")),
+            former: Some("c".into()),
+            since: UnixMillis(3),
+        }
+    }
 
     #[test]
     fn another_version_and_damage_are_told_apart() {
@@ -334,6 +363,10 @@ mod tests {
                     StaticSlots::These(vec![KeySlot::host("r.example")]),
                 ),
             ]),
+            admission: AdmissionRecord {
+                kept: BTreeSet::from([AdmissionObject::Registration]),
+                certificates: Some(certificates()),
+            },
             cloud_offset_millis: -4,
         };
         let text = encode(&record);
@@ -342,6 +375,10 @@ mod tests {
         assert_eq!(back.lines[&key].login.as_ref().unwrap().login.password.expose_secret(), "a\"b\\:c");
         assert!(back.lines[&key].login.as_ref().unwrap().registered);
         assert_eq!(back.carried[0].logins, record.carried[0].logins);
+        assert_eq!(back.admission.kept, record.admission.kept);
+        let certificates = back.admission.certificates.as_ref().unwrap();
+        assert_eq!(certificates.authorities(), "-----a\n-----b\nc");
+        assert_eq!(certificates.serving.key.expose_secret(), "key");
         assert_eq!(back.static_secrets, record.static_secrets);
         assert_eq!(encode(&back), text);
         let texts = String::from_utf8(text.to_vec()).unwrap().matches("acr-registry-info").count();

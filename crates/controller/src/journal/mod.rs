@@ -1,5 +1,6 @@
 //! The journal: what must survive the process, and how it is written down.
 
+mod admission;
 pub mod document;
 pub mod record;
 pub mod recorder;

@@ -1,6 +1,6 @@
 //! What the journal holds, in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +8,8 @@ use std::time::Duration;
 use acr_configuration::{Configuration, SecretRef, Source};
 use acr_credentials::{InstanceHost, KeySlot, Login, UnixMillis};
 
+use crate::admission::AdmissionObject;
+use crate::admission::certificates::Certificates;
 use crate::facts::chain::StaticSlots;
 use crate::facts::{FactKey, Line, LineKey};
 
@@ -32,6 +34,17 @@ pub struct Record {
     pub static_secrets: BTreeMap<SecretRef, StaticSlots>,
     /// Milliseconds from the wall clock to the cloud's.
     pub cloud_offset_millis: i64,
+    /// What makes new ServiceAccounts served at once.
+    pub admission: AdmissionRecord,
+}
+
+/// What is kept of the webhook and the mutating policy.
+#[derive(Clone, Debug, Default)]
+pub struct AdmissionRecord {
+    /// Objects that may exist.
+    pub kept: BTreeSet<AdmissionObject>,
+    /// Certificates of the webhook.
+    pub certificates: Option<Certificates>,
 }
 
 /// A configuration with the text that it was read from.

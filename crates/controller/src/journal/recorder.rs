@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 use crate::backoff;
 use crate::journal::document::{self, Unusable};
 use crate::journal::record::Record;
+use crate::machine::Serving;
 use crate::observation::{JournalSeen, Refusal};
 use crate::operation::{Operation, Precondition};
 use crate::time::Mono;
@@ -23,7 +24,7 @@ pub struct Recorder {
     known: bool,
     in_flight: Option<InFlight>,
     /// A write whose outcome is not known: the next read tells.
-    unconfirmed: Option<Sent>,
+    unconfirmed: Option<Box<Sent>>,
     not_before: Mono,
     failures: u32,
     deleting: bool,
@@ -33,7 +34,7 @@ pub struct Recorder {
 #[derive(Debug)]
 enum InFlight {
     Read,
-    Write(Sent),
+    Write(Box<Sent>),
     Delete,
 }
 
@@ -166,13 +167,16 @@ impl Recorder {
             return None;
         }
         let document = document::encode(&self.desired);
-        let operation =
-            Operation::WriteJournal { precondition: position.clone(), document: document.clone() };
-        self.in_flight = Some(InFlight::Write(Sent {
+        let operation = Operation::WriteJournal {
+            precondition: position.clone(),
+            document: document.clone(),
+            serving: self.desired.admission.certificates.as_ref().map(Serving::from),
+        };
+        self.in_flight = Some(InFlight::Write(Box::new(Sent {
             generation: self.desired_generation,
             record: self.desired.clone(),
             document,
-        }));
+        })));
         Some(operation)
     }
 
@@ -189,7 +193,7 @@ impl Recorder {
         });
         if self.known {
             return match (unconfirmed, seen) {
-                (Some(sent), Some(seen)) if sent.document == seen.document => self.written(sent),
+                (Some(sent), Some(seen)) if sent.document == seen.document => self.written(*sent),
                 (_, Some(seen)) if document::encode(&self.durable) == seen.document => Progress::Nothing,
                 _ => {
                     // Somebody else changed or removed it: ours is written over it.
@@ -238,7 +242,7 @@ impl Recorder {
                     // Created by an apply whose answer did not tell the uid: a read tells.
                     (None, _) => None,
                 };
-                self.written(sent)
+                self.written(*sent)
             }
             Some(InFlight::Delete) => {
                 self.deleted = true;

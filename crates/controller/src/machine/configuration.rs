@@ -97,6 +97,7 @@ impl Machine {
         let mut record = self.recorder.latest().clone();
         record.region.clone_from(&desired.region);
         record.static_secrets.clone_from(&desired.static_secrets);
+        record.admission.clone_from(&desired.admission);
         record.cloud_offset_millis = desired.cloud_offset_millis;
         if let Some(former) = record.accepted.replace(Arc::clone(accepted))
             && whole(&former) != whole(accepted)
@@ -249,6 +250,7 @@ impl Machine {
         let known =
             |line: &Line| record.login(line).is_some() && slots(&self.lines.drawn, record, line).is_some();
         self.cold &= !self.lines.drawn.iter().all(known);
+        self.wish_for_admission();
         self.seed_facts(now, &records);
         self.gather_what_is_missing(now, &records);
         self.give_references(now);
@@ -293,9 +295,8 @@ impl Machine {
     }
 }
 
-/// The area of all entries that can be served.
 fn whole(accepted: &Accepted) -> Area {
-    Area::of(&accepted.configuration, |entry| entry.unsupported.is_none())
+    Area::whole(&accepted.configuration)
 }
 
 fn logins(carried: &[Carried]) -> impl Iterator<Item = &HeldLogin> {

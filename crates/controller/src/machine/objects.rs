@@ -58,8 +58,9 @@ impl Machine {
                 Target::Secret(namespace) => self.touch_secret(now, &namespace),
             }
         }
+        let held_back = self.registration_comes_first();
         loop {
-            let next = match self.queues.take()? {
+            let next = match self.queues.take(held_back)? {
                 Target::Account(namespace, name) => self.work_on_account(now, &namespace, name),
                 Target::Secret(namespace) => self.work_on_secret(now, &namespace),
             };

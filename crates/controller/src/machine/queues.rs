@@ -67,17 +67,20 @@ impl Queues {
         self.returned.pop_front()
     }
 
-    /// New ServiceAccounts first, then pull secrets, then what is to be detached; but see [`SHARE`].
-    pub(super) fn take(&mut self) -> Option<Target> {
+    /// New ServiceAccounts first, then pull secrets, then what is to be detached, unless that is held back; but see
+    /// [`SHARE`].
+    pub(super) fn take(&mut self, held_back: bool) -> Option<Target> {
         let attaches_may = self.secrets.is_empty() || self.accounts_in_flight < SHARE;
         if attaches_may && let Some((namespace, name)) = self.attach.pop_front() {
             return Some(Target::Account(namespace, name));
         }
-        let secrets_may = self.secrets_in_flight < SHARE || self.attach.is_empty() && self.detach.is_empty();
+        let detaches = !held_back && !self.detach.is_empty();
+        let secrets_may = self.secrets_in_flight < SHARE || self.attach.is_empty() && !detaches;
         if secrets_may && let Some(namespace) = self.secrets.pop_front() {
             return Some(Target::Secret(namespace));
         }
-        let account = self.attach.pop_front().or_else(|| self.detach.pop_front())?;
+        let detach = if detaches { self.detach.pop_front() } else { None };
+        let account = self.attach.pop_front().or(detach)?;
         Some(Target::Account(account.0, account.1))
     }
 
@@ -89,7 +92,13 @@ impl Queues {
     }
 
     /// When something waits: at once, or when the next timer comes.
-    pub(super) fn wake(&self) -> Option<Mono> {
-        if self.empty() { self.timers.keys().next().map(|(at, _)| *at) } else { Some(Mono(0)) }
+    pub(super) fn wake(&self, held_back: bool) -> Option<Mono> {
+        let only_held_back =
+            held_back && self.attach.is_empty() && self.secrets.is_empty() && self.returned.is_empty();
+        if self.empty() || only_held_back {
+            self.timers.keys().next().map(|(at, _)| *at)
+        } else {
+            Some(Mono(0))
+        }
     }
 }

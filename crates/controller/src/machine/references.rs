@@ -25,10 +25,14 @@ pub(super) struct Held {
 }
 
 impl Machine {
-    /// The Secrets to follow now: whoever turns the machine tells it of each by
+    /// The Secrets to follow now, the one with the certificate of the webhook included: whoever turns the machine tells it of each by
     /// [`crate::observation::Observation::Referenced`].
-    pub fn references(&self) -> &BTreeSet<SecretRef> {
-        &self.lines.references
+    pub fn references(&self) -> BTreeSet<SecretRef> {
+        let mut references = self.lines.references.clone();
+        if self.seeks_certificate() {
+            references.insert(Self::certificate_reference(&self.settings));
+        }
+        references
     }
 
     pub(super) fn referenced(
@@ -37,6 +41,9 @@ impl Machine {
         reference: SecretRef,
         seen: Result<Option<SecretData>, Refusal>,
     ) {
+        if reference == Self::certificate_reference(&self.settings) {
+            return self.certificate_seen(&seen);
+        }
         let held = |data: SecretData| Held { logins: data.static_logins(), data };
         self.seen_references.insert(reference, seen.map(|data| data.map(held)));
         self.learn_static_slots(now);

@@ -41,7 +41,11 @@ impl Machine {
             .in_flight
             .values()
             .any(|flight| matches!(flight, Flight::Account { .. } | Flight::Secret { .. }));
-        self.world.listed() && self.queues.empty() && !busy && self.retiring_objects() == 0
+        self.world.listed()
+            && self.queues.empty()
+            && !busy
+            && !self.registration_comes_first()
+            && self.retiring_objects() == 0
     }
 
     /// How many objects wait to be cleaned.
@@ -82,7 +86,7 @@ impl Machine {
             });
             return;
         }
-        if self.recorder.settled() && self.retired() {
+        if self.recorder.settled() && self.retired() && !self.admission_is_left() {
             self.recorder.delete();
         }
     }

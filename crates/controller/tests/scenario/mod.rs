@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use acr_configuration::TokenMode;
+use acr_controller::admission::Front;
 use acr_controller::observation::{
     AccountSeen, Answer, ConfigMapSeen, ForeignSecret, JournalSeen, LeaseSeen, NamespaceSeen, Observation,
     PullSecretSeen, Refusal, Watch,
@@ -255,7 +256,7 @@ impl Scenario {
                     document: document.clone().into(),
                 }))
             }
-            Operation::WriteJournal { precondition, document } => {
+            Operation::WriteJournal { precondition, document, .. } => {
                 let expected = self.journal.as_ref().map(|(version, _)| *version);
                 let found = match precondition {
                     Precondition::Absent => None,
@@ -429,5 +430,7 @@ fn settings(purpose: Purpose, identity: &str, region: Option<&str>) -> Settings 
         registered_key_secret: None,
         add_on_token_secret: None,
         service_account: "aliyun-acr-credential-helper".into(),
+        front: Front::Service { name: "front".to_owned() },
+        certificate_life: std::time::Duration::from_hours(90 * 24),
     }
 }

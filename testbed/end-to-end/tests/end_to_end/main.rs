@@ -20,6 +20,7 @@ mod configuring;
 mod editions;
 mod front;
 mod identities;
+mod immediate;
 mod leaving;
 mod replicas;
 mod rights;

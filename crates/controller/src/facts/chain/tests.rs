@@ -3,6 +3,7 @@
 use acr_configuration::Source;
 
 use super::*;
+use crate::admission::Front;
 use crate::settings::Purpose;
 
 const INJECTED: &str = "https://sts-vpc.cn-beijing.aliyuncs.com";
@@ -26,6 +27,8 @@ fn sts(fields: &str, injected: Option<&str>, region: Option<&str>, overrides: &s
         registered_key_secret: None,
         add_on_token_secret: None,
         service_account: "aliyun-acr-credential-helper".into(),
+        front: Front::Service { name: "front".to_owned() },
+        certificate_life: std::time::Duration::from_hours(90 * 24),
     };
     let surroundings = Surroundings {
         settings: &settings,

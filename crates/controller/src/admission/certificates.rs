@@ -1,0 +1,229 @@
+//! The certificates of the webhook, and when they change places.
+//!
+//! Each generation has an authority of its own, whose key is thrown away as soon as it has signed: there is nothing to
+//! steal. Order of a renewal: the next generation is made and remembered; the registration trusts both authorities;
+//! after [`settling`] everyone serves the next one; after the same time again the former authority is trusted no more.
+
+use std::time::Duration;
+
+use acr_credentials::UnixMillis;
+use secrecy::SecretString;
+
+/// How long everyone who serves or trusts certificates may take to hear of a change: a kubelet looks at a mounted Secret
+/// within about two minutes, an API server within seconds.
+const LONGEST_SETTLING: Duration = Duration::from_mins(10);
+
+/// The present generation, and the one before or after it during a change.
+#[derive(Clone, Debug)]
+pub struct Certificates {
+    /// What is served.
+    pub serving: Generation,
+    /// What is served next, trusted already.
+    pub next: Option<Generation>,
+    /// The authority, PEM, of what was served before, still trusted.
+    pub former: Option<String>,
+    /// When the present stage began.
+    pub since: UnixMillis,
+}
+
+/// One authority with the one certificate that it has signed.
+#[derive(Clone, Debug)]
+pub struct Generation {
+    /// The host that the certificate is for.
+    pub host: String,
+    /// The certificate of the authority, PEM.
+    pub authority: String,
+    /// The certificate that is served, PEM.
+    pub chain: String,
+    /// Its private key, PEM.
+    pub key: SecretString,
+    /// From when on it is valid.
+    pub begins: UnixMillis,
+    /// When it ends.
+    pub ends: UnixMillis,
+}
+
+/// What is to be done about the certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Make a generation that is served at once: there is none, or it serves no purpose.
+    Begin,
+    /// Make the next generation.
+    Prepare,
+    /// Serve the next generation.
+    Promote,
+    /// Trust the former authority no more.
+    Forget,
+    /// Nothing, before this time.
+    Wait(UnixMillis),
+}
+
+impl Certificates {
+    /// A first generation.
+    pub fn new(serving: Generation, now: UnixMillis) -> Self {
+        Self { serving, next: None, former: None, since: now }
+    }
+
+    /// The authorities to trust, PEM.
+    pub fn authorities(&self) -> String {
+        let next = self.next.iter().map(|next| next.authority.as_str());
+        let all = std::iter::once(self.serving.authority.as_str()).chain(next).chain(self.former.as_deref());
+        all.collect()
+    }
+
+    /// What is due for `host` at `now`.
+    pub fn step(certificates: Option<&Self>, host: &str, now: UnixMillis) -> Step {
+        let Some(Self { serving, next, former, since }) = certificates else { return Step::Begin };
+        if serving.host != host || serving.ends <= now && next.is_none() {
+            return Step::Begin;
+        }
+        let settled = since.plus(settling(serving));
+        // A clock that was set back must not keep a stage for ever.
+        let is_settled = now >= settled || now < *since;
+        match (next, former) {
+            (Some(_), _) if is_settled || serving.ends <= now => Step::Promote,
+            (None, Some(_)) if is_settled => Step::Forget,
+            (Some(_), _) | (None, Some(_)) => Step::Wait(settled),
+            (None, None) if now >= renewal(serving) || now < serving.begins => Step::Prepare,
+            (None, None) => Step::Wait(renewal(serving)),
+        }
+    }
+
+    /// Takes a generation that was made for [`Step::Begin`] or [`Step::Prepare`].
+    pub fn take(certificates: Option<Self>, made: Generation, now: UnixMillis) -> Self {
+        match certificates {
+            Some(present) if present.serving.host == made.host && present.serving.ends > now => {
+                Self { next: Some(made), since: now, ..present }
+            }
+            // Whoever has not heard of the change still serves the former one.
+            Some(present) => {
+                Self { serving: made, next: None, former: Some(present.serving.authority), since: now }
+            }
+            None => Self::new(made, now),
+        }
+    }
+
+    /// The next generation becomes the one that is served.
+    pub fn promote(&mut self, now: UnixMillis) {
+        if let Some(next) = self.next.take() {
+            self.former = Some(std::mem::replace(&mut self.serving, next).authority);
+            self.since = now;
+        }
+    }
+
+    /// The former authority is trusted no more.
+    pub fn forget(&mut self, now: UnixMillis) {
+        self.former = None;
+        self.since = now;
+    }
+}
+
+/// When the next generation is made: at two thirds of the life of the present one.
+fn renewal(generation: &Generation) -> UnixMillis {
+    generation.begins.plus(life(generation) / 3 * 2)
+}
+
+/// How long a stage of a change lasts: [`LONGEST_SETTLING`], or a twentieth of a short life, so that both stages end well
+/// before the last third of the life does.
+fn settling(generation: &Generation) -> Duration {
+    LONGEST_SETTLING.min(life(generation) / 20)
+}
+
+fn life(generation: &Generation) -> Duration {
+    let millis = generation.ends.0.saturating_sub(generation.begins.0);
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400_000;
+
+    fn generation(name: &str, begins: i64) -> Generation {
+        Generation {
+            host: "front.kube-system.svc".to_owned(),
+            authority: format!("[{name}]"),
+            chain: String::new(),
+            key: SecretString::default(),
+            begins: UnixMillis(begins),
+            ends: UnixMillis(begins + 90 * DAY),
+        }
+    }
+
+    fn step(certificates: &Certificates, now: i64) -> Step {
+        Certificates::step(Some(certificates), "front.kube-system.svc", UnixMillis(now))
+    }
+
+    #[test]
+    fn nothing_is_done_in_the_first_two_thirds_of_a_life() {
+        let certificates = Certificates::new(generation("a", 0), UnixMillis(0));
+        assert_eq!(step(&certificates, 1), Step::Wait(UnixMillis(60 * DAY)));
+        assert_eq!(step(&certificates, 60 * DAY - 1), Step::Wait(UnixMillis(60 * DAY)));
+    }
+
+    #[test]
+    fn what_is_served_is_trusted_before_and_after() {
+        let mut certificates = Certificates::new(generation("a", 0), UnixMillis(0));
+        let mut now = 60 * DAY;
+        assert_eq!(step(&certificates, now), Step::Prepare);
+        certificates = Certificates::take(Some(certificates), generation("b", now), UnixMillis(now));
+        assert_eq!(
+            (certificates.authorities().as_str(), certificates.serving.authority.as_str()),
+            ("[a][b]", "[a]")
+        );
+
+        assert_eq!(step(&certificates, now + 1), Step::Wait(UnixMillis(now + 600_000)));
+        now += 600_000;
+        assert_eq!(step(&certificates, now), Step::Promote);
+        certificates.promote(UnixMillis(now));
+        assert_eq!(
+            (certificates.authorities().as_str(), certificates.serving.authority.as_str()),
+            ("[b][a]", "[b]")
+        );
+
+        assert_eq!(step(&certificates, now + 1), Step::Wait(UnixMillis(now + 600_000)));
+        now += 600_000;
+        assert_eq!(step(&certificates, now), Step::Forget);
+        certificates.forget(UnixMillis(now));
+        assert_eq!(certificates.authorities(), "[b]");
+        assert!(matches!(step(&certificates, now), Step::Wait(_)));
+    }
+
+    #[test]
+    fn what_has_ended_or_is_for_another_host_is_replaced_at_once() {
+        assert_eq!(Certificates::step(None, "front.kube-system.svc", UnixMillis(0)), Step::Begin);
+        let certificates = Certificates::new(generation("a", 0), UnixMillis(0));
+        assert_eq!(step(&certificates, 90 * DAY), Step::Begin);
+        assert_eq!(Certificates::step(Some(&certificates), "elsewhere", UnixMillis(1)), Step::Begin);
+        let other = Generation { host: "elsewhere".to_owned(), ..generation("b", 1) };
+        let replaced = Certificates::take(Some(certificates), other, UnixMillis(1));
+        assert_eq!(
+            (replaced.authorities().as_str(), replaced.serving.host.as_str()),
+            ("[b][a]", "elsewhere")
+        );
+    }
+
+    #[test]
+    fn a_next_generation_is_served_at_once_where_the_present_one_has_ended() {
+        let certificates = Certificates::new(generation("a", 0), UnixMillis(0));
+        let certificates =
+            Certificates::take(Some(certificates), generation("b", 90 * DAY - 1), UnixMillis(90 * DAY - 1));
+        assert_eq!(step(&certificates, 90 * DAY), Step::Promote);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_keeps_no_stage_for_ever() {
+        let mut certificates = Certificates::new(generation("a", 0), UnixMillis(10 * DAY));
+        certificates.former = Some("[0]".to_owned());
+        assert_eq!(step(&certificates, 9 * DAY), Step::Forget);
+    }
+
+    #[test]
+    fn a_short_life_has_short_stages() {
+        let short = Generation { ends: UnixMillis(60_000), ..generation("a", 0) };
+        let mut certificates = Certificates::new(short, UnixMillis(0));
+        certificates.former = Some("[0]".to_owned());
+        assert_eq!(step(&certificates, 1), Step::Wait(UnixMillis(3_000)));
+    }
+}

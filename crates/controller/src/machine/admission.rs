@@ -1,0 +1,319 @@
+//! Immediate use: when the registration or the parameters of the policy are written, when they go, and the certificates.
+//!
+//! Order: the journal says that an object may exist; then it is written; it goes when no configuration wants it; then the
+//! journal forgets it. The object is always made from the configuration that counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use acr_configuration::{Configuration, WebhookMode};
+use serde_json::Value;
+
+use super::certificates::CertificateState;
+use super::{Flight, Machine};
+use crate::admission::certificates::Certificates;
+use crate::admission::{AdmissionObject, AdmissionSeen, parameters, registration};
+use crate::area::Area;
+use crate::observation::{Answer, Refusal};
+use crate::operation::{Operation, Precondition, Subject};
+use crate::settings::Purpose;
+use crate::time::{Mono, Now};
+use crate::work::Work;
+
+/// What is known of the objects, and of the certificate that this process serves.
+#[derive(Debug, Default)]
+pub(super) struct Admission {
+    /// Those that were seen, or of which it was seen that they do not exist.
+    objects: BTreeMap<AdmissionObject, Followed>,
+    wishes: BTreeMap<AdmissionObject, Wish>,
+    /// The journal was lost: they may exist all the same.
+    suspects: BTreeSet<AdmissionObject>,
+    pub(super) certificates: CertificateState,
+}
+
+#[derive(Debug, Default)]
+struct Followed {
+    /// As last seen; `None` where it does not exist.
+    seen: Option<AdmissionSeen>,
+    /// What was written last.
+    wrote: Option<Value>,
+    work: Work,
+}
+
+/// How an object shall be.
+#[derive(Debug, PartialEq)]
+enum Wish {
+    /// Exactly so.
+    Is(Value),
+    /// As it is, until it is known how it shall be.
+    Unknown,
+}
+
+impl Machine {
+    /// The objects to follow now: whoever turns the machine tells it of each by
+    /// [`crate::observation::Observation::Admission`].
+    pub fn admission_objects(&self) -> BTreeSet<AdmissionObject> {
+        match self.recorder.durable() {
+            Some(record) if self.lease.held() => {
+                let kept = record.admission.kept.iter().chain(&self.recorder.desired().admission.kept);
+                kept.chain(&self.admission.suspects).copied().collect()
+            }
+            _ => BTreeSet::new(),
+        }
+    }
+
+    /// The journal was lost: what it would name may exist.
+    pub(super) fn suspect_admission(&mut self) {
+        self.admission.suspects = AdmissionObject::ALL.into();
+    }
+
+    /// Works out how the objects shall be, after the journal has changed.
+    pub(super) fn wish_for_admission(&mut self) {
+        let record = self.recorder.counting();
+        let accepted = record.accepted.as_ref().filter(|_| self.settings.purpose == Purpose::Run);
+        let wish = accepted.and_then(|accepted| {
+            let object = wanted(&accepted.configuration)?;
+            let area = Area::whole(&accepted.configuration);
+            let content = match object {
+                AdmissionObject::Parameters => Wish::Is(parameters(&area)?.into_iter().collect()),
+                AdmissionObject::Registration => {
+                    let own = &self.settings.namespace;
+                    let front = &self.settings.front;
+                    let certificates = record.admission.certificates.as_ref();
+                    let usable = certificates.filter(|known| known.serving.host == front.host(own));
+                    let authorities = usable.map(Certificates::authorities).unwrap_or_default();
+                    let content =
+                        registration(&area, &accepted.configuration.webhook, front, own, &authorities)?;
+                    if usable.is_some() { Wish::Is(content) } else { Wish::Unknown }
+                }
+            };
+            Some((object, content))
+        });
+        self.admission.wishes = wish.into_iter().collect();
+    }
+
+    /// An object was seen, or it cannot be followed.
+    pub(super) fn admission_seen(
+        &mut self,
+        now: Now,
+        object: AdmissionObject,
+        seen: Result<Option<AdmissionSeen>, Refusal>,
+    ) {
+        let Admission { objects, wishes, suspects, .. } = &mut self.admission;
+        let seen = match seen {
+            Ok(seen) => seen,
+            Err(Refusal::NoRight { .. }) if !wishes.contains_key(&object) && suspects.contains(&object) => {
+                // Who may not look at it has not made it.
+                suspects.remove(&object);
+                return;
+            }
+            Err(refusal) => return self.report_admission(now, object, &refusal),
+        };
+        if seen.is_none() {
+            suspects.remove(&object);
+        }
+        let followed = objects.entry(object).or_default();
+        let content = seen.as_ref().map(|seen| &seen.content);
+        let spoiled = followed.wrote.is_some()
+            && content != followed.wrote.as_ref()
+            && wishes.get(&object).is_some_and(|wish| !fulfils(wish, content))
+            && !followed.work.pending(now.mono);
+        match &seen {
+            Some(seen) => followed.work.seen(seen.resource_version),
+            None => {
+                followed.work.stop_awaiting();
+            }
+        }
+        if spoiled {
+            followed.wrote = None;
+            followed.work.taken_back(now.mono, object);
+            self.fights = self.fights.saturating_add(1);
+        }
+        followed.seen = seen;
+    }
+
+    /// What follows without any new observation.
+    pub(super) fn settle_admission(&mut self, now: Now) {
+        if !self.lease.held() || self.recorder.durable().is_none() {
+            self.admission.objects.clear();
+            return;
+        }
+        let followed = self.admission_objects();
+        self.admission.objects.retain(|object, _| followed.contains(object));
+        let desired = self.recorder.desired();
+        let accepted = desired.accepted.as_ref().filter(|_| self.settings.purpose == Purpose::Run);
+        let object = accepted.and_then(|accepted| wanted(&accepted.configuration));
+        let gone = |object: &AdmissionObject| {
+            let known = self.admission.objects.get(object);
+            known.is_some_and(|known| known.seen.is_none() && !known.work.pending(now.mono))
+        };
+        let mut kept: BTreeSet<AdmissionObject> = desired.admission.kept.clone();
+        let counts = &self.admission.wishes;
+        kept.retain(|kept| Some(*kept) == object || counts.contains_key(kept) || !gone(kept));
+        kept.extend(object);
+        if kept != desired.admission.kept {
+            self.recorder.change(|record| {
+                if !kept.contains(&AdmissionObject::Registration) {
+                    record.admission.certificates = None;
+                }
+                record.admission.kept = kept;
+            });
+        }
+        self.settle_certificates(now);
+    }
+
+    /// Whether an object was seen as it shall be.
+    pub(super) fn is_fulfilled(&self, object: AdmissionObject) -> bool {
+        let Some(known) = self.admission.objects.get(&object) else { return false };
+        let content = known.seen.as_ref().map(|seen| &seen.content);
+        match self.admission.wishes.get(&object) {
+            Some(wish) => fulfils(wish, content),
+            None => content.is_none(),
+        }
+    }
+
+    /// Whether nothing may be taken out of lists yet: the API server would put it into new ones. What cannot be written is
+    /// not waited for.
+    pub(super) fn registration_comes_first(&self) -> bool {
+        let mut objects = self.admission.objects.iter();
+        objects.any(|(object, known)| known.work.failures == 0 && !self.is_fulfilled(*object))
+    }
+
+    /// Whether an object is there that is to go.
+    pub(super) fn admission_is_left(&self) -> bool {
+        let left = |object: &AdmissionObject| {
+            let known = self.admission.objects.get(object);
+            known.is_none_or(|known| known.seen.is_some() || known.work.pending(self.clocked))
+        };
+        self.admission_objects().iter().any(left)
+    }
+
+    /// The next operation on these objects.
+    pub(super) fn next_admission(&mut self, now: Now) -> Option<(Flight, Operation)> {
+        self.recorder.durable()?;
+        if let Some(operation) = self.next_certificate(now) {
+            return Some((Flight::Certificate, operation));
+        }
+        let Admission { objects, wishes, .. } = &mut self.admission;
+        for (object, known) in objects {
+            if !known.work.free(now.mono) {
+                continue;
+            }
+            let operation = match (wishes.get(object), &known.seen) {
+                (Some(Wish::Is(content)), seen)
+                    if seen.as_ref().is_none_or(|seen| seen.content != *content) =>
+                {
+                    let precondition =
+                        seen.as_ref().map_or(Precondition::Absent, |seen| Precondition::Exactly {
+                            uid: seen.uid.clone(),
+                            resource_version: seen.resource_version,
+                        });
+                    known.wrote = Some(content.clone());
+                    Operation::ApplyAdmission { object: *object, precondition, content: content.clone() }
+                }
+                (None, Some(seen)) => {
+                    known.wrote = None;
+                    Operation::DeleteAdmission {
+                        object: *object,
+                        uid: seen.uid.clone(),
+                        resource_version: seen.resource_version,
+                    }
+                }
+                _ => continue,
+            };
+            known.work.in_flight = true;
+            return Some((Flight::Admission(*object), operation));
+        }
+        None
+    }
+
+    /// A write or deletion has ended.
+    pub(super) fn admission_answered(&mut self, now: Now, object: AdmissionObject, answer: Answer) {
+        if self.retires() {
+            // The API server may go by what it knew before for a while.
+            self.is_unsettled(now);
+        }
+        let Some(known) = self.admission.objects.get_mut(&object) else { return };
+        let version = known.seen.as_ref().map_or(0, |seen| seen.resource_version);
+        match answer {
+            Answer::Done { resource_version, .. } => {
+                if known.wrote.is_some() {
+                    known.work.wrote(version, resource_version, now.mono);
+                } else {
+                    known.work.awaits_deletion(known.seen.is_some(), now.mono);
+                }
+                self.ledger.clear(now.mono, group(object));
+            }
+            Answer::Refused(Refusal::Gone) if known.wrote.is_none() => {
+                known.work.awaits_deletion(known.seen.is_some(), now.mono);
+            }
+            Answer::Refused(refusal) => {
+                known.wrote = None;
+                known.work.refused(now.mono, object);
+                if !matches!(refusal, Refusal::LostRace) {
+                    self.report_admission(now, object, &refusal);
+                }
+            }
+            _ => known.work.refused(now.mono, object),
+        }
+    }
+
+    pub(super) fn report_admission(&mut self, now: Now, object: AdmissionObject, refusal: &Refusal) {
+        let remedy = match (object, refusal) {
+            (AdmissionObject::Registration, Refusal::NoRight { .. }) => {
+                "; install the chart with webhook.enabled: true, or take `enable` out of webhook-configuration"
+            }
+            _ => "",
+        };
+        let message = format!(
+            "{} cannot be kept up to date: {refusal}; new ServiceAccounts are served by the watch, a moment after they are \
+             made{remedy}",
+            name(object)
+        );
+        self.ledger.set_one(now.mono, group(object), Subject::Configuration, refusal.label(), message);
+    }
+
+    /// When something is due here although nothing was observed.
+    pub(super) fn admission_wake(&self) -> Option<Mono> {
+        let waits = |(object, known): (&AdmissionObject, &Followed)| {
+            let wants = !self.is_fulfilled(*object);
+            let unknown = self.admission.wishes.get(object) == Some(&Wish::Unknown);
+            (wants && !unknown && !known.work.in_flight && !known.work.awaiting())
+                .then_some(known.work.not_before)
+        };
+        let objects = self.admission.objects.iter().filter_map(waits);
+        objects.chain(self.certificate_wake()).min()
+    }
+}
+
+pub(super) fn has_webhook(configuration: &Configuration) -> bool {
+    wanted(configuration) == Some(AdmissionObject::Registration)
+}
+
+/// The object that a configuration asks for.
+fn wanted(configuration: &Configuration) -> Option<AdmissionObject> {
+    let webhook = &configuration.webhook;
+    webhook.enable.then_some(match webhook.mode {
+        WebhookMode::Webhook => AdmissionObject::Registration,
+        WebhookMode::Policy => AdmissionObject::Parameters,
+    })
+}
+
+fn fulfils(wish: &Wish, content: Option<&Value>) -> bool {
+    matches!((wish, content), (Wish::Is(wanted), Some(content)) if wanted == content)
+}
+
+fn group(object: AdmissionObject) -> &'static str {
+    match object {
+        AdmissionObject::Registration => "registration",
+        AdmissionObject::Parameters => "parameters",
+    }
+}
+
+fn name(object: AdmissionObject) -> String {
+    match object {
+        AdmissionObject::Registration => {
+            format!("the MutatingWebhookConfiguration {}", crate::names::REGISTRATION)
+        }
+        AdmissionObject::Parameters => format!("the ConfigMap {}", crate::names::SCOPE_CONFIG_MAP),
+    }
+}

@@ -1,0 +1,204 @@
+//! The certificates of the webhook: which one this process serves, and when the leader renews them.
+
+use std::time::Duration;
+
+use acr_configuration::{SecretRef, Source};
+use acr_credentials::SecretData;
+use secrecy::ExposeSecret;
+use zeroize::Zeroizing;
+
+use super::Machine;
+use super::admission::has_webhook;
+use crate::admission::AdmissionObject;
+use crate::admission::certificates::{Certificates, Generation, Step};
+use crate::backoff;
+use crate::names::{CERTIFICATE_KEY, JOURNAL_SECRET, PRIVATE_KEY_KEY};
+use crate::observation::{Answer, Refusal};
+use crate::operation::Operation;
+use crate::settings::{Purpose, Settings};
+use crate::time::{Mono, Now};
+
+/// For API servers whose clock is behind a certificate begins that much earlier, or a tenth of a short life.
+const BACKDATED: Duration = Duration::from_hours(1);
+
+/// What is known of certificates.
+#[derive(Debug, Default)]
+pub(super) struct CertificateState {
+    /// What is served, as the journal's Secret shows it.
+    serving: Option<Serving>,
+    /// The journal's Secret shows none any more.
+    withdrawn: bool,
+    /// Whether the ConfigMap, as this process sees it, asks for a webhook; `None` where it cannot tell.
+    asked_for: Option<bool>,
+    being_made: bool,
+    failures: u32,
+    not_before: Mono,
+    /// When the next step is due.
+    due: Option<Mono>,
+}
+
+/// The certificate that the webhook serves.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Serving {
+    /// The certificate, PEM.
+    pub chain: Zeroizing<Vec<u8>>,
+    /// Its private key, PEM.
+    pub key: Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Serving {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Serving").finish_non_exhaustive()
+    }
+}
+
+impl From<&Certificates> for Serving {
+    fn from(certificates: &Certificates) -> Self {
+        let Generation { chain, key, .. } = &certificates.serving;
+        Self {
+            chain: chain.clone().into_bytes().into(),
+            key: key.expose_secret().to_owned().into_bytes().into(),
+        }
+    }
+}
+
+impl Machine {
+    /// The certificate to serve. The journal loses it when the registration is gone, and no sooner is it served no more;
+    /// a journal that is lost is no reason to stop.
+    pub fn serving(&self) -> Option<&Serving> {
+        let CertificateState { serving, withdrawn, .. } = &self.admission.certificates;
+        serving.as_ref().filter(|_| !withdrawn || self.is_to_serve())
+    }
+
+    /// Whether this process looks for a certificate to serve.
+    pub(super) fn seeks_certificate(&self) -> bool {
+        self.is_to_serve() || self.serving().is_some()
+    }
+
+    /// Whether the webhook is on. All replicas serve it; those that have not read the journal go by the ConfigMap, and
+    /// where that says nothing of use, they are ready to.
+    fn is_to_serve(&self) -> bool {
+        if self.settings.purpose == Purpose::Uninstall {
+            return false;
+        }
+        match self.recorder.durable() {
+            Some(record) if self.lease.held() => {
+                record.accepted.as_ref().is_some_and(|accepted| has_webhook(&accepted.configuration))
+            }
+            _ => self.admission.certificates.asked_for.unwrap_or(true),
+        }
+    }
+
+    /// The journal's Secret, which holds the certificate, as a Secret to follow.
+    pub(super) fn certificate_reference(settings: &Settings) -> SecretRef {
+        SecretRef { namespace: settings.namespace.clone(), name: JOURNAL_SECRET.to_owned() }
+    }
+
+    /// Looks at what the ConfigMap asks for, for as long as the journal was not read.
+    pub(super) fn look_for_webhook(&mut self) {
+        let Some(seen) = &self.config_map else { return self.admission.certificates.asked_for = None };
+        let loaded = acr_configuration::load(&Source::from_config_map_data(&seen.data));
+        self.admission.certificates.asked_for =
+            loaded.configuration.map(|configuration| has_webhook(&configuration));
+    }
+
+    /// The journal's Secret was seen.
+    pub(super) fn certificate_seen(&mut self, seen: &Result<Option<SecretData>, Refusal>) {
+        let Ok(data) = seen else { return };
+        let member = |data: &SecretData, name| data.member(name).map(<[u8]>::to_vec).map(Zeroizing::new);
+        let seen = data.as_ref().and_then(|data| {
+            Some(Serving { chain: member(data, CERTIFICATE_KEY)?, key: member(data, PRIVATE_KEY_KEY)? })
+        });
+        self.admission.certificates.withdrawn = seen.is_none();
+        if seen.is_some() {
+            self.admission.certificates.serving = seen;
+        }
+    }
+
+    /// What follows for the certificates without any new observation.
+    pub(super) fn settle_certificates(&mut self, now: Now) {
+        self.admission.certificates.due = None;
+        if !self.wants_webhook() || !self.recorder.settled() {
+            return;
+        }
+        let Some(certificates) = &self.recorder.counting().admission.certificates else { return };
+        let host = self.settings.front.host(&self.settings.namespace);
+        match Certificates::step(Some(certificates), &host, now.wall) {
+            Step::Promote if self.is_fulfilled(AdmissionObject::Registration) => {
+                self.change_certificates(|certificates| certificates.promote(now.wall));
+            }
+            Step::Forget => self.change_certificates(|certificates| certificates.forget(now.wall)),
+            Step::Wait(until) => self.admission.certificates.due = Some(now.mono.plus(until.since(now.wall))),
+            Step::Begin | Step::Prepare | Step::Promote => {}
+        }
+    }
+
+    fn change_certificates(&mut self, change: impl FnOnce(&mut Certificates)) {
+        self.recorder.change(|record| {
+            if let Some(certificates) = &mut record.admission.certificates {
+                change(certificates);
+            }
+        });
+    }
+
+    /// Whether the configuration that counts wants a webhook.
+    fn wants_webhook(&self) -> bool {
+        let accepted = self.recorder.durable().and_then(|record| record.accepted.as_ref());
+        self.settings.purpose == Purpose::Run
+            && accepted.is_some_and(|accepted| has_webhook(&accepted.configuration))
+    }
+
+    /// A certificate to be made.
+    pub(super) fn next_certificate(&mut self, now: Now) -> Option<Operation> {
+        let CertificateState { being_made, not_before, .. } = &self.admission.certificates;
+        if *being_made || now.mono < *not_before || !self.wants_webhook() || !self.recorder.settled() {
+            return None;
+        }
+        let host = self.settings.front.host(&self.settings.namespace);
+        let certificates = self.recorder.counting().admission.certificates.as_ref();
+        let step = Certificates::step(certificates, &host, now.wall);
+        if !matches!(step, Step::Begin | Step::Prepare) {
+            return None;
+        }
+        self.admission.certificates.being_made = true;
+        let life = self.settings.certificate_life;
+        let begins = now.wall.minus((life / 10).min(BACKDATED));
+        Some(Operation::MakeCertificate { host, begins, ends: begins.plus(life) })
+    }
+
+    /// A certificate was made, or could not be.
+    pub(super) fn certificate_answered(&mut self, now: Now, answer: Answer) {
+        self.admission.certificates.being_made = false;
+        match answer {
+            Answer::Certificate(made) => {
+                self.admission.certificates.failures = 0;
+                let made: Generation = *made;
+                self.recorder.change(|record| {
+                    let present = record.admission.certificates.take();
+                    record.admission.certificates = Some(Certificates::take(present, made, now.wall));
+                });
+            }
+            Answer::Refused(refusal) => {
+                self.admission.certificates.failures = self.admission.certificates.failures.saturating_add(1);
+                self.admission.certificates.not_before =
+                    now.mono.plus(backoff::after(self.admission.certificates.failures, "certificate"));
+                self.report_admission(now, AdmissionObject::Registration, &refusal);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a certificate is to be made now.
+    fn lacks_certificate(&self) -> bool {
+        self.wants_webhook()
+            && self.recorder.settled()
+            && self.recorder.counting().admission.certificates.is_none()
+    }
+
+    /// When something is due here although nothing was observed.
+    pub(super) fn certificate_wake(&self) -> Option<Mono> {
+        let CertificateState { being_made, not_before, due, .. } = &self.admission.certificates;
+        let lacking = (!being_made && self.lacks_certificate()).then_some(*not_before);
+        due.iter().copied().chain(lacking).min()
+    }
+}

@@ -1,0 +1,274 @@
+//! What the webhook answers: an AdmissionReview in, an AdmissionReview out, decided from the request alone
+//! (<https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/>).
+//!
+//! Which ServiceAccounts are in scope is what the registration says: the API server asks for no others. So an answer needs
+//! no knowledge of the cluster, and a replica that has just started gives the right one.
+
+use std::borrow::Cow;
+
+use acr_controller::names::PULL_SECRET;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+const API_VERSION: &str = "admission.k8s.io/v1";
+const KIND: &str = "AdmissionReview";
+
+/// Why a request is not answered with a review.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReviewError {
+    /// It is not JSON, or lacks what every review has.
+    #[error("not an AdmissionReview: line {line}, column {column}")]
+    Malformed {
+        /// 1-based.
+        line: usize,
+        /// 1-based.
+        column: usize,
+    },
+    /// It is another kind of object, or another version.
+    #[error("expected kind {KIND} of {API_VERSION}")]
+    WrongKind,
+    /// It holds no request: it may be an answer.
+    #[error("the AdmissionReview holds no request")]
+    NoRequest,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Review<'a> {
+    #[serde(default, borrow)]
+    api_version: Cow<'a, str>,
+    #[serde(default, borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    request: Option<Request<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Request<'a> {
+    #[serde(borrow)]
+    uid: Cow<'a, str>,
+    #[serde(default, borrow)]
+    resource: Resource<'a>,
+    #[serde(default, borrow)]
+    sub_resource: Cow<'a, str>,
+    #[serde(default, borrow)]
+    operation: Cow<'a, str>,
+    object: Option<Account>,
+}
+
+#[derive(Default, Deserialize)]
+struct Resource<'a> {
+    #[serde(default, borrow)]
+    group: Cow<'a, str>,
+    #[serde(default, borrow)]
+    version: Cow<'a, str>,
+    #[serde(default, borrow)]
+    #[serde(rename = "resource")]
+    plural: Cow<'a, str>,
+}
+
+/// Only what decides: whatever else a ServiceAccount holds stays as it is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Account {
+    image_pull_secrets: Option<Vec<Reference>>,
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    name: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Response<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    uid: &'a str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    /// Base64 of a JSON patch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+}
+
+/// The answer to a review: every request is allowed, and the creation of a ServiceAccount that does not name the pull
+/// secret gets a patch that appends it.
+///
+/// A dry run gets the same answer: giving it has no effect but the answer.
+pub fn answer(review: &[u8]) -> Result<Vec<u8>, ReviewError> {
+    let malformed =
+        |error: serde_json::Error| ReviewError::Malformed { line: error.line(), column: error.column() };
+    let Review { api_version, kind, request } = serde_json::from_slice(review).map_err(malformed)?;
+    if (api_version.as_ref(), kind.as_ref()) != (API_VERSION, KIND) {
+        return Err(ReviewError::WrongKind);
+    }
+    let request = request.ok_or(ReviewError::NoRequest)?;
+    let patch = patch(&request).map(|patch| STANDARD.encode(patch));
+    let answer = Answer {
+        api_version: API_VERSION,
+        kind: KIND,
+        response: Response {
+            uid: &request.uid,
+            allowed: true,
+            patch_type: patch.is_some().then_some("JSONPatch"),
+            patch,
+        },
+    };
+    serde_json::to_vec(&answer).map_err(malformed)
+}
+
+fn patch(request: &Request<'_>) -> Option<String> {
+    let Resource { group, version, plural } = &request.resource;
+    let is_creation = (group.as_ref(), version.as_ref(), plural.as_ref()) == ("", "v1", "serviceaccounts")
+        && (request.sub_resource.as_ref(), request.operation.as_ref()) == ("", "CREATE");
+    let account = request.object.as_ref().filter(|_| is_creation)?;
+    match &account.image_pull_secrets {
+        Some(list) if list.iter().any(|reference| reference.name.as_deref() == Some(PULL_SECRET)) => None,
+        Some(_) => Some(format!(
+            r#"[{{"op":"add","path":"/imagePullSecrets/-","value":{{"name":"{PULL_SECRET}"}}}}]"#
+        )),
+        None => Some(format!(
+            r#"[{{"op":"add","path":"/imagePullSecrets","value":[{{"name":"{PULL_SECRET}"}}]}}]"#
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn review(object: &Value, changes: &[(&str, Value)]) -> Value {
+        let mut request = json!({
+            "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
+            "kind": { "group": "", "version": "v1", "kind": "ServiceAccount" },
+            "resource": { "group": "", "version": "v1", "resource": "serviceaccounts" },
+            "namespace": "team",
+            "operation": "CREATE",
+            "userInfo": { "username": "admin" },
+            "object": object,
+            "oldObject": null,
+            "dryRun": false,
+            "options": { "kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1" },
+        });
+        for (key, value) in changes {
+            request[key] = value.clone();
+        }
+        json!({ "kind": KIND, "apiVersion": API_VERSION, "request": request })
+    }
+
+    fn answered(review: &Value) -> (Value, Option<Value>) {
+        let answer: Value = serde_json::from_slice(&answer(review.to_string().as_bytes()).unwrap()).unwrap();
+        let patch = answer["response"]["patch"].as_str().map(|patch| {
+            assert_eq!(answer["response"]["patchType"], "JSONPatch");
+            serde_json::from_slice(&STANDARD.decode(patch).unwrap()).unwrap()
+        });
+        (answer, patch)
+    }
+
+    #[test]
+    fn what_is_no_review_is_told_with_its_place() {
+        for (text, expected) in [
+            ("", ReviewError::Malformed { line: 1, column: 0 }),
+            ("{", ReviewError::Malformed { line: 1, column: 1 }),
+            ("[]", ReviewError::Malformed { line: 1, column: 2 }),
+            ("{}", ReviewError::WrongKind),
+            (r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1beta1"}"#, ReviewError::WrongKind),
+            (r#"{"kind":"Pod","apiVersion":"admission.k8s.io/v1"}"#, ReviewError::WrongKind),
+            (r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1"}"#, ReviewError::NoRequest),
+        ] {
+            assert_eq!(answer(text.as_bytes()).unwrap_err(), expected, "{text}");
+        }
+        let without_uid = r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{}}"#;
+        assert!(matches!(answer(without_uid.as_bytes()), Err(ReviewError::Malformed { .. })));
+    }
+
+    #[test]
+    fn whatever_is_no_creation_of_a_service_account_is_allowed_as_it_is() {
+        let pods = json!({ "group": "", "version": "v1", "resource": "pods" });
+        let group = json!({ "group": "example.com", "version": "v1", "resource": "serviceaccounts" });
+        for (key, value) in [
+            ("operation", json!("UPDATE")),
+            ("operation", json!("DELETE")),
+            ("operation", json!("CONNECT")),
+            ("subResource", json!("token")),
+            ("resource", pods),
+            ("resource", group),
+            ("object", Value::Null),
+        ] {
+            let (answer, patch) = answered(&review(&json!({}), &[(key, value.clone())]));
+            assert_eq!((&answer["response"]["allowed"], patch), (&json!(true), None), "{key} {value}");
+        }
+    }
+
+    #[test]
+    fn a_service_account_that_names_the_pull_secret_is_left_as_it_is() {
+        let (_, patch) =
+            answered(&review(&json!({ "imagePullSecrets": [{}, { "name": PULL_SECRET }] }), &[]));
+        assert_eq!(patch, None);
+    }
+
+    #[test]
+    fn an_answer_carries_the_uid_of_its_request_and_nothing_of_its_object() {
+        let (answer, _) = answered(&review(&json!({ "metadata": { "name": "marker" } }), &[]));
+        insta::assert_json_snapshot!(answer, @r#"
+        {
+          "apiVersion": "admission.k8s.io/v1",
+          "kind": "AdmissionReview",
+          "response": {
+            "allowed": true,
+            "patch": "W3sib3AiOiJhZGQiLCJwYXRoIjoiL2ltYWdlUHVsbFNlY3JldHMiLCJ2YWx1ZSI6W3sibmFtZSI6ImFjci1jcmVkZW50aWFsLXNlY3JldC1hZ2dyZWdhdGlvbiJ9XX1d",
+            "patchType": "JSONPatch",
+            "uid": "705ab4f5-6393-11e8-b7cc-42010a800002"
+          }
+        }
+        "#);
+    }
+
+    #[test]
+    fn a_dry_run_is_answered_like_any_other() {
+        let object = json!({ "metadata": { "generateName": "job-" } });
+        let dry = answered(&review(&object, &[("dryRun", json!(true))]));
+        assert_eq!(dry, answered(&review(&object, &[])));
+        assert!(dry.1.is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn a_patch_appends_ours_and_changes_nothing_else(
+            names in proptest::option::of(proptest::collection::vec(proptest::option::of("[a-c]"), 0..4)),
+        ) {
+            let mut object = json!({ "metadata": { "name": "app" }, "secrets": [{ "name": "t" }] });
+            let reference = |name: &Option<String>| name.as_ref().map_or(json!({}), |name| json!({ "name": name }));
+            if let Some(names) = &names {
+                object["imagePullSecrets"] = names.iter().map(reference).collect();
+            }
+            let (_, patch) = answered(&review(&object, &[]));
+            let mut expected = object.clone();
+            let mut list: Vec<Value> = names.iter().flatten().map(reference).collect();
+            list.push(json!({ "name": PULL_SECRET }));
+            expected["imagePullSecrets"] = list.into();
+
+            let patch: json_patch::Patch = serde_json::from_value(patch.unwrap()).unwrap();
+            json_patch::patch(&mut object, &patch).unwrap();
+            prop_assert_eq!(object, expected);
+        }
+
+        #[test]
+        fn no_bytes_make_it_fail_otherwise_than_by_an_error(bytes: Vec<u8>) {
+            prop_assert!(answer(&bytes).is_err());
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Immediate use: what is created names the pull secret before anybody could have patched it.
+
+use std::net::{Ipv4Addr, TcpListener};
+
+use acr_end_to_end::{PULL_SECRET, RunOptions};
+use acr_testbed::ControlPlane;
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
+use kube::api::{Api, DeleteParams, PostParams};
+use kube::{Client, ResourceExt};
+use serde_json::json;
+
+use crate::scene::{ACME_BY_KEY, Scene};
+use crate::{control_plane, turn};
+
+/// How many namespaces are made without waiting for anything.
+const AT_ONCE: usize = 100;
+
+/// An address of its own for the webhook of a component.
+fn free_address() -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+/// A scene whose component the API server may call.
+async fn scene_with_webhook<'a>(control_plane: &'a ControlPlane, name: &str) -> (Scene<'a>, RunOptions) {
+    let scene = Scene::begin_on(control_plane, name, |_| {}).await;
+    let address = free_address();
+    let url = format!("https://{address}");
+    scene.stage.is_reached_at(&url).await.unwrap();
+    let arguments = ["--webhook-listen", &address, "--webhook-url", &url].map(str::to_owned).to_vec();
+    (scene, RunOptions { arguments, ..RunOptions::default() })
+}
+
+/// What a creation is answered with: the list as the API server has stored it.
+async fn created_with(client: &Client, namespace: &str, name: &str, list: &[&str]) -> Vec<String> {
+    let list: Vec<_> = list.iter().map(|name| json!({ "name": name })).collect();
+    let mut account = json!({ "metadata": { "name": name } });
+    if !list.is_empty() {
+        account["imagePullSecrets"] = list.into();
+    }
+    let account: ServiceAccount = serde_json::from_value(account).unwrap();
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
+    let made = accounts.create(&PostParams::default(), &account).await.unwrap();
+    made.image_pull_secrets.unwrap_or_default().into_iter().map(|entry| entry.name).collect()
+}
+
+/// Makes namespaces, and in each at once a ServiceAccount; counts those whose list did not have ours from the beginning.
+async fn late_ones(client: &Client, prefix: &str) -> usize {
+    let mut late = 0;
+    for place in 0..AT_ONCE {
+        let name = format!("{prefix}-{place}");
+        let namespace = json!({ "metadata": { "name": name } });
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        let namespace: Namespace = serde_json::from_value(namespace).unwrap();
+        namespaces.create(&PostParams::default(), &namespace).await.unwrap();
+        let list = created_with(client, &name, "app", &[]).await;
+        late += usize::from(list != [PULL_SECRET]);
+    }
+    late
+}
+
+#[tokio::test]
+async fn a_webhook_serves_what_is_created_before_anybody_waits_and_goes_when_it_is_turned_off() {
+    let _turn = turn().await;
+    let control_plane = control_plane(&[]).await;
+    let (mut scene, options) = scene_with_webhook(&control_plane, "hook").await;
+    let client = scene.stage.client().clone();
+    let registrations: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+    let on = [("watch-namespace", "all"), ("exclude-namespace", "hook-not-*"), ("service-account", "*")];
+    let with = |webhook: &'static str| [on[0], on[1], on[2], ("webhook-configuration", webhook)];
+    scene.configure(ACME_BY_KEY, &[], &with("enable: true\nfailure-policy: Fail")).await;
+    scene.run_with(&options).await;
+    scene
+        .until("the webhook is registered", async || {
+            registrations.get_opt("acr-credential-helper").await.unwrap()
+        })
+        .await;
+    scene
+        .until("the API server calls the webhook", async || {
+            let probe = json!({ "metadata": { "generateName": "probe-" } });
+            let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "default");
+            let dry = PostParams { dry_run: true, ..PostParams::default() };
+            let made = accounts.create(&dry, &serde_json::from_value(probe).unwrap()).await.ok()?;
+            made.image_pull_secrets.map(drop)
+        })
+        .await;
+
+    assert_eq!(late_ones(&client, "hook-at-once").await, 0);
+    scene.stage.create_namespace("hook-list", &[]).await.unwrap();
+    assert_eq!(created_with(&client, "hook-list", "listed", &["theirs"]).await, ["theirs", PULL_SECRET]);
+    assert_eq!(created_with(&client, "hook-list", "ours", &[PULL_SECRET]).await, [PULL_SECRET]);
+    scene.stage.create_namespace("hook-not-this", &[]).await.unwrap();
+    assert!(created_with(&client, "hook-not-this", "app", &[]).await.is_empty());
+    scene.stage.create_namespace("hook-ignored", &[("acr-credential-helper/ignore", "true")]).await.unwrap();
+    assert!(created_with(&client, "hook-ignored", "app", &[]).await.is_empty());
+
+    // Somebody removes it: it comes back.
+    registrations.delete("acr-credential-helper", &DeleteParams::default()).await.unwrap();
+    scene
+        .until("the webhook is registered again", async || {
+            registrations.get_opt("acr-credential-helper").await.unwrap()
+        })
+        .await;
+
+    // Turned off, live.
+    scene.configure(ACME_BY_KEY, &[], &on).await;
+    scene
+        .until("the registration is gone", async || {
+            registrations.get_opt("acr-credential-helper").await.unwrap().is_none().then_some(())
+        })
+        .await;
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_policy_serves_what_is_created_before_anybody_waits() {
+    let _turn = turn().await;
+    let control_plane = control_plane(&[]).await;
+    let mut scene = Scene::begin_on(&control_plane, "policy", |_| {}).await;
+    scene.stage.has_mutating_policy().await.unwrap();
+    let client = scene.stage.client().clone();
+    let parameters: Api<ConfigMap> = Api::namespaced(client.clone(), scene.stage.namespace());
+    let on = [("watch-namespace", "all"), ("exclude-namespace", "policy-not-*"), ("service-account", "*")];
+    let with = [on[0], on[1], on[2], ("webhook-configuration", "enable: true\nmode: policy")];
+    scene.configure(ACME_BY_KEY, &[], &with).await;
+    scene.run().await;
+    scene
+        .until("the policy counts", async || {
+            let probe = json!({ "metadata": { "generateName": "probe-" } });
+            let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "default");
+            let dry = PostParams { dry_run: true, ..PostParams::default() };
+            let made = accounts.create(&dry, &serde_json::from_value(probe).unwrap()).await.unwrap();
+            made.image_pull_secrets.map(drop)
+        })
+        .await;
+
+    assert_eq!(late_ones(&client, "policy-at-once").await, 0);
+    scene.stage.create_namespace("policy-list", &[]).await.unwrap();
+    assert_eq!(created_with(&client, "policy-list", "listed", &["theirs"]).await, ["theirs", PULL_SECRET]);
+    assert_eq!(created_with(&client, "policy-list", "ours", &[PULL_SECRET]).await, [PULL_SECRET]);
+    scene.stage.create_namespace("policy-not-this", &[]).await.unwrap();
+    assert!(created_with(&client, "policy-not-this", "app", &[]).await.is_empty());
+    scene
+        .stage
+        .create_namespace("policy-ignored", &[("acr-credential-helper/ignore", "true")])
+        .await
+        .unwrap();
+    assert!(created_with(&client, "policy-ignored", "app", &[]).await.is_empty());
+
+    // Parameters that somebody damaged do not stop anybody from making ServiceAccounts, and are mended.
+    let damage = json!({ "data": { "namespaces": null, "service-accounts": "(" } });
+    let patch = kube::api::Patch::Merge(damage);
+    parameters
+        .patch("acr-credential-helper-scope", &kube::api::PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    created_with(&client, "policy-list", "while-damaged", &[]).await;
+    scene.attached("policy-list", "while-damaged").await;
+    scene
+        .until("the parameters are mended", async || {
+            let found = parameters.get("acr-credential-helper-scope").await.unwrap();
+            found.data.unwrap_or_default().get("namespaces").is_some_and(|names| names == "*").then_some(())
+        })
+        .await;
+
+    scene.configure(ACME_BY_KEY, &[], &on).await;
+    scene
+        .until("the parameters are gone", async || {
+            parameters.get_opt("acr-credential-helper-scope").await.unwrap().is_none().then_some(())
+        })
+        .await;
+    // Without them it is the watch that serves.
+    assert!(created_with(&client, "policy-list", "later", &[]).await.is_empty());
+    scene.attached("policy-list", "later").await;
+    assert!(
+        parameters
+            .list(&kube::api::ListParams::default())
+            .await
+            .unwrap()
+            .iter()
+            .all(|map| map.name_any() != "acr-credential-helper-scope")
+    );
+    scene.end().await;
+}
