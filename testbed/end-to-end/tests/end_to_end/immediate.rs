@@ -4,8 +4,9 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use acr_end_to_end::{PULL_SECRET, RunOptions};
 use acr_testbed::ControlPlane;
+use futures::StreamExt;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, ServiceAccount};
 use kube::api::{Api, DeleteParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::json;
@@ -13,8 +14,9 @@ use serde_json::json;
 use crate::scene::{ACME_BY_KEY, Scene};
 use crate::{control_plane, turn};
 
-/// How many namespaces are made without waiting for anything.
-const AT_ONCE: usize = 100;
+/// How many namespaces are made without waiting for anything, and how many of them at once.
+const NAMESPACES: usize = 1_000;
+const AT_ONCE: usize = 8;
 
 /// An address of its own for the webhook of a component.
 fn free_address() -> String {
@@ -45,19 +47,26 @@ async fn created_with(client: &Client, namespace: &str, name: &str, list: &[&str
     made.image_pull_secrets.unwrap_or_default().into_iter().map(|entry| entry.name).collect()
 }
 
-/// Makes namespaces, and in each at once a ServiceAccount; counts those whose list did not have ours from the beginning.
-async fn late_ones(client: &Client, prefix: &str) -> usize {
-    let mut late = 0;
-    for place in 0..AT_ONCE {
+/// Makes namespaces, and in each at once a ServiceAccount and a pod of it; gives the namespaces whose pod did not get our
+/// name, which it never would.
+async fn late_ones(client: &Client, prefix: &str) -> Vec<String> {
+    let one = async |place: usize| {
         let name = format!("{prefix}-{place}");
-        let namespace = json!({ "metadata": { "name": name } });
         let namespaces: Api<Namespace> = Api::all(client.clone());
-        let namespace: Namespace = serde_json::from_value(namespace).unwrap();
+        let namespace = serde_json::from_value(json!({ "metadata": { "name": name } })).unwrap();
         namespaces.create(&PostParams::default(), &namespace).await.unwrap();
-        let list = created_with(client, &name, "app", &[]).await;
-        late += usize::from(list != [PULL_SECRET]);
-    }
-    late
+        created_with(client, &name, "app", &[]).await;
+        let pod = json!({
+            "metadata": { "name": "first" },
+            "spec": { "serviceAccountName": "app", "containers": [{ "name": "app", "image": "example.com/app" }] },
+        });
+        let pods: Api<Pod> = Api::namespaced(client.clone(), &name);
+        let made = pods.create(&PostParams::default(), &serde_json::from_value(pod).unwrap()).await.unwrap();
+        let list = made.spec.unwrap().image_pull_secrets.unwrap_or_default();
+        (list.iter().map(|entry| &entry.name).ne([PULL_SECRET])).then_some(name)
+    };
+    let all = futures::stream::iter((0..NAMESPACES).map(one)).buffer_unordered(AT_ONCE);
+    all.filter_map(async |late| late).collect().await
 }
 
 #[tokio::test]
@@ -86,7 +95,7 @@ async fn a_webhook_serves_what_is_created_before_anybody_waits_and_goes_when_it_
         })
         .await;
 
-    assert_eq!(late_ones(&client, "hook-at-once").await, 0);
+    assert_eq!(late_ones(&client, "hook-at-once").await, [""; 0]);
     scene.stage.create_namespace("hook-list", &[]).await.unwrap();
     assert_eq!(created_with(&client, "hook-list", "listed", &["theirs"]).await, ["theirs", PULL_SECRET]);
     assert_eq!(created_with(&client, "hook-list", "ours", &[PULL_SECRET]).await, [PULL_SECRET]);
@@ -135,7 +144,7 @@ async fn a_policy_serves_what_is_created_before_anybody_waits() {
         })
         .await;
 
-    assert_eq!(late_ones(&client, "policy-at-once").await, 0);
+    assert_eq!(late_ones(&client, "policy-at-once").await, [""; 0]);
     scene.stage.create_namespace("policy-list", &[]).await.unwrap();
     assert_eq!(created_with(&client, "policy-list", "listed", &["theirs"]).await, ["theirs", PULL_SECRET]);
     assert_eq!(created_with(&client, "policy-list", "ours", &[PULL_SECRET]).await, [PULL_SECRET]);

@@ -17,6 +17,7 @@ mod claims;
 mod cloud;
 mod cluster;
 mod configuring;
+mod dialects;
 mod editions;
 mod front;
 mod identities;
