@@ -1,6 +1,7 @@
 //! The safety contract, asserted after every step of every history from what was shown to each process and from what
 //! really is, never from the machine's internals.
 
+mod admission;
 mod calls;
 mod known;
 mod place;
@@ -25,6 +26,7 @@ use crate::cloud::CloudSide;
 use crate::coverage::Coverage;
 use crate::plan::Moment;
 use crate::wanted::Wanted;
+pub(crate) use admission::{s5_no_admission_is_left, s5_who_answers_is_trusted};
 use calls::Calls;
 use known::{Candidate, Known};
 use published::Published;

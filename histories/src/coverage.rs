@@ -66,6 +66,10 @@ pub enum Happening {
     ConfigurationEmptied,
     RestartedWithSpoiledConfiguration,
     JournalSpoiled,
+    AdmissionSpoiled,
+    WebhookRegistered,
+    ParametersWritten,
+    CertificateMade,
     CameToRest,
     Uninstalled,
     UninstallRefused,
@@ -73,7 +77,7 @@ pub enum Happening {
 
 impl Happening {
     /// All of them.
-    pub const ALL: [Self; 62] = [
+    pub const ALL: [Self; 66] = [
         Self::Attached,
         Self::Detached,
         Self::SecretCreated,
@@ -133,6 +137,10 @@ impl Happening {
         Self::ConfigurationEmptied,
         Self::RestartedWithSpoiledConfiguration,
         Self::JournalSpoiled,
+        Self::AdmissionSpoiled,
+        Self::WebhookRegistered,
+        Self::ParametersWritten,
+        Self::CertificateMade,
         Self::CameToRest,
         Self::Uninstalled,
         Self::UninstallRefused,

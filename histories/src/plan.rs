@@ -9,6 +9,7 @@ mod scenes;
 use std::fmt;
 use std::rc::Rc;
 
+use acr_controller::admission::AdmissionObject;
 use acr_controller::observation::Watch;
 
 use crate::api_server::{Forgery, Right};
@@ -135,6 +136,8 @@ pub enum Action {
     FightSecret(&'static str, Moment),
     /// The journal is spoiled.
     SpoilJournal(JournalSpoil),
+    /// What the API server goes by for new ServiceAccounts is emptied, or deleted.
+    SpoilAdmission(AdmissionObject, bool),
     /// The Lease is deleted.
     DeleteLease,
     /// The API server is away for so long.

@@ -38,6 +38,14 @@ pub enum Pattern {
 }
 
 impl Pattern {
+    /// The one name that it admits, where it is no pattern.
+    pub fn exact(&self) -> Option<&'static str> {
+        match self {
+            Self::Exact(exact) => Some(exact),
+            _ => None,
+        }
+    }
+
     /// Whether it admits a name.
     pub fn admits(self, name: &str) -> bool {
         match self {
@@ -47,6 +55,17 @@ impl Pattern {
             Self::Suffix(suffix) => name.ends_with(suffix),
         }
     }
+}
+
+/// How new ServiceAccounts are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Immediate {
+    /// By the watch.
+    Off,
+    /// By a webhook.
+    Webhook,
+    /// By the mutating policy.
+    Policy,
 }
 
 /// `watch-namespace`.
@@ -175,6 +194,8 @@ pub struct Wanted {
     pub rrsa: bool,
     /// `takeover`.
     pub takeover: bool,
+    /// `webhook-configuration`.
+    pub immediate: Immediate,
     /// The entries; empty for an explicit `[]`.
     pub entries: Vec<WantedEntry>,
 }

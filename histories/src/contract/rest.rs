@@ -7,13 +7,14 @@ use acr_controller::names;
 use acr_controller::operation::{ListChange, Operation};
 use acr_controller::status::Status;
 
+use super::admission::s5_admission;
 use super::known::Known;
 use super::place::{Place, is_sure};
 use super::published::{DEAD_AFTER, Document};
 use super::{Checked, Contract, Meaning, ProcessId, Rule, Truth, Violation, ensure};
 use crate::api_server::{Namespace, PullSecret, Standing};
 use crate::coverage::{Coverage, Happening};
-use crate::wanted::{Claim, Wanted};
+use crate::wanted::{Claim, Immediate, Wanted};
 
 /// Whether the history is at rest, and what has happened since.
 #[derive(Debug, Default)]
@@ -33,7 +34,7 @@ impl RestState {
     }
 }
 
-fn s5(what: impl Into<String>) -> Violation {
+pub(super) fn s5(what: impl Into<String>) -> Violation {
     Violation { rule: Rule::S5, what: what.into() }
 }
 
@@ -209,6 +210,12 @@ impl Contract {
             ensure(Rule::S5, other.is_none(), || {
                 "two namespaces with the same entries hold different bytes".into()
             })?;
+        }
+        s5_admission(wanted, truth)?;
+        match wanted.immediate {
+            Immediate::Off => {}
+            Immediate::Webhook => coverage.note(Happening::WebhookRegistered),
+            Immediate::Policy => coverage.note(Happening::ParametersWritten),
         }
         coverage.note(Happening::CameToRest);
         Ok(clean)

@@ -64,6 +64,14 @@ impl History<'_> {
             | Action::HoldSecret(..)
             | Action::FightSecret(..) => self.act_on_secret(action),
             Action::SpoilJournal(how) => self.spoil_journal(*how),
+            Action::SpoilAdmission(object, deletes) => {
+                let spoiled = self.server.admission(*object).is_some();
+                let content = (!deletes).then(|| json!([]));
+                self.server.spoil_admission(*object, content);
+                if spoiled {
+                    self.coverage.note(Happening::AdmissionSpoiled);
+                }
+            }
             Action::DeleteLease => {
                 // With two processes, this would be a user who makes both of them leaders.
                 if self.processes.len() == 1 && self.starting == 0 {

@@ -5,7 +5,7 @@ use acr_controller::status::Outcome;
 
 use super::{Event, History};
 use crate::api_server::{Resistance, Standing};
-use crate::contract::{Checked, Rule, Violation};
+use crate::contract::{Checked, Rule, Violation, s5_no_admission_is_left, s5_who_answers_is_trusted};
 use crate::coverage::Happening;
 use crate::plan::Moment;
 
@@ -98,7 +98,13 @@ impl History<'_> {
         let status = leader.machine.status(leader.clocks(now, wall));
         let id = leader.id;
         let truth = truth!(self);
-        self.contract.s5_at_rest(id, &status, truth, &mut self.coverage)
+        self.contract.s5_at_rest(id, &status, truth, &mut self.coverage)?;
+        if !self.contract.is_spoiled(&self.server) {
+            for process in &self.processes {
+                s5_who_answers_is_trusted(process.machine.serving(), truth)?;
+            }
+        }
+        Ok(())
     }
 
     /// An uninstall: refused while somebody leads, and thorough once nobody does.
@@ -158,6 +164,7 @@ impl History<'_> {
                 return left(format!("the pull secret of {namespace} is there"));
             }
         }
+        s5_no_admission_is_left(truth!(self))?;
         if self.server.journal().is_some() {
             return left("the journal is there".to_owned());
         }

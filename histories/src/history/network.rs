@@ -253,6 +253,7 @@ impl History<'_> {
             }
             Operation::MakeCertificate { host, begins, ends } => {
                 self.certificates += 1;
+                self.coverage.note(Happening::CertificateMade);
                 let named = |what: &str| format!("[{what} {}]", self.certificates);
                 let made = Generation {
                     host: host.clone(),

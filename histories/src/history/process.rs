@@ -1,6 +1,7 @@
 //! One process: a machine, its watches and its slots, as the pump has them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use acr_configuration::TokenMode;
 use acr_controller::admission::Front;
@@ -58,7 +59,8 @@ impl Process {
             add_on_token_secret: None,
             service_account: names::SERVICE_ACCOUNT.to_owned(),
             front: Front::Service { name: "front".to_owned() },
-            certificate_life: std::time::Duration::from_hours(90 * 24),
+            // Short, so that longer histories see renewals.
+            certificate_life: Duration::from_hours(2),
         };
         let watches = [Watch::Configuration, Watch::Namespaces, Watch::Accounts, Watch::PullSecrets];
         Self {

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use acr_controller::admission::AdmissionObject;
 use acr_controller::names;
 use acr_controller::observation::Watch;
 use acr_simulator::Product;
@@ -273,7 +274,7 @@ impl Maker {
 
     fn server(&mut self) -> Action {
         let (namespace, duration) = (self.namespace(), self.duration());
-        match self.random.below(12) {
+        match self.random.below(14) {
             0 | 1 => Action::Outage(self.random.spread(500, 2 * MINUTE)),
             2 | 10 => Action::GuardAccounts(namespace, duration),
             3 | 11 => Action::GuardSecrets(namespace, duration),
@@ -286,6 +287,7 @@ impl Maker {
                     Right::Lease,
                     Right::Tokens,
                     Right::Events,
+                    Right::Admission,
                 ]);
                 Action::MissRight(right, duration)
             }
@@ -299,6 +301,10 @@ impl Maker {
                 JournalSpoil::Future,
                 JournalSpoil::Nonsense,
             ])),
+            12 | 13 => {
+                let object = self.random.one_of(AdmissionObject::ALL);
+                Action::SpoilAdmission(object, self.random.chance(50))
+            }
             _ => Action::Wait,
         }
     }

@@ -1,7 +1,8 @@
 //! Making configurations up.
 
 use super::{
-    ACCOUNTS, NAMESPACES, Pattern, Requirement, Unserved, Wanted, WantedDomain, WantedEntry, Watched,
+    ACCOUNTS, Immediate, NAMESPACES, Pattern, Requirement, Unserved, Wanted, WantedDomain, WantedEntry,
+    Watched,
 };
 use crate::estate::{HOME_REGION, INSTANCES, Identity, Instance, KeyPair, PERSONAL};
 use crate::random::Random;
@@ -38,6 +39,7 @@ impl Wanted {
             email: random.chance(15).then_some("ops@acme.example"),
             rrsa: entries.iter().any(is_rrsa),
             takeover: random.chance(25),
+            immediate: immediate(random),
             entries,
         }
     }
@@ -45,7 +47,7 @@ impl Wanted {
     /// The configuration after an edit: mostly one thing changes.
     pub fn edited(&self, random: &mut Random) -> Self {
         let mut edited = self.clone();
-        match random.below(11) {
+        match random.below(13) {
             0 | 1 => edited.watched = watched(random),
             2 => edited.excluded = excluded(random),
             3 => edited.selector = selector(random),
@@ -64,6 +66,7 @@ impl Wanted {
                 }
             }
             9 => edited.takeover = !edited.takeover,
+            10 | 11 => edited.immediate = immediate(random),
             _ => return Self::generate(random),
         }
         if edited.entries.len() > 3 || edited.entries.iter().all(|entry| entry.unserved.is_some()) {
@@ -78,6 +81,10 @@ impl Wanted {
         edited.rrsa = edited.entries.iter().any(is_rrsa);
         edited
     }
+}
+
+fn immediate(random: &mut Random) -> Immediate {
+    random.weighted([(6, Immediate::Off), (2, Immediate::Webhook), (1, Immediate::Policy)])
 }
 
 fn is_rrsa(entry: &WantedEntry) -> bool {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::{Pattern, Requirement, Unserved, Wanted, WantedEntry, Watched};
+use super::{Immediate, Pattern, Requirement, Unserved, Wanted, WantedEntry, Watched};
 use crate::estate::{HOP_ROLE, Identity, KEY_SECRET, KeyPair, MISSING_ROLE, PERSONAL, PROVIDER, RRSA_ROLE};
 use crate::random::Random;
 
@@ -51,6 +51,18 @@ impl Wanted {
         if self.takeover || random.chance(10) {
             put("takeover", self.takeover.to_string());
         }
+        match self.immediate {
+            Immediate::Off => {}
+            Immediate::Webhook => {
+                put(
+                    "webhook-configuration",
+                    random.one_of(["enable: true", "{enable: 'true', mode: webhook}"]).to_owned(),
+                );
+            }
+            Immediate::Policy => {
+                put("webhook-configuration", "enable: true\nmode: policy\n".to_owned());
+            }
+        }
         // Keys that change nothing, or are known to be of no effect.
         for (key, value) in [
             ("acr-api-version", "2018-12-01"),
@@ -76,6 +88,7 @@ impl Wanted {
         self.excluded.is_empty()
             && self.selector.is_empty()
             && !self.takeover
+            && self.immediate == Immediate::Off
             && self.entries.iter().all(plain)
     }
 

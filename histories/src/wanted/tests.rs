@@ -27,6 +27,7 @@ fn wanted(entries: Vec<WantedEntry>) -> Wanted {
         email: None,
         rrsa: false,
         takeover: false,
+        immediate: Immediate::Off,
         entries,
     }
 }

@@ -9,10 +9,12 @@ use acr_configuration::{Configuration, WebhookMode};
 use serde_json::Value;
 
 use super::certificates::CertificateState;
+use super::removal::LANDS_WITHIN;
 use super::{Flight, Machine};
 use crate::admission::certificates::Certificates;
 use crate::admission::{AdmissionObject, AdmissionSeen, parameters, registration};
 use crate::area::Area;
+use crate::journal::Record;
 use crate::observation::{Answer, Refusal};
 use crate::operation::{Operation, Precondition, Subject};
 use crate::settings::Purpose;
@@ -140,16 +142,19 @@ impl Machine {
         let followed = self.admission_objects();
         self.admission.objects.retain(|object, _| followed.contains(object));
         let desired = self.recorder.desired();
-        let accepted = desired.accepted.as_ref().filter(|_| self.settings.purpose == Purpose::Run);
-        let object = accepted.and_then(|accepted| wanted(&accepted.configuration));
-        let gone = |object: &AdmissionObject| {
-            let known = self.admission.objects.get(object);
-            known.is_some_and(|known| known.seen.is_none() && !known.work.pending(now.mono))
+        let wanted_by = |record: &Record| {
+            let accepted = record.accepted.as_ref().filter(|_| self.settings.purpose == Purpose::Run);
+            accepted.and_then(|accepted| wanted(&accepted.configuration))
         };
-        let mut kept: BTreeSet<AdmissionObject> = desired.admission.kept.clone();
-        let counts = &self.admission.wishes;
-        kept.retain(|kept| Some(*kept) == object || counts.contains_key(kept) || !gone(kept));
-        kept.extend(object);
+        // What is sent may count in a moment, and the object be written.
+        let asked_for: BTreeSet<AdmissionObject> =
+            [desired, self.recorder.latest(), self.recorder.counting()]
+                .into_iter()
+                .filter_map(wanted_by)
+                .collect();
+        let mut kept = asked_for;
+        let former = desired.admission.kept.iter();
+        kept.extend(former.filter(|object| self.forgets_at(**object).is_none_or(|at| now.mono < at)));
         if kept != desired.admission.kept {
             self.recorder.change(|record| {
                 if !kept.contains(&AdmissionObject::Registration) {
@@ -159,6 +164,13 @@ impl Machine {
             });
         }
         self.settle_certificates(now);
+    }
+
+    /// From when on it is certain that an object does not exist and never will; `None` while that cannot be told.
+    fn forgets_at(&self, object: AdmissionObject) -> Option<Mono> {
+        let known = self.admission.objects.get(&object)?;
+        let gone = known.seen.is_none() && !known.work.in_flight && !known.work.awaiting();
+        gone.then(|| self.unsettled.max(known.work.may_land))
     }
 
     /// Whether an object was seen as it shall be.
@@ -249,6 +261,9 @@ impl Machine {
             Answer::Refused(refusal) => {
                 known.wrote = None;
                 known.work.refused(now.mono, object);
+                if matches!(refusal, Refusal::Unknown { .. }) {
+                    known.work.may_land = now.mono.plus(LANDS_WITHIN);
+                }
                 if !matches!(refusal, Refusal::LostRace) {
                     self.report_admission(now, object, &refusal);
                 }
@@ -281,7 +296,12 @@ impl Machine {
                 .then_some(known.work.not_before)
         };
         let objects = self.admission.objects.iter().filter_map(waits);
-        objects.chain(self.certificate_wake()).min()
+        let kept = self.recorder.desired().admission.kept.iter();
+        let forgotten = kept
+            .filter(|object| !self.admission.wishes.contains_key(object))
+            .filter_map(|object| self.forgets_at(*object))
+            .filter(|at| *at > self.clocked);
+        objects.chain(forgotten).chain(self.certificate_wake()).min()
     }
 }
 

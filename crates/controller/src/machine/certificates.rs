@@ -121,15 +121,16 @@ impl Machine {
         if !self.wants_webhook() || !self.recorder.settled() {
             return;
         }
-        let Some(certificates) = &self.recorder.counting().admission.certificates else { return };
+        let certificates = self.recorder.counting().admission.certificates.as_ref();
         let host = self.settings.front.host(&self.settings.namespace);
-        match Certificates::step(Some(certificates), &host, now.wall) {
+        match Certificates::step(certificates, &host, now.wall) {
             Step::Promote if self.is_fulfilled(AdmissionObject::Registration) => {
                 self.change_certificates(|certificates| certificates.promote(now.wall));
             }
             Step::Forget => self.change_certificates(|certificates| certificates.forget(now.wall)),
             Step::Wait(until) => self.admission.certificates.due = Some(now.mono.plus(until.since(now.wall))),
-            Step::Begin | Step::Prepare | Step::Promote => {}
+            Step::Begin | Step::Prepare => self.admission.certificates.due = Some(now.mono),
+            Step::Promote => {}
         }
     }
 
@@ -188,17 +189,9 @@ impl Machine {
         }
     }
 
-    /// Whether a certificate is to be made now.
-    fn lacks_certificate(&self) -> bool {
-        self.wants_webhook()
-            && self.recorder.settled()
-            && self.recorder.counting().admission.certificates.is_none()
-    }
-
     /// When something is due here although nothing was observed.
     pub(super) fn certificate_wake(&self) -> Option<Mono> {
         let CertificateState { being_made, not_before, due, .. } = &self.admission.certificates;
-        let lacking = (!being_made && self.lacks_certificate()).then_some(*not_before);
-        due.iter().copied().chain(lacking).min()
+        due.filter(|_| !being_made).map(|due| due.max(*not_before))
     }
 }

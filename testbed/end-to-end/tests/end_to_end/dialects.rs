@@ -87,18 +87,20 @@ impl Random {
         if self.below(4) == 0 {
             put("namespace-selector", self.one(&SELECTORS).to_owned());
         }
-        let mut entries = String::new();
-        for place in 0..=self.below(3) {
-            entries += &format!("- instanceId: cri-{place}\n  regionId: cn-hangzhou\n");
-            if self.below(3) == 0 {
-                entries += &format!("  namespaces: \"{}\"\n", self.some(&NAMESPACE_PATTERNS, 2));
-            }
-            if self.below(3) == 0 {
-                entries += &format!("  serviceAccounts: \"{}\"\n", self.some(&ACCOUNT_PATTERNS, 2));
-            }
-        }
+        let entries: String = (0..=self.below(3)).map(|place| self.entry(place)).collect();
         put("acr-registry-info", entries);
         data
+    }
+
+    fn entry(&mut self, place: usize) -> String {
+        let mut lines = vec![format!("- instanceId: cri-{place}"), "  regionId: cn-hangzhou".to_owned()];
+        if self.below(3) == 0 {
+            lines.push(format!("  namespaces: \"{}\"", self.some(&NAMESPACE_PATTERNS, 2)));
+        }
+        if self.below(3) == 0 {
+            lines.push(format!("  serviceAccounts: \"{}\"", self.some(&ACCOUNT_PATTERNS, 2)));
+        }
+        lines.join("\n") + "\n"
     }
 
     fn account(&mut self) -> Value {
