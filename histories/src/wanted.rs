@@ -39,7 +39,7 @@ pub enum Pattern {
 
 impl Pattern {
     /// The one name that it admits, where it is no pattern.
-    pub fn exact(&self) -> Option<&'static str> {
+    pub fn exact(self) -> Option<&'static str> {
         match self {
             Self::Exact(exact) => Some(exact),
             _ => None,

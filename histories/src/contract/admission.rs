@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::rest::s5;
 use super::{Checked, Rule, Truth, Violation, ensure};
-use crate::wanted::{Immediate, Wanted, Watched};
+use crate::wanted::{Immediate, Pattern, Wanted, Watched};
 
 /// The component's namespace, which no webhook is ever asked about.
 const OWN: &str = "kube-system";
@@ -27,11 +27,7 @@ pub(super) fn s5_admission(wanted: &Wanted, truth: Truth<'_>) -> Checked {
             Watched::Named(names) => Some(sorted(names)),
         };
         let expected = match (object, wanted.immediate) {
-            (AdmissionObject::Registration, Immediate::Webhook) if some => {
-                let requirement = registered(wanted);
-                let none = requirement["operator"] == "In" && requirement["values"] == json!([]);
-                (!none).then_some(requirement)
-            }
+            (AdmissionObject::Registration, Immediate::Webhook) if some => registered(wanted),
             (AdmissionObject::Parameters, Immediate::Policy) if some => {
                 Some(names.map_or_else(|| json!("*"), |names| json!(names.join(","))))
             }
@@ -48,11 +44,11 @@ pub(super) fn s5_admission(wanted: &Wanted, truth: Truth<'_>) -> Checked {
     Ok(())
 }
 
-/// Which namespaces the webhook is asked about, by their names.
-fn registered(wanted: &Wanted) -> Value {
-    match &wanted.watched {
+/// Which namespaces the webhook is asked about, by their names; `None` where it can be asked about none.
+fn registered(wanted: &Wanted) -> Option<Value> {
+    Some(match &wanted.watched {
         Watched::All => {
-            let exact = wanted.excluded.iter().filter_map(|pattern| pattern.exact());
+            let exact = wanted.excluded.iter().copied().filter_map(Pattern::exact);
             let mut never: Vec<&str> = exact.chain([OWN]).collect();
             never.sort_unstable();
             never.dedup();
@@ -62,9 +58,12 @@ fn registered(wanted: &Wanted) -> Value {
             let excluded = |name: &&str| wanted.excluded.iter().any(|pattern| pattern.exact() == Some(name));
             let names: Vec<&str> =
                 sorted(names).into_iter().filter(|name| *name != OWN && !excluded(name)).collect();
+            if names.is_empty() {
+                return None;
+            }
             json!({ "key": "kubernetes.io/metadata.name", "operator": "In", "values": names })
         }
-    }
+    })
 }
 
 fn sorted<'t>(names: &[&'t str]) -> Vec<&'t str> {
