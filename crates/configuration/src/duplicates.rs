@@ -1,59 +1,179 @@
-//! Hosts that several entries publish: the first entry wins, and it is said.
+//! Hosts that several entries publish, as far as the text alone tells: the first entry wins, and it is said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::code;
-use crate::configuration::{Edition, Entry};
+use crate::configuration::{Domain, Edition, Entry, Identity, SecretRef};
 use crate::entries::ReadEntry;
+use crate::region::personal_hosts;
 use crate::sheet::Sheet;
-use crate::yaml::Span;
 
-/// Reports every host that an earlier entry publishes already, in namespaces that both may serve.
-pub(crate) fn check(sheet: &mut Sheet<'_>, entries: &[ReadEntry]) {
-    let mut earlier: BTreeMap<String, Vec<&Entry>> = BTreeMap::new();
-    for read in entries {
-        let entry = &read.entry;
-        for (slot, span) in slots(read) {
-            let holders = earlier.entry(slot.clone()).or_default();
-            if let Some(first) = holders.iter().find(|first| may_meet(first, entry)) {
-                sheet.entry = Some(entry.index);
-                let found = sheet.quote(&slot);
-                sheet.warn(
-                    code::DUPLICATE_HOST,
-                    Some(span),
-                    format!("entry {} publishes {found} already, and the first entry wins", first.index),
-                    "remove it from one entry, narrow the entries by namespaces, or write `host/namespace`"
-                        .to_owned(),
-                );
-                sheet.entry = None;
+/// What two entries publish, as far as the text of the configuration tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overlap {
+    /// [`Entry::index`] of the one that wins.
+    pub first: usize,
+    /// [`Entry::index`] of the other.
+    pub later: usize,
+    /// Which of the other's `domains` it is, by its place there; `None` where it names none.
+    domain: Option<usize>,
+    /// What the first publishes, in words.
+    what: Vec<String>,
+}
+
+/// What entries publish twice, in namespaces that both may serve. An entry that is not served publishes nothing. What only
+/// the cloud or a Secret tells is left out.
+pub fn overlaps<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<Overlap> {
+    let mut found: Vec<Overlap> = Vec::new();
+    let mut earlier: BTreeMap<Claim, Vec<&Entry>> = BTreeMap::new();
+    for entry in entries.into_iter().filter(|entry| entry.unsupported.is_none()) {
+        let before = found.len();
+        let mut announced = BTreeSet::new();
+        for (claim, domain) in claims(entry) {
+            let meets = |first: &&Entry, rival: &Claim| {
+                first.may_meet(entry) && (!rival.is_of_instance() || may_be_one_region(first, entry))
+            };
+            let holders = claim.rivals(entry).into_iter().filter_map(|rival| {
+                let first = earlier.get(&rival)?.iter().copied().find(|first| meets(first, &rival))?;
+                Some((first, rival))
+            });
+            if let Some((first, rival)) = holders.min_by_key(|(first, _)| first.index) {
+                let what = rival.words(first);
+                let same = |known: &&mut Overlap| known.first == first.index && domain.is_none();
+                let (_, of_this) = found.split_at_mut(before);
+                match of_this.iter_mut().find(same) {
+                    Some(known) => known.what.extend(what),
+                    None => found.push(Overlap { first: first.index, later: entry.index, domain, what }),
+                }
             }
-            holders.push(entry);
+            announced.extend(claim.announced(entry));
+        }
+        for claim in announced {
+            earlier.entry(claim).or_default().push(entry);
+        }
+    }
+    found
+}
+
+/// Reports every overlap in the place of the later entry.
+pub(crate) fn check(sheet: &mut Sheet<'_>, entries: &[ReadEntry]) {
+    let places: BTreeMap<usize, &ReadEntry> = entries.iter().map(|read| (read.entry.index, read)).collect();
+    for Overlap { first, later, domain, what } in overlaps(entries.iter().map(|read| &read.entry)) {
+        let Some(read) = places.get(&later) else { continue };
+        let domain = domain.and_then(|place| read.domains.get(place));
+        let span = domain.map_or(read.id.unwrap_or(read.span), |(_, span)| *span);
+        sheet.entry = Some(later);
+        let what: Vec<String> = what.iter().map(|what| sheet.quote(what)).collect();
+        sheet.warn(
+            code::DUPLICATE_HOST,
+            Some(span),
+            format!("entry {first} publishes {} already, and the first entry wins", what.join(", ")),
+            "remove it from one entry, narrow the entries by namespaces, or write `host/namespace`"
+                .to_owned(),
+        );
+        sheet.entry = None;
+    }
+}
+
+/// What an entry publishes, or a part of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Claim {
+    Slot(Domain),
+    /// Every host of an instance.
+    Whole(String),
+    /// Hosts of an instance that the entry names.
+    Part(String),
+    /// Every host of the Personal Edition of a region; `None` is that of the cluster.
+    Personal(Option<String>),
+    /// Every host of a Secret with logins.
+    OfSecret(SecretRef),
+}
+
+/// What an entry publishes; with the place of the domain where it names it.
+fn claims(entry: &Entry) -> Vec<(Claim, Option<usize>)> {
+    if let Some(domains) = &entry.domains {
+        let slot = |(place, domain): (usize, &Domain)| (Claim::Slot(domain.clone()), Some(place));
+        return domains.iter().enumerate().map(slot).collect();
+    }
+    let whole = match (&entry.edition, &entry.identity) {
+        (Edition::Enterprise { ids }, _) => ids.iter().cloned().map(Claim::Whole).collect(),
+        (Edition::Personal, _) => vec![Claim::Personal(entry.region.clone())],
+        (Edition::Static, Identity::StaticSecretRef(reference)) => vec![Claim::OfSecret(reference.clone())],
+        (Edition::Static, _) => Vec::new(),
+    };
+    whole.into_iter().map(|claim| (claim, None)).collect()
+}
+
+impl Claim {
+    /// The claims of an earlier entry that it meets, the same one first.
+    fn rivals(&self, entry: &Entry) -> Vec<Self> {
+        let mut rivals = vec![self.clone()];
+        match self {
+            Self::Slot(domain) => rivals.extend(instances(entry, domain).map(Self::Whole)),
+            Self::Whole(id) => rivals.push(Self::Part(id.clone())),
+            Self::Personal(region) => rivals.extend(personal_slots(region.as_deref())),
+            Self::Part(_) | Self::OfSecret(_) => {}
+        }
+        rivals
+    }
+
+    /// What later entries may meet of it.
+    fn announced(self, entry: &Entry) -> Vec<Self> {
+        let more: Vec<Self> = match &self {
+            Self::Slot(domain) => instances(entry, domain).map(Self::Part).collect(),
+            Self::Personal(region) => personal_slots(region.as_deref()),
+            Self::Whole(_) | Self::Part(_) | Self::OfSecret(_) => Vec::new(),
+        };
+        more.into_iter().chain([self]).collect()
+    }
+
+    /// Whether it is about an instance, which is in one region only.
+    fn is_of_instance(&self) -> bool {
+        matches!(self, Self::Whole(_) | Self::Part(_))
+    }
+
+    /// What `entry`, whose claim it is, publishes by it.
+    fn words(&self, entry: &Entry) -> Vec<String> {
+        match self {
+            Self::Slot(domain) => vec![domain.to_string()],
+            Self::Part(_) => entry.domains.iter().flatten().map(ToString::to_string).collect(),
+            Self::Whole(id) => vec![format!("every host of {id}")],
+            Self::Personal(region) => {
+                let region = region.as_deref().unwrap_or("the cluster's region");
+                vec![format!("every host of the Personal Edition in {region}")]
+            }
+            Self::OfSecret(reference) => vec![format!("every host of the Secret {reference}")],
         }
     }
 }
 
-/// What an entry is known to publish: its domains; without domains, all hosts of its instances.
-fn slots(read: &ReadEntry) -> Vec<(String, Span)> {
-    if read.entry.domains.is_some() {
-        return read.domains.iter().map(|(domain, span)| (domain.to_string(), *span)).collect();
-    }
-    let span = read.id.unwrap_or(read.span);
-    let region = read.entry.region.as_deref().unwrap_or("the cluster's region");
-    match &read.entry.edition {
-        Edition::Enterprise { ids } => {
-            ids.iter().map(|id| (format!("every host of {id} in {region}"), span)).collect()
-        }
-        Edition::Personal => vec![(format!("every host of the Personal Edition in {region}"), span)],
-        Edition::Static => Vec::new(),
-    }
+/// The instances that a domain of an entry may be a host of; one with a path is none.
+fn instances(entry: &Entry, domain: &Domain) -> impl Iterator<Item = String> {
+    let ids = match &entry.edition {
+        Edition::Enterprise { ids } if domain.path.is_none() => ids.as_slice(),
+        _ => &[],
+    };
+    ids.iter().cloned()
 }
 
-/// Whether two entries may serve the same namespace. Globs are taken to meet.
-fn may_meet(first: &Entry, second: &Entry) -> bool {
-    let (Some(first), Some(second)) = (&first.namespaces, &second.namespaces) else { return true };
-    first.iter().any(|a| {
-        second
-            .iter()
-            .any(|b| a.matches(b.as_str()) || b.matches(a.as_str()) || !(a.is_literal() || b.is_literal()))
-    })
+fn personal_slots(region: Option<&str>) -> Vec<Claim> {
+    let slot = |host: String| Claim::Slot(Domain { host, path: None });
+    region.map(personal_hosts).into_iter().flatten().map(slot).collect()
+}
+
+/// An entry without a region is in that of the cluster, which may be any.
+fn may_be_one_region(first: &Entry, later: &Entry) -> bool {
+    first.region.is_none() || later.region.is_none() || first.region == later.region
+}
+
+impl Entry {
+    /// Whether this entry and another may serve the same namespace, by their own lists. Globs are taken to meet.
+    pub fn may_meet(&self, other: &Self) -> bool {
+        let (Some(own), Some(others)) = (&self.namespaces, &other.namespaces) else { return true };
+        own.iter().any(|a| {
+            others.iter().any(|b| {
+                a.matches(b.as_str()) || b.matches(a.as_str()) || !(a.is_literal() || b.is_literal())
+            })
+        })
+    }
 }

@@ -41,6 +41,7 @@ pub use configuration::{
     Unsupported, Webhook, WebhookMode,
 };
 pub use document::{Document, MAX_DOCUMENT_BYTES, load_document};
+pub use duplicates::{Overlap, overlaps};
 pub use finding::{Finding, Severity, Snippet};
 pub use glob::Glob;
 pub use load::{Loaded, load};

@@ -203,59 +203,6 @@ fn a_region_that_cannot_be_one_stops_its_entry_only() {
 }
 
 #[test]
-fn a_host_of_two_entries_is_told_at_the_second() {
-    for (what, list, duplicates) in [
-        (
-            "same domain",
-            "- {instanceId: cri-1, domains: 'a.com,b.com'}\n- {instanceId: cri-2, domains: b.com}",
-            1,
-        ),
-        ("other path", "- {instanceId: cri-1, domains: b.com/x}\n- {instanceId: cri-2, domains: b.com}", 0),
-        ("same instance", "- {instanceId: cri-1}\n- {instanceId: cri-1}", 1),
-        (
-            "same id in another region",
-            "- {instanceId: cri-1, regionId: cn-beijing}\n- {instanceId: cri-1, regionId: cn-qingdao}",
-            0,
-        ),
-        (
-            "Personal twice",
-            "- {instanceId: '', regionId: cn-beijing}\n- {instanceId: '', regionId: cn-beijing}",
-            1,
-        ),
-        (
-            "Personal per region",
-            "- {instanceId: '', regionId: cn-beijing}\n- {instanceId: '', regionId: cn-qingdao}",
-            0,
-        ),
-        (
-            "other namespaces",
-            "- {instanceId: cri-1, domains: a.com, namespaces: x}\n- {instanceId: cri-2, domains: a.com, namespaces: y}",
-            0,
-        ),
-        (
-            "namespaces that meet",
-            "- {instanceId: cri-1, domains: a.com, namespaces: x-*}\n- {instanceId: cri-2, domains: a.com, namespaces: x-1}",
-            1,
-        ),
-        (
-            "namespaces that may meet",
-            "- {instanceId: cri-1, domains: a.com, namespaces: x-*}\n- {instanceId: cri-2, domains: a.com, namespaces: '*-y'}",
-            1,
-        ),
-        (
-            "one for all",
-            "- {instanceId: cri-1, domains: a.com}\n- {instanceId: cri-2, domains: a.com, namespaces: y}",
-            1,
-        ),
-    ] {
-        let found = entries(list).findings;
-        let found: Vec<_> = found.iter().filter(|finding| finding.code == "DuplicateHost").collect();
-        assert_eq!(found.len(), duplicates, "{what}");
-        assert!(found.iter().all(|finding| finding.entry == Some(1) && finding.line == Some(2)), "{what}");
-    }
-}
-
-#[test]
 fn aliases_and_merges_are_followed() {
     let configuration = good(&[(
         "acr-registry-info",
