@@ -5,7 +5,8 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use acr_configuration::{
-    Assumptions, EntrySummary, Finding, Loaded, MAX_DOCUMENT_BYTES, Severity, TokenMode, load_document,
+    Assumptions, Edition, EntrySummary, Finding, Loaded, MAX_DOCUMENT_BYTES, Severity, TokenMode,
+    load_document,
 };
 use annotate_snippets::{AnnotationKind, Element, Level, Renderer, Snippet};
 use clap::builder::PossibleValuesParser;
@@ -124,14 +125,14 @@ struct FindingJson<'a> {
     remedy: &'a str,
 }
 
-/// One entry as `--output json` prints it.
+/// One entry as `--output json` prints it; `null` where there is no value: an entry that is not served has no chain.
 #[derive(Serialize)]
 struct EntryJson<'a> {
     index: usize,
     edition: &'static str,
     region: Option<&'a str>,
     hosts: &'a [String],
-    chain: &'a [String],
+    chain: Option<&'a [String]>,
 }
 
 /// Everything that `--output json` prints.
@@ -157,7 +158,7 @@ fn print_json(out: &mut impl Write, loaded: &Loaded, entries: &[EntrySummary]) -
         edition: entry.edition,
         region: entry.region.as_deref(),
         hosts: &entry.hosts,
-        chain: &entry.chain,
+        chain: entry.unsupported.is_none().then_some(entry.chain.as_slice()),
     });
     let report = ReportJson { findings: findings.collect(), entries: entries.collect() };
     serde_json::to_writer_pretty(&mut *out, &report)?;
@@ -170,13 +171,22 @@ fn print_text(out: &mut impl Write, name: &str, loaded: &Loaded, entries: &[Entr
         writeln!(out, "{}\n", render(name, finding))?;
     }
     for entry in entries {
-        let region = entry.region.as_deref().unwrap_or("region unknown");
-        let hosts = if entry.hosts.is_empty() {
-            "known to the cloud only".to_owned()
-        } else {
-            entry.hosts.join(", ")
+        let is_static = entry.edition == Edition::Static.as_str();
+        let region = match entry.region.as_deref() {
+            Some(region) => format!(", {region}"),
+            None if is_static => String::new(),
+            None => ", region unknown".to_owned(),
         };
-        writeln!(out, "entry {}: {}, {region}", entry.index, entry.edition)?;
+        writeln!(out, "entry {}: {}{region}", entry.index, entry.edition)?;
+        if let Some(unsupported) = &entry.unsupported {
+            writeln!(out, "  not served: {unsupported}")?;
+            continue;
+        }
+        let hosts = match (entry.hosts.is_empty(), is_static) {
+            (false, _) => entry.hosts.join(", "),
+            (true, true) => "known to the Secret only".to_owned(),
+            (true, false) => "known to the cloud only".to_owned(),
+        };
         writeln!(out, "  hosts: {hosts}")?;
         writeln!(out, "  identity: {}", entry.chain.join(", then "))?;
     }

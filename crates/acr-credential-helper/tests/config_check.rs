@@ -202,6 +202,45 @@ fn json_has_exactly_the_documented_shape() {
 }
 
 #[test]
+fn an_entry_that_is_not_served_has_no_chain_and_no_hosts_and_a_secret_with_logins_no_region() {
+    let input = b"- {instanceId: crpi-abcdefghij, domains: a.example.com}\n\
+                  - {instanceId: cri-abcdefghij, regionId: 'cn.hangzhou'}\n\
+                  - {instanceId: cri-abcdefghij, regionId: cn-hangzhou, assumeRoleARN: 'acs:ram::<uid>:role/b'}\n\
+                  - {staticSecretRef: {namespace: infra, name: logins}}\n\
+                  - {instanceId: 'cri-abcdefghij,crpi-abcdefghij', regionId: cn-hangzhou}\n";
+    let output = run(&["-", "--token-mode", "managedRole"], input);
+    let text = text(&output);
+    let entries = text.split_once("entry 0: ").unwrap().1;
+    insta::assert_snapshot!(entries, @"
+    personal, region unknown
+      not served: ACR hands out no temporary login for the new Personal Edition (crpi-…, opened after 2024-09-08)
+    entry 1: enterprise, region unknown
+      not served: regionId cannot be a region
+    entry 2: enterprise, cn-hangzhou
+      not served: assumeRoleARN still holds a placeholder
+    entry 3: static
+      hosts: known to the Secret only
+      identity: user name and password in Secret infra/logins
+    entry 4: enterprise, cn-hangzhou
+      hosts: known to the cloud only
+      identity: managed role AliyunCSManagedAcrRole by the add-on token
+    <standard input>: 0 errors, 4 warnings
+    ");
+    let report = json(&run(&["-", "--output", "json", "--region", "cn-hangzhou"], input));
+    let entries = report["entries"].as_array().unwrap();
+    let shown = |field: &str| entries.iter().map(|entry| entry[field].to_string()).collect::<Vec<_>>();
+    assert_eq!(
+        shown("edition"),
+        ["\"personal\"", "\"enterprise\"", "\"enterprise\"", "\"static\"", "\"enterprise\""]
+    );
+    assert_eq!(shown("region"), ["\"cn-hangzhou\"", "null", "\"cn-hangzhou\"", "null", "\"cn-hangzhou\""]);
+    assert_eq!(shown("hosts"), ["[]"; 5]);
+    let chained: Vec<bool> = entries.iter().map(|entry| entry["chain"].is_array()).collect();
+    assert_eq!(chained, [false, false, false, true, true]);
+    assert!(entries.iter().take(3).all(|entry| entry["chain"].is_null()), "{report}");
+}
+
+#[test]
 fn region_and_token_mode_fill_what_a_cluster_would_say() {
     let input = b"- instanceId: cri-1\n- instanceId: ''\n";
     let chain = |arguments: &[&str]| {

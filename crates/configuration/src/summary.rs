@@ -24,12 +24,14 @@ pub struct EntrySummary {
     pub index: usize,
     /// `enterprise`, `personal` or `static`.
     pub edition: &'static str,
-    /// `None` when neither the entry nor the assumptions say it.
+    /// `None` when neither the entry nor the assumptions say it, and where there is none: a Secret with logins.
     pub region: Option<String>,
-    /// What the entry publishes; empty when only the cloud knows.
+    /// What the entry publishes; empty when only the cloud or a Secret knows, and when it is not served.
     pub hosts: Vec<String>,
-    /// See [`identity_chain`].
+    /// See [`identity_chain`]; empty when the entry is not served.
     pub chain: Vec<String>,
+    /// Why the entry is not served.
+    pub unsupported: Option<Unsupported>,
 }
 
 impl Document {
@@ -52,22 +54,25 @@ impl Document {
         for entry in &configuration.entries {
             let assumed = assumptions.region.as_ref().filter(|_| !has_bad_region(entry));
             let region = entry.region.as_ref().or(assumed).cloned();
-            self.check_region(entry, region.as_deref());
-            self.check_mode(entry, given);
-            summaries.push(EntrySummary {
-                index: entry.index,
-                edition: entry.edition.as_str(),
-                hosts: known_hosts(entry, region.as_deref()),
-                chain: identity_chain(entry, given.unwrap_or(TokenMode::Auto)),
-                region,
-            });
+            let region = region.filter(|_| entry.edition != Edition::Static);
+            let served = entry.unsupported.is_none();
+            let (mut hosts, mut chain) = (Vec::new(), Vec::new());
+            if served {
+                self.check_region(entry, region.as_deref());
+                self.check_mode(entry, given);
+                hosts = known_hosts(entry, region.as_deref());
+                chain = identity_chain(entry, given.unwrap_or(TokenMode::Auto));
+            }
+            let unsupported = entry.unsupported.clone();
+            let (index, edition) = (entry.index, edition(entry));
+            summaries.push(EntrySummary { index, edition, region, hosts, chain, unsupported });
         }
         self.loaded.sort();
         summaries
     }
 
     fn check_region(&mut self, entry: &Entry, region: Option<&str>) {
-        if region.is_none() && !has_bad_region(entry) && entry.edition != Edition::Static {
+        if region.is_none() && entry.edition != Edition::Static {
             self.warn_entry(
                 entry,
                 code::UNKNOWN_REGION,
@@ -108,6 +113,14 @@ impl Document {
             remedy,
             snippet: None,
         });
+    }
+}
+
+/// An entry that names nothing but instances of the new Personal Edition is of that, though it is not served.
+fn edition(entry: &Entry) -> &'static str {
+    match &entry.edition {
+        Edition::Enterprise { ids } if ids.is_empty() => Edition::Personal.as_str(),
+        edition => edition.as_str(),
     }
 }
 
