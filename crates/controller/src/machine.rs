@@ -10,6 +10,7 @@ mod queues;
 mod references;
 mod removal;
 mod secrets;
+mod shared_hosts;
 mod snapshot;
 
 use std::collections::BTreeMap;

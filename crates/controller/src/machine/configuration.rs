@@ -255,6 +255,7 @@ impl Machine {
         self.gather_what_is_missing(now, &records);
         self.give_references(now);
         self.report_lines(now);
+        self.report_shared_hosts(now);
         self.republish(now);
         self.touch_everything(now);
     }

@@ -173,7 +173,7 @@ impl Machine {
         (self.settings.namespace.clone(), name.to_owned())
     }
 
-    fn configuration(&self) -> Option<&Configuration> {
+    pub(super) fn configuration(&self) -> Option<&Configuration> {
         let accepted = self.recorder.durable().and_then(|record| record.accepted.as_ref())?;
         Some(&accepted.configuration)
     }
