@@ -202,7 +202,8 @@ impl CloudSide {
             Call::Region { .. }
             | Call::WorkerRole { .. }
             | Call::AssumeRoleWithOidc { .. }
-            | Call::AssumeRole { .. } => None,
+            | Call::AssumeRole { .. }
+            | Call::CallerIdentity { .. } => None,
         }
     }
 

@@ -103,6 +103,7 @@ impl Client {
             Call::Region { .. } | Call::WorkerRole { .. } => &self.metadata,
             Call::AssumeRoleWithOidc { .. }
             | Call::AssumeRole { .. }
+            | Call::CallerIdentity { .. }
             | Call::ListInstanceEndpoint { .. }
             | Call::GetAuthorizationToken { .. }
             | Call::PersonalAuthorizationToken { .. } => &self.cloud,

@@ -208,6 +208,7 @@ impl Conversation {
             (_, Call::AssumeRoleWithOidc { role_arn, .. } | Call::AssumeRole { role_arn, .. }) => {
                 Progress::Replied(sts::decode(received, role_arn)?)
             }
+            (_, Call::CallerIdentity { .. }) => Progress::Replied(sts::decode_caller_identity(received)?),
             (_, Call::ListInstanceEndpoint { .. }) => {
                 Progress::Replied(container_registry::decode_endpoints(received)?)
             }
@@ -242,6 +243,7 @@ impl Conversation {
             Ok(Reply::Credentials { key, expires, principal }) => {
                 Ok(Reply::Credentials { key, expires, principal: safe_text::message(&principal, &secrets) })
             }
+            Ok(Reply::Identity(arn)) => Ok(Reply::Identity(safe_text::message(&arn, &secrets))),
             Ok(reply) => Ok(reply),
             Err(fault) => Err(CallFailure {
                 operation: self.call.operation(),
@@ -261,6 +263,7 @@ impl Conversation {
             Call::Region { .. } | Call::WorkerRole { .. } => {}
             Call::AssumeRoleWithOidc { token, .. } => secrets.push(token),
             Call::AssumeRole { key, .. }
+            | Call::CallerIdentity { key, .. }
             | Call::ListInstanceEndpoint { key, .. }
             | Call::GetAuthorizationToken { key, .. }
             | Call::PersonalAuthorizationToken { key, .. } => {
@@ -286,6 +289,7 @@ fn endpoints(call: &Call) -> &[String] {
         | Call::WorkerRole { endpoints }
         | Call::AssumeRoleWithOidc { endpoints, .. }
         | Call::AssumeRole { endpoints, .. }
+        | Call::CallerIdentity { endpoints, .. }
         | Call::ListInstanceEndpoint { endpoints, .. }
         | Call::GetAuthorizationToken { endpoints, .. }
         | Call::PersonalAuthorizationToken { endpoints, .. } => endpoints,
@@ -315,6 +319,7 @@ fn first_request(call: &Call, base: &BaseUrl, stamp: Stamp) -> Result<Request<By
             AssumeRole { role_arn, session_name, duration_seconds: *duration_seconds, external_id, key }
                 .encode(base, stamp)
         }
+        Call::CallerIdentity { endpoints: _, key } => sts::encode_caller_identity(base, key, stamp),
         Call::GetAuthorizationToken { endpoints: _, instance, key } => {
             let parameters = [("InstanceId", instance.as_str())];
             let operation = Operation::enterprise("GetAuthorizationToken", &parameters);

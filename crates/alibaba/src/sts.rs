@@ -1,6 +1,7 @@
-//! STS 2015-04-01 `AssumeRole` and `AssumeRoleWithOIDC`: encode and decode
+//! STS 2015-04-01 `AssumeRole`, `AssumeRoleWithOIDC` and `GetCallerIdentity`: encode and decode
 //! (<https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-assumerole>,
-//! <https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-assumerolewithoidc>).
+//! <https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-assumerolewithoidc>,
+//! <https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-getcalleridentity>).
 
 use acr_credentials::uri_encoding::encode_pairs;
 use acr_credentials::{AccessKey, Reply, UnixMillis};
@@ -59,32 +60,55 @@ pub(crate) struct AssumeRole<'a> {
 }
 
 impl AssumeRole<'_> {
-    /// The request, signed by RPC-HMAC-SHA1. Whatever a log of URLs must not show stands in the form: the gateway takes
-    /// parameters of query and form as one set.
+    /// The request.
     pub(crate) fn encode(&self, base: &BaseUrl, stamp: Stamp) -> Result<Request<Bytes>, http::Error> {
-        let query = [("Action", "AssumeRole"), ("Format", "JSON"), ("Version", VERSION)];
         let duration = self.duration_seconds.to_string();
-        let nonce = format!("{:032x}", stamp.nonce);
-        let time = stamp.wall.to_string();
-        let mut form_pairs = vec![
-            ("AccessKeyId", self.key.id.expose_secret().trim()),
+        let mut parameters = vec![
             ("DurationSeconds", duration.as_str()),
             ("RoleArn", self.role_arn),
             ("RoleSessionName", self.session_name),
-            ("SignatureMethod", "HMAC-SHA1"),
-            ("SignatureNonce", nonce.as_str()),
-            ("SignatureVersion", "1.0"),
-            ("Timestamp", time.as_str()),
         ];
-        form_pairs.extend(self.external_id.map(|id| ("ExternalId", id)));
-        let token = self.key.security_token.as_ref();
-        form_pairs.extend(token.map(|token| ("SecurityToken", token.expose_secret().trim())));
-        let mut signed = [query.as_slice(), form_pairs.as_slice()].concat();
-        signed.sort_unstable();
-        let signature = rpc::signature(&signed, &self.key.secret);
-        form_pairs.push(("Signature", &signature));
-        form(base, &encode_pairs(&query), Zeroizing::new(encode_pairs(&form_pairs)))
+        parameters.extend(self.external_id.map(|id| ("ExternalId", id)));
+        signed(base, "AssumeRole", &parameters, self.key, stamp)
     }
+}
+
+/// The request of `GetCallerIdentity`.
+pub(crate) fn encode_caller_identity(
+    base: &BaseUrl,
+    key: &AccessKey,
+    stamp: Stamp,
+) -> Result<Request<Bytes>, http::Error> {
+    signed(base, "GetCallerIdentity", &[], key, stamp)
+}
+
+/// A request signed by RPC-HMAC-SHA1. Whatever a log of URLs must not show stands in the form: the gateway takes
+/// parameters of query and form as one set.
+fn signed<'a>(
+    base: &BaseUrl,
+    action: &str,
+    parameters: &[(&'a str, &'a str)],
+    key: &'a AccessKey,
+    stamp: Stamp,
+) -> Result<Request<Bytes>, http::Error> {
+    let query = [("Action", action), ("Format", "JSON"), ("Version", VERSION)];
+    let nonce = format!("{:032x}", stamp.nonce);
+    let time = stamp.wall.to_string();
+    let mut form_pairs = vec![("AccessKeyId", key.id.expose_secret().trim())];
+    form_pairs.extend_from_slice(parameters);
+    form_pairs.extend([
+        ("SignatureMethod", "HMAC-SHA1"),
+        ("SignatureNonce", nonce.as_str()),
+        ("SignatureVersion", "1.0"),
+        ("Timestamp", time.as_str()),
+    ]);
+    let token = key.security_token.as_ref();
+    form_pairs.extend(token.map(|token| ("SecurityToken", token.expose_secret().trim())));
+    let mut all = [query.as_slice(), form_pairs.as_slice()].concat();
+    all.sort_unstable();
+    let signature = rpc::signature(&all, &key.secret);
+    form_pairs.push(("Signature", &signature));
+    form(base, &encode_pairs(&query), Zeroizing::new(encode_pairs(&form_pairs)))
 }
 
 /// A request by POST with a form as its body.
@@ -129,7 +153,24 @@ struct Credentials {
     expiration: String,
 }
 
-/// What an answer of either operation says; `role_arn` stands for the session where the answer does not name it.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct CallerIdentity {
+    arn: String,
+}
+
+/// Whose key it is.
+pub(crate) fn decode_caller_identity(received: &Received<'_>) -> Result<Reply, Fault> {
+    if !received.status.is_success() {
+        return Err(Fault::from_answer(received));
+    }
+    match serde_json::from_slice(received.body) {
+        Ok(CallerIdentity { arn }) if !arn.is_empty() => Ok(Reply::Identity(arn)),
+        _ => Err(Fault::undocumented(received, "the answer is not JSON with Arn")),
+    }
+}
+
+/// What an answer about a role session says; `role_arn` stands for the session where the answer does not name it.
 pub(crate) fn decode(received: &Received<'_>, role_arn: &str) -> Result<Reply, Fault> {
     if !received.status.is_success() {
         return Err(Fault::from_answer(received));

@@ -281,6 +281,25 @@ fn a_login_asked_for_late_lives_as_long_as_its_session_and_an_ended_session_asks
 }
 
 #[test]
+fn whose_key_it_is_is_told_to_whoever_signs_even_where_he_may_do_nothing() {
+    let mut site = Site::new();
+    let identity = |key: &AccessKey| Call::CallerIdentity { endpoints: sts(), key: key.clone() };
+    let (session, ..) = site.session(hop(&puller()));
+    for (key, expected) in [
+        (key("LTAInobody", "nobody-secret"), "acs:ram::1000000000000001:user/nobody"),
+        (key("LTAImain", "main-secret"), "acs:ram::1000000000000001:root"),
+        (session, "acs:ram::2000000000000002:role/acr-puller/acr-credential-helper"),
+    ] {
+        match site.answer(identity(&key)).outcome {
+            Ok(Reply::Identity(arn)) => assert_eq!(arn, expected),
+            other => panic!("no identity: {other:?}"),
+        }
+    }
+    let refused = site.failure(identity(&key("LTAIpuller", "wrong")));
+    assert_eq!((refused.operation, refused.kind), ("GetCallerIdentity", FailureKind::CredentialsRefused));
+}
+
+#[test]
 fn a_personal_login_for_who_has_the_edition_and_not_found_for_who_has_not() {
     let mut site = Site::new();
     let login = site.login(personal(&puller()));

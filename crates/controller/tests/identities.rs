@@ -13,9 +13,9 @@
 
 mod scenario;
 
-use acr_configuration::TokenMode;
-use acr_controller::observation::Refusal;
-use acr_credentials::{CallFailure, FailureKind};
+use acr_configuration::{SecretRef, TokenMode};
+use acr_controller::observation::{Observation, Refusal};
+use acr_credentials::{CallFailure, FailureKind, SecretData};
 use scenario::{START, Scenario};
 
 const BY_MODE: &str = "- {instanceId: cri-0123456789abcdef, regionId: cn-hangzhou}";
@@ -156,4 +156,106 @@ fn a_token_that_is_refused_is_told_with_its_claims_and_always_in_the_same_words(
     }
     assert_eq!(scenario.machine.findings_generation(), generation);
     assert!(scenario.count("read-token-file") > 2, "the token is read anew for each try: {:?}", scenario.log);
+}
+
+#[test]
+fn whose_key_was_refused_is_asked_once_and_told_in_the_finding_and_in_the_trust_statement() {
+    const KEYS: &str = "customAccessKey: LTAIexample, customAccessKeySecret: s";
+    let mut well = Scenario::new();
+    run(&mut well, &format!("- {{instanceId: cri-1, regionId: cn-hangzhou, {KEYS}}}"), START);
+    well.pass(4 * 3_600_000);
+    assert_eq!(well.count("GetCallerIdentity"), 0, "nothing was refused");
+
+    let entries: String = (0..20)
+        .map(|number| format!("- {{instanceId: cri-{number}, regionId: cn-hangzhou, {KEYS}}}\n"))
+        .collect();
+    let mut denied = Scenario::new();
+    denied.failing = Some(failure("GetAuthorizationToken", FailureKind::Denied, "NoPrivilege"));
+    run(&mut denied, &entries, START);
+    denied.pass(3_600_000);
+    assert_eq!(denied.count("GetCallerIdentity"), 1, "one key, one question");
+    let finding = denied.finding("Denied");
+    assert!(finding.contains("as AccessKey in the entry (acs:ram::7:user/puller): "), "{finding}");
+
+    let mut hop = Scenario::new();
+    hop.failing = Some(failure("AssumeRole", FailureKind::Denied, "NoPermission"));
+    run(
+        &mut hop,
+        &format!(
+            "- {{instanceId: cri-1, regionId: cn-hangzhou, {KEYS}, assumeRoleARN: 'acs:ram::2:role/pull'}}"
+        ),
+        START,
+    );
+    let finding = hop.finding("Denied");
+    assert!(
+        finding.contains(r#""RAM":["acs:ram::7:root"]"#) && !finding.contains("<account of the asker>"),
+        "{finding}"
+    );
+}
+
+#[test]
+fn whose_key_it_is_is_not_asked_where_it_has_a_name_or_is_unknown_to_the_cloud() {
+    let mut worker = Scenario::with_mode(TokenMode::WorkerRole);
+    worker.failing = Some(failure("GetAuthorizationToken", FailureKind::Denied, "NoPrivilege"));
+    run(&mut worker, BY_MODE, START);
+    assert_eq!(worker.count("GetCallerIdentity"), 0);
+
+    let keys = "- {instanceId: cri-1, regionId: cn-hangzhou, customAccessKey: LTAIexample, customAccessKeySecret: s}";
+    let mut wrong = Scenario::new();
+    let code = "InvalidAccessKeyId.NotFound";
+    wrong.failing = Some(failure("GetAuthorizationToken", FailureKind::CredentialsRefused, code));
+    run(&mut wrong, keys, START);
+    assert_eq!(wrong.count("GetCallerIdentity"), 0);
+}
+
+#[test]
+fn a_cloud_that_does_not_tell_whose_key_it_is_is_asked_no_more_often_than_it_refuses() {
+    let mut scenario = Scenario::new();
+    scenario.cloud_fails = Some(FailureKind::Denied);
+    run(
+        &mut scenario,
+        "- {instanceId: cri-1, regionId: cn-hangzhou, domains: a.example, customAccessKey: LTAIexample, customAccessKeySecret: s}",
+        START,
+    );
+    scenario.pass(3_600_000);
+    let (refused, asked) = (scenario.count("GetAuthorizationToken"), scenario.count("GetCallerIdentity"));
+    assert!(asked > 1 && asked <= refused, "{asked} of {refused}");
+    // When all is well again, nobody asks.
+    scenario.cloud_fails = None;
+    scenario.pass(600_000);
+    let before = scenario.count("GetCallerIdentity");
+    scenario.pass(24 * 3_600_000);
+    assert_eq!(scenario.count("GetCallerIdentity"), before);
+}
+
+#[test]
+fn the_owner_of_a_key_that_was_replaced_is_told_no_more() {
+    let mut scenario = Scenario::new();
+    let reference = SecretRef { namespace: "infra".to_owned(), name: "key".to_owned() };
+    let key = |id: &str| {
+        let member = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec().into());
+        let data: SecretData =
+            [member("access-key-id", id), member("access-key-secret", "s")].into_iter().collect();
+        Observation::Referenced { reference: reference.clone(), seen: Ok(Some(data)) }
+    };
+    scenario.failing = Some(failure("GetAuthorizationToken", FailureKind::Denied, "NoPrivilege"));
+    run(
+        &mut scenario,
+        "- {instanceId: cri-1, regionId: cn-hangzhou, customAccessKeySecretRef: {namespace: infra, name: key}}",
+        START,
+    );
+    scenario.observe(key("LTAIone"));
+    scenario.pass(2_000);
+    assert!(
+        scenario.finding("Denied").contains("(acs:ram::7:user/puller)"),
+        "{}",
+        scenario.finding("Denied")
+    );
+    scenario.failing =
+        Some(failure("GetAuthorizationToken", FailureKind::Throttled { retry_after: None }, ""));
+    scenario.observe(key("LTAItwo"));
+    scenario.pass(2_000);
+    let finding = scenario.finding("Throttled");
+    assert!(finding.contains("as AccessKey in Secret infra/key: "), "{finding}");
+    assert_eq!(scenario.count("GetCallerIdentity"), 1);
 }

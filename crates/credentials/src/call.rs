@@ -63,6 +63,13 @@ pub enum Call {
         /// Who asks.
         key: AccessKey,
     },
+    /// STS 2015-04-01 `GetCallerIdentity`: whose key it is. Nobody needs a permission for it.
+    CallerIdentity {
+        /// Base URLs as in [`Call::Region`].
+        endpoints: Vec<String>,
+        /// Who asks.
+        key: AccessKey,
+    },
     /// Container Registry 2018-12-01 `ListInstanceEndpoint`.
     ListInstanceEndpoint {
         /// Base URLs as in [`Call::Region`].
@@ -100,6 +107,7 @@ impl Call {
             Self::WorkerRole { .. } => "MetadataRole",
             Self::AssumeRoleWithOidc { .. } => "AssumeRoleWithOIDC",
             Self::AssumeRole { .. } => "AssumeRole",
+            Self::CallerIdentity { .. } => "GetCallerIdentity",
             Self::ListInstanceEndpoint { .. } => "ListInstanceEndpoint",
             Self::GetAuthorizationToken { .. } => "GetAuthorizationToken",
             Self::PersonalAuthorizationToken { .. } => "PersonalAuthorizationToken",
@@ -116,6 +124,7 @@ impl Call {
             | Self::WorkerRole { .. }
             | Self::AssumeRoleWithOidc { .. }
             | Self::AssumeRole { .. }
+            | Self::CallerIdentity { .. }
             | Self::PersonalAuthorizationToken { .. } => None,
         }
     }
@@ -155,6 +164,8 @@ pub enum Reply {
         /// The session as the cloud names it, for messages.
         principal: String,
     },
+    /// Whose key it is, as the cloud names it: `acs:ram::<account>:user/<name>`, or the like for a session or an owner.
+    Identity(String),
     /// All registry domains of an instance: public, VPC and custom, disabled ones included.
     Endpoints(Vec<InstanceHost>),
     /// A login.
@@ -318,6 +329,7 @@ mod tests {
         let calls = [
             Call::GetAuthorizationToken { endpoints: vec![], instance: "cri-1".into(), key: key.clone() },
             Call::PersonalAuthorizationToken { endpoints: vec![], key: key.clone() },
+            Call::CallerIdentity { endpoints: vec![], key: key.clone() },
             Call::AssumeRole {
                 endpoints: vec![],
                 role_arn: String::new(),

@@ -37,7 +37,7 @@ impl Question {
             | Call::GetAuthorizationToken { endpoints, instance, key } => {
                 (endpoints, instance.clone(), asker(key, truth))
             }
-            Call::PersonalAuthorizationToken { endpoints, key } => {
+            Call::CallerIdentity { endpoints, key } | Call::PersonalAuthorizationToken { endpoints, key } => {
                 (endpoints, String::new(), asker(key, truth))
             }
         };
@@ -58,6 +58,7 @@ fn session(call: &Call) -> String {
     match call {
         Call::Region { .. } | Call::WorkerRole { .. } | Call::AssumeRoleWithOidc { .. } => String::new(),
         Call::AssumeRole { key, .. }
+        | Call::CallerIdentity { key, .. }
         | Call::ListInstanceEndpoint { key, .. }
         | Call::GetAuthorizationToken { key, .. }
         | Call::PersonalAuthorizationToken { key, .. } => key.id.expose_secret().to_owned(),
@@ -173,7 +174,7 @@ impl Calls {
             }
             Ok(reply) => {
                 let life = match reply {
-                    Reply::Region(_) => Life::Unlimited,
+                    Reply::Region(_) | Reply::Identity(_) => Life::Unlimited,
                     Reply::Credentials { expires, .. } if matches!(call, Call::WorkerRole { .. }) => {
                         Life::HandedOver(*expires)
                     }

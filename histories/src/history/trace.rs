@@ -60,7 +60,10 @@ pub(super) fn operation(operation: &Operation) -> String {
                 Call::AssumeRoleWithOidc { role_arn, .. } | Call::AssumeRole { role_arn, .. } => {
                     role_arn.as_str()
                 }
-                Call::Region { .. } | Call::WorkerRole { .. } | Call::PersonalAuthorizationToken { .. } => "",
+                Call::Region { .. }
+                | Call::WorkerRole { .. }
+                | Call::CallerIdentity { .. }
+                | Call::PersonalAuthorizationToken { .. } => "",
             };
             format!("{label} {about} (clock {signing_offset_millis:+})")
         }
@@ -97,7 +100,7 @@ pub(super) fn answer(answer: &Answer) -> String {
         Answer::Key(Some(_)) => "keys".to_owned(),
         Answer::Token(Some(_)) => "a token".to_owned(),
         Answer::Cloud(answer) => match &answer.outcome {
-            Ok(Reply::Region(region)) => region.clone(),
+            Ok(Reply::Region(text) | Reply::Identity(text)) => text.clone(),
             Ok(Reply::Credentials { expires, .. }) => format!("credentials until {expires}"),
             Ok(Reply::Endpoints(hosts)) => {
                 let hosts: Vec<&str> = hosts.iter().map(|host| host.host.as_str()).collect();

@@ -30,6 +30,9 @@ pub struct Wanted {
     pub only_compared: bool,
 }
 
+/// What nobody waits for is due then.
+const NEVER: Mono = Mono(u64::MAX);
+
 #[derive(Debug)]
 struct Fact {
     wanted: Wanted,
@@ -68,6 +71,7 @@ impl Fact {
     fn renew_now(&mut self) {
         self.due = Mono(0);
         self.try_now();
+        self.forget_identity();
     }
 
     /// An input of it has changed: nothing speaks against trying at once. A call that is out was made with the former one.
@@ -84,7 +88,7 @@ impl Fact {
     }
 
     fn nearly_due_from(&self) -> Mono {
-        if self.due == Mono(u64::MAX) {
+        if self.due == NEVER {
             return self.due;
         }
         let early = WINDOW.min(self.due.since(self.answered) / 4);
@@ -121,10 +125,10 @@ impl Book {
             let fact = match self.facts.remove(&key) {
                 Some(fact) => Fact { wanted, ..fact },
                 None => Fact {
+                    due: if wanted.question.is_of_refusals() { NEVER } else { Mono(0) },
                     wanted,
                     value: None,
                     answered: Mono(0),
-                    due: Mono(0),
                     retry: Mono(0),
                     asked: None,
                     failures: 0,
@@ -273,6 +277,10 @@ impl Book {
         match checked {
             Ok(value) => {
                 let at_once = std::mem::take(&mut fact.replaced_meanwhile);
+                if at_once && matches!(value, Value::Identity(_)) {
+                    // It is that of the former key.
+                    return Change::None;
+                }
                 fact.due = if at_once { Mono(0) } else { due(now, clock, timing, &value) };
                 fact.changed &= at_once;
                 let replaced = fact.is_replaced_by(&value);
@@ -285,7 +293,7 @@ impl Book {
                 let change = match value {
                     Value::Login(..) | Value::Endpoints(_) => Change::Leaf,
                     Value::Region(_) => Change::Region,
-                    Value::Token(_) | Value::Key(..) => Change::None,
+                    Value::Token(_) | Value::Key(..) | Value::Identity(_) => Change::None,
                 };
                 fact.value = Some(value);
                 if replaced {
@@ -299,9 +307,16 @@ impl Book {
                 fact.place = Place::First;
                 let at_once = std::mem::take(&mut fact.replaced_meanwhile);
                 fact.retry = if at_once { now.mono } else { now.mono.plus(wait(fact, &failure, key)) };
-                let refused = failure.kind == FailureKind::CredentialsRefused;
+                let kind = failure.kind;
+                let refused = kind == FailureKind::CredentialsRefused;
                 fact.failure = Some(failure);
-                let parent = fact.wanted.question.parent();
+                // Without another refusal nobody asks again.
+                if fact.wanted.question.is_of_refusals() {
+                    fact.due = NEVER;
+                }
+                let question = fact.wanted.question.clone();
+                self.ask_whose_key(&question, kind);
+                let parent = question.parent();
                 if refused && let Some(parent) = parent.and_then(|parent| self.facts.get_mut(&parent)) {
                     // A loss: what signed is no good any more, unless it was renewed while the call was out. What is given
                     // stays until something else is given.
@@ -334,7 +349,7 @@ impl Book {
     }
 
     fn leaf_is_due(&self, fact: &Fact, now: Mono, renewing: bool) -> bool {
-        if fact.asked.is_some() {
+        if fact.asked.is_some() || fact.is_dormant() {
             return false;
         }
         if fact.value.is_none() {
@@ -392,6 +407,7 @@ fn wait(fact: &Fact, failure: &CallFailure, key: FactKey) -> Duration {
 
 mod given;
 mod handed_over;
+mod identity;
 mod pace;
 mod share;
 #[cfg(test)]

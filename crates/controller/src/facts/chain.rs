@@ -322,6 +322,10 @@ impl Lines {
     /// Who signs for an entry: the chain of facts from its source to its last hop.
     fn key(&mut self, drawing: Drawing<'_>, region: &str) -> Option<KeySource> {
         let source = self.source(drawing, region)?;
+        // The sessions of RRSA and of hops are named by the answer that hands them out.
+        if !matches!(drawing.entry.identity, Identity::Rrsa { .. }) {
+            self.want(Question::CallerIdentity { endpoints: drawing.sts(region), key: source.clone() });
+        }
         let Some(hop) = &drawing.entry.assume_role else { return Some(source) };
         let session = Question::AssumeRole {
             endpoints: drawing.sts(region),

@@ -95,6 +95,13 @@ pub enum Question {
         /// Who asks.
         key: KeySource,
     },
+    /// Whose key it is that nobody has named. Asked only after a call that it signed was refused.
+    CallerIdentity {
+        /// Base URLs of STS.
+        endpoints: Vec<String>,
+        /// Whose.
+        key: KeySource,
+    },
     /// The domains of an instance.
     Endpoints {
         /// Base URLs of Container Registry.
@@ -157,6 +164,8 @@ impl Question {
                 .bytes(&duration_seconds.to_be_bytes())
                 .list(external_id.as_slice())
                 .source(key),
+            // It is the same wherever it is asked.
+            Self::CallerIdentity { endpoints: _, key } => inputs.text("caller-identity").source(key),
             Self::Endpoints { endpoints, instance, key } => {
                 inputs.text("endpoints").list(endpoints).text(instance).source(key)
             }
@@ -186,6 +195,7 @@ impl Question {
             Self::ManagedRole => "AddOnToken",
             Self::AssumeRoleWithOidc { .. } => "AssumeRoleWithOIDC",
             Self::AssumeRole { .. } => "AssumeRole",
+            Self::CallerIdentity { .. } => "GetCallerIdentity",
             Self::Endpoints { .. } => "ListInstanceEndpoint",
             Self::Login { .. } => "GetAuthorizationToken",
             Self::PersonalLogin { .. } => "PersonalAuthorizationToken",
@@ -200,7 +210,9 @@ impl Question {
             Self::Region { .. } | Self::Token | Self::WorkerRole { .. } | Self::ManagedRole => {
                 Class::Metadata
             }
-            Self::AssumeRoleWithOidc { .. } | Self::AssumeRole { .. } => Class::Sts,
+            Self::AssumeRoleWithOidc { .. } | Self::AssumeRole { .. } | Self::CallerIdentity { .. } => {
+                Class::Sts
+            }
             Self::Endpoints { .. } | Self::Login { .. } | Self::PersonalLogin { .. } => {
                 Class::ContainerRegistry
             }
@@ -215,6 +227,7 @@ impl Question {
             | Self::WorkerRole { endpoints }
             | Self::AssumeRoleWithOidc { endpoints, .. }
             | Self::AssumeRole { endpoints, .. }
+            | Self::CallerIdentity { endpoints, .. }
             | Self::Endpoints { endpoints, .. }
             | Self::Login { endpoints, .. }
             | Self::PersonalLogin { endpoints, .. } => endpoints,
@@ -234,7 +247,8 @@ impl Question {
 
     /// Whether it is asked for its own sake: nothing stands on it.
     pub fn is_leaf(&self) -> bool {
-        self.is_login() || matches!(self, Self::Endpoints { .. } | Self::Region { .. })
+        self.is_login()
+            || matches!(self, Self::Endpoints { .. } | Self::Region { .. } | Self::CallerIdentity { .. })
     }
 
     /// The fact that must be known before this can be asked.
@@ -248,6 +262,7 @@ impl Question {
             | Self::StaticLogin { .. } => None,
             Self::AssumeRoleWithOidc { token, .. } => Some(*token),
             Self::AssumeRole { .. }
+            | Self::CallerIdentity { .. }
             | Self::Endpoints { .. }
             | Self::Login { .. }
             | Self::PersonalLogin { .. } => match self.key_source()? {
@@ -261,6 +276,7 @@ impl Question {
     pub fn key_source(&self) -> Option<&KeySource> {
         match self {
             Self::AssumeRole { key, .. }
+            | Self::CallerIdentity { key, .. }
             | Self::Endpoints { key, .. }
             | Self::Login { key, .. }
             | Self::PersonalLogin { key, .. } => Some(key),
@@ -369,11 +385,12 @@ mod tests {
             hop("r", 900, Some(""), "k"),
             hop("r", 900, Some("x"), "k"),
             hop("r", 900, None, "l"),
+            Question::CallerIdentity { endpoints: vec![], key: KeySource::Fact(Question::Token.key()) },
         ]
         .iter()
         .map(Question::key)
         .collect();
-        assert_eq!(keys.len(), 22);
+        assert_eq!(keys.len(), 23);
     }
 
     #[test]

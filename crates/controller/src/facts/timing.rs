@@ -45,7 +45,7 @@ pub fn check(
     let expires = match &value {
         Value::Login(login, _) => login.expires,
         Value::Key(_, expires, _) => *expires,
-        Value::Region(_) | Value::Token(_) | Value::Endpoints(_) => return Ok(value),
+        Value::Region(_) | Value::Token(_) | Value::Identity(_) | Value::Endpoints(_) => return Ok(value),
     };
     let time = clock.time(now);
     // What ends within the grain may have ended by now.
@@ -60,7 +60,7 @@ pub fn check(
 /// When a value is to be renewed.
 pub fn due(now: Now, clock: &CloudClock, timing: &Timing, value: &Value) -> Mono {
     match value {
-        Value::Region(_) => Mono(u64::MAX),
+        Value::Region(_) | Value::Identity(_) => Mono(u64::MAX),
         Value::Token(_) | Value::Key(_, UnixMillis::NEVER, _) => now.mono.plus(READ_LIFE),
         Value::Endpoints(_) => now.mono.plus(ENDPOINTS_LIFE),
         Value::Key(_, expires, _) => renewal(now, clock, timing, *expires, clock.time(now)),

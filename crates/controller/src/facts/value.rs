@@ -14,6 +14,8 @@ pub enum Value {
     Token(SecretString),
     /// The keys of a role session or a user, their end, and whose they are.
     Key(AccessKey, UnixMillis, Owner),
+    /// Whose key it is, as the cloud names it.
+    Identity(String),
     /// The domains of an instance.
     Endpoints(Vec<InstanceHost>),
     /// A login, and the time by the cloud's clock at which it was handed out.
@@ -60,6 +62,7 @@ pub fn value_of(reply: Reply, cloud_time: UnixMillis) -> Value {
             let owner = if principal.is_empty() { Owner::Unnamed } else { Owner::Named(principal) };
             Value::Key(key, expires, owner)
         }
+        Reply::Identity(arn) => Value::Identity(arn),
         Reply::Endpoints(hosts) => Value::Endpoints(hosts),
         Reply::Login(login) => Value::Login(Arc::new(login), cloud_time),
     }

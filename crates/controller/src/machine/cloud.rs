@@ -119,6 +119,9 @@ impl Machine {
                     key: self.access_key(key)?,
                 }
             }
+            Question::CallerIdentity { endpoints, key } => {
+                Call::CallerIdentity { endpoints: endpoints.clone(), key: self.access_key(key)? }
+            }
             Question::PersonalLogin { endpoints, key } => {
                 Call::PersonalAuthorizationToken { endpoints: endpoints.clone(), key: self.access_key(key)? }
             }

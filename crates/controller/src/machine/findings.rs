@@ -9,7 +9,7 @@ use super::cloud::REGISTERED_KEY;
 use crate::facts::chain::{Problem, RegionSource, SESSION_SECONDS};
 use crate::facts::timing::effective_threshold;
 use crate::facts::value::{Owner, Value};
-use crate::facts::{FactKey, KeySource, Line, Question};
+use crate::facts::{FactKey, Line, Question};
 use crate::names::REGISTERED_KEY_SECRET;
 use crate::operation::Subject;
 use crate::status::ActiveFinding;
@@ -124,6 +124,7 @@ impl Machine {
             | Question::Token
             | Question::WorkerRole { .. }
             | Question::ManagedRole
+            | Question::CallerIdentity { .. }
             | Question::SecretKey { .. }
             | Question::StaticLogin { .. } => None,
         }?;
@@ -133,13 +134,9 @@ impl Machine {
         })
     }
 
-    /// Who asks, as the cloud named it when it handed out the keys: account, role and session.
+    /// Who asks, as the cloud names it: account, and user, or role and session.
     fn principal(&self, question: &Question) -> Option<&str> {
-        let KeySource::Fact(parent) = question.key_source()? else { return None };
-        match self.book.value(*parent)? {
-            Value::Key(_, _, Owner::Named(principal)) => Some(principal),
-            _ => None,
-        }
+        self.book.owner(question.key_source()?)
     }
 
     /// Whether the keys of a registered cluster take the place of the token mode; `None` while that is not known, and

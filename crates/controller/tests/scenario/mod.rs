@@ -389,6 +389,7 @@ impl Scenario {
                     principal,
                 }
             }
+            Call::CallerIdentity { .. } => Reply::Identity("acs:ram::7:user/puller".to_owned()),
             Call::Region { .. } => Reply::Region("cn-hangzhou".to_owned()),
         };
         CloudAnswer { cloud_time: Some(self.now().wall), outcome: Ok(reply) }

@@ -113,7 +113,9 @@ impl TokenClaims {
 
 pub(super) fn assume_role(code: &str, failure: &CallFailure, about: &Circumstances) -> Option<String> {
     let role = about.role_arn.as_deref().unwrap_or("the role");
-    if failure.message.contains("root account") {
+    if failure.message.contains("root account")
+        || about.principal.as_deref().is_some_and(|asker| asker.ends_with(":root"))
+    {
         return Some(
             "the key of an account's owner can assume no role: use the key of a RAM user".to_owned(),
         );
@@ -191,9 +193,11 @@ fn trust_of_provider(provider: &str, token: Option<&TokenClaims>) -> Value {
 
 /// The statement by which a role admits the asker: its role where that is known, else its account.
 fn trust_of_account(about: &Circumstances, account: Option<&str>) -> Value {
-    let role = about.principal.as_deref().and_then(role_of_session);
+    let asker = about.principal.as_deref();
+    let role = asker.and_then(role_of_session);
     let principal = role.unwrap_or_else(|| {
-        let account = account.or(about.account.as_deref()).unwrap_or("<account of the asker>");
+        let account = account.or(asker.and_then(account_of)).or(about.account.as_deref());
+        let account = account.unwrap_or("<account of the asker>");
         format!("acs:ram::{account}:root")
     });
     let mut statement = json!({
@@ -205,6 +209,12 @@ fn trust_of_account(about: &Circumstances, account: Option<&str>) -> Value {
         members.insert("Condition".to_owned(), json!({ "StringEquals": { "sts:ExternalId": id } }));
     }
     statement
+}
+
+/// The account of `acs:ram::<account>:user/<name>`.
+fn account_of(principal: &str) -> Option<&str> {
+    let (account, _) = principal.strip_prefix("acs:ram::")?.split_once(':')?;
+    Some(account).filter(|account| !account.is_empty())
 }
 
 /// `acs:ram::<account>:role/<role>` of `acs:ram::<account>:role/<role>/<session>`.

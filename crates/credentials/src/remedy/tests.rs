@@ -121,6 +121,7 @@ fn a_role_that_is_known_to_ask_is_the_one_that_the_other_role_must_admit() {
         statement.unwrap_or_default().to_owned()
     };
     assert_eq!(by("acs:ram::3:role/worker/i-1"), r#"{"RAM":["acs:ram::3:role/worker"]}}"#);
+    assert_eq!(by("acs:ram::3:user/puller"), r#"{"RAM":["acs:ram::3:root"]}}"#);
     // Without the account of the role, that of the entry has to do.
     assert_eq!(by("worker"), r#"{"RAM":["acs:ram::2:root"]}}"#);
 }

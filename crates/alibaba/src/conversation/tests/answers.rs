@@ -33,6 +33,25 @@ fn an_answer_without_a_usable_login_is_malformed() {
 }
 
 #[test]
+fn an_answer_without_an_arn_names_nobody() {
+    let identity = || {
+        Conversation::new(Call::CallerIdentity { endpoints: urls(&["https://sts.aliyuncs.com"]), key: key() })
+    };
+    for body in ["", "<html></html>", "[]", "{}", r#"{"Arn":null}"#, r#"{"Arn":""}"#, r#"{"AccountId":"1"}"#]
+    {
+        let failure = answered(identity(), 200, body).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Malformed, "{body}: {failure}");
+    }
+    // What echoes a secret does not reach a finding.
+    let Ok(Reply::Identity(arn)) =
+        answered(identity(), 200, r#"{"Arn":"acs:ram::1:user/TestSecurityToken=="}"#)
+    else {
+        panic!("no identity")
+    };
+    assert!(!arn.contains("TestSecurityToken"), "{arn}");
+}
+
+#[test]
 fn an_expiry_in_seconds_is_malformed_and_says_so() {
     insta::assert_snapshot!(
         failure(answered(login(), 200, &token_body("1767326645"))),

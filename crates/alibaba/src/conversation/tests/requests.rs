@@ -97,6 +97,34 @@ fn a_hop_is_signed_as_the_golden_vectors_say_and_shows_nothing_of_it_in_its_url(
 }
 
 #[test]
+fn whose_key_it_is_is_asked_with_nothing_but_the_key() {
+    let endpoints = vec!["https://sts.cn-hangzhou.aliyuncs.com".to_owned()];
+    let mut conversation = Conversation::new(Call::CallerIdentity { endpoints, key: key() });
+    let request = sent(&mut conversation);
+    assert_eq!(
+        request.uri(),
+        "https://sts.cn-hangzhou.aliyuncs.com/?Action=GetCallerIdentity&Format=JSON&Version=2015-04-01"
+    );
+    let body = String::from_utf8(request.body().to_vec()).unwrap();
+    let names: Vec<&str> = body
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap().0)
+        .filter(|name| *name != "Signature")
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "AccessKeyId",
+            "SignatureMethod",
+            "SignatureNonce",
+            "SignatureVersion",
+            "Timestamp",
+            "SecurityToken"
+        ]
+    );
+}
+
+#[test]
 fn an_external_id_is_sent_and_signed_only_where_there_is_one() {
     let text =
         |conversation: &mut Conversation| String::from_utf8(sent(conversation).body().to_vec()).unwrap();

@@ -29,6 +29,9 @@ impl Book {
         key: FactKey,
         fact: &Fact,
     ) -> Option<Mono> {
+        if fact.is_dormant() {
+            return None;
+        }
         // What `leaf_is_due` waits for.
         let due = |fact: &Fact| if renewing { fact.nearly_due_from() } else { fact.due };
         let due = match (&fact.value, fact.wanted.companion) {
