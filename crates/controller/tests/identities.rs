@@ -166,9 +166,8 @@ fn whose_key_was_refused_is_asked_once_and_told_in_the_finding_and_in_the_trust_
     well.pass(4 * 3_600_000);
     assert_eq!(well.count("GetCallerIdentity"), 0, "nothing was refused");
 
-    let entries: String = (0..20)
-        .map(|number| format!("- {{instanceId: cri-{number}, regionId: cn-hangzhou, {KEYS}}}\n"))
-        .collect();
+    let entry = |number: usize| format!("- {{instanceId: cri-{number}, regionId: cn-hangzhou, {KEYS}}}\n");
+    let entries: String = (0..20).map(entry).collect();
     let mut denied = Scenario::new();
     denied.failing = Some(failure("GetAuthorizationToken", FailureKind::Denied, "NoPrivilege"));
     run(&mut denied, &entries, START);

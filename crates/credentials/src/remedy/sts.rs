@@ -88,21 +88,24 @@ fn says(token: Option<&TokenClaims>) -> String {
     })
 }
 
-/// Which claim it is. The cloud does not say, but the documented policy fixes audience and subject, and the provider has
-/// taken issuer and audience before the policy was asked: it refuses others with codes of their own.
+/// Which claim it is. The cloud does not say: it is known that the provider has not refused the token, which it does for
+/// issuer and audience with codes of their own; the rest is inferred from the documented policy.
 fn mismatch(token: Option<&TokenClaims>) -> String {
-    match token {
-        None => "issuer, audience or subject".to_owned(),
+    const KNOWN: &str = "the provider has not refused the token, so it is one of the policy's conditions oidc:iss, oidc:aud \
+                         and oidc:sub, or the provider in its Principal, and the cloud does not say which";
+    let hint = match token {
+        None => String::new(),
         Some(token) if !token.is_for_sts() => {
-            format!("it is the audience, because policies ask for {AUDIENCE}")
+            format!("; the documented policy asks for audience {AUDIENCE}, which the token has not: look at oidc:aud first")
         }
         Some(token) if token.subject != SUBJECT => {
-            format!("most likely it is the subject, because the documented policy names {SUBJECT}")
+            format!("; the documented policy names {SUBJECT}, and the token another: look at oidc:sub first")
         }
-        Some(_) => "the cloud does not say which; audience and subject are those of the documented policy: most likely its \
-                    `oidc:iss`, or the provider in its Principal, is another cluster's, else compare its `oidc:sub`"
+        Some(_) => "; a policy of another cluster has that one's oidc:iss and provider, one for another ServiceAccount \
+                    another oidc:sub"
             .to_owned(),
-    }
+    };
+    format!("{KNOWN}{hint}")
 }
 
 impl TokenClaims {
@@ -133,7 +136,9 @@ pub(super) fn assume_role(code: &str, failure: &CallFailure, about: &Circumstanc
             )
         }
         (FailureKind::InvalidRequest, code) if code.contains("ExternalId") => {
-            "correct `externalId`".to_owned()
+            format!(
+                "correct `externalId`: it is the one that the trust policy of {role} asks for, 2 to 1224 characters"
+            )
         }
         _ => return key(code),
     })

@@ -8,7 +8,6 @@ use acr_simulator::{Description, Jwks, Mutation, Product};
 use crate::scene::Scene;
 
 const RRSA_ON: [(&str, &str); 1] = [("rrsa", "enable: true\n")];
-const OTHER_SUBJECT: &str = "acs:ram::1280000000009011:role/acr-other-subject";
 
 fn entry(role: &str, provider: &str) -> String {
     let provider = PROVIDER_ARN.replace("ack-rrsa-demo", provider);
@@ -18,7 +17,14 @@ fn entry(role: &str, provider: &str) -> String {
     )
 }
 
-/// Providers of another issuer and for another audience, and a role for another subject.
+/// Roles whose trust policies ask for another claim than the token has, by the condition.
+const MISFITS: [(&str, &str, &str); 3] = [
+    ("oidc:iss", "acr-other-issuer", "https://oidc.example/another-cluster"),
+    ("oidc:aud", "acr-other-audience", "another.example"),
+    ("oidc:sub", "acr-other-subject", "system:serviceaccount:shop:app"),
+];
+
+/// Providers of another issuer and for another audience, and roles for another issuer, audience and subject.
 fn misfits(description: &mut Description) {
     let account = &mut description.accounts[0];
     let named =
@@ -32,11 +38,41 @@ fn misfits(description: &mut Description) {
         client_ids: vec!["another.example".to_owned()],
         ..named("ack-rrsa-audience", &ours)
     });
-    let mut role = account.roles[0].clone();
-    "acr-other-subject".clone_into(&mut role.name);
-    let condition = role.trust_policy.statement[0].condition.values_mut().next().unwrap();
-    condition.insert("oidc:sub".to_owned(), OneOrMany(vec!["system:serviceaccount:shop:app".to_owned()]));
-    account.roles.push(role);
+    for (claim, name, value) in MISFITS {
+        let mut role = account.roles[0].clone();
+        name.clone_into(&mut role.name);
+        let condition = role.trust_policy.statement[0].condition.values_mut().next().unwrap();
+        let former = condition.insert(claim.to_owned(), OneOrMany(vec![value.to_owned()]));
+        assert!(former.is_some(), "the policy of the documentation fixes {claim}");
+        account.roles.push(role);
+    }
+}
+
+/// Plays an entry that is refused with this code and verdict, and waits until it was tried again with the same words.
+async fn refused(scene: &Scene<'_>, space: &str, entry: &str, code: &str, verdict: &str) -> String {
+    scene.configure(entry, &[space], &RRSA_ON).await;
+    let told = async || {
+        let findings = scene.findings().await;
+        findings.into_iter().find(|(_, found, message)| found == code && message.contains(verdict))
+    };
+    let (_, _, first) = scene.until(verdict, told).await;
+    // Each try says the same, whatever else comes of the last one: the token is read anew for each.
+    let asked = || scene.cloud_calls(Product::Sts, "AssumeRoleWithOIDC");
+    let before = asked();
+    let without_id = acr_credentials::without_request_ids(&first);
+    scene
+        .until("it was tried again, and said the same all the time", async || {
+            let findings = scene.findings().await;
+            let ours: Vec<String> = findings
+                .iter()
+                .filter(|(_, _, message)| message.starts_with("entry 0"))
+                .map(|(_, _, message)| acr_credentials::without_request_ids(message))
+                .collect();
+            assert_eq!(ours, [without_id.clone()]);
+            (asked() >= before + 2).then_some(())
+        })
+        .await;
+    first
 }
 
 #[tokio::test]
@@ -50,39 +86,35 @@ async fn which_of_issuer_audience_and_subject_does_not_fit_is_told_and_stays_tol
     scene.run().await;
     let subject = format!("sub system:serviceaccount:{}:{SERVICE_ACCOUNT}", scene.stage.namespace());
     let issuer = format!("iss {}", scene.stage.control_plane().issuer());
-    for (entry, code, verdict) in [
-        (entry(ROLE_ARN, "ack-rrsa-another"), "CredentialsRefused", "the issuer does not fit"),
-        (entry(ROLE_ARN, "ack-rrsa-audience"), "CredentialsRefused", "the audience does not fit"),
-        (entry(OTHER_SUBJECT, "ack-rrsa-demo"), "Denied", "most likely it is the subject"),
-    ] {
-        scene.configure(&entry, &[&space], &RRSA_ON).await;
-        let told = async || {
-            let findings = scene.findings().await;
-            findings.into_iter().find(|(_, found, message)| found == code && message.contains(verdict))
-        };
-        let (_, _, first) = scene.until(verdict, told).await;
+    let says_the_token = |finding: &str| {
         assert!(
-            first.contains(&subject) && first.contains(&issuer) && first.contains("aud sts.aliyuncs.com"),
-            "{first}"
+            finding.contains(&subject)
+                && finding.contains(&issuer)
+                && finding.contains("aud sts.aliyuncs.com"),
+            "{finding}"
         );
-        // Each try says the same, whatever else comes of the last one: the token is read anew for each.
-        let asked = || scene.cloud_calls(Product::Sts, "AssumeRoleWithOIDC");
-        let before = asked();
-        scene
-            .until("it was tried again, and said the same all the time", async || {
-                let findings = scene.findings().await;
-                let ours: Vec<&str> = findings
-                    .iter()
-                    .filter(|(_, _, message)| message.starts_with("entry 0"))
-                    .map(|(_, _, message)| message.as_str())
-                    .collect();
-                assert!(
-                    ours.len() == 1 && ours[0].contains(verdict) && ours[0].contains(&subject),
-                    "{ours:?}"
-                );
-                (asked() >= before + 2).then_some(())
-            })
-            .await;
+    };
+    // The provider tells which it is.
+    for (provider, verdict) in
+        [("ack-rrsa-another", "the issuer does not fit"), ("ack-rrsa-audience", "the audience does not fit")]
+    {
+        let entry = entry(ROLE_ARN, provider);
+        says_the_token(&refused(&scene, &space, &entry, "CredentialsRefused", verdict).await);
+    }
+    // A trust policy does not: its three conditions are refused alike, with what the policy must hold.
+    for (_, role, _) in MISFITS {
+        let role = ROLE_ARN.replace("acr-pull", role);
+        assert_ne!(role, ROLE_ARN);
+        let verdict = format!("the trust policy of {role} does not admit the component");
+        let finding = refused(&scene, &space, &entry(&role, "ack-rrsa-demo"), "Denied", &verdict).await;
+        says_the_token(&finding);
+        assert!(finding.contains("and the cloud does not say which"), "{finding}");
+        let (_, statement) = finding.split_once("it must hold ").unwrap();
+        let statement: serde_json::Value = serde_json::from_str(statement).unwrap();
+        let equals = &statement["Condition"]["StringEquals"];
+        assert_eq!(equals["oidc:iss"], scene.stage.control_plane().issuer());
+        assert_eq!(equals["oidc:aud"], "sts.aliyuncs.com");
+        assert_eq!(Some(equals["oidc:sub"].as_str().unwrap()), subject.strip_prefix("sub "));
     }
     scene.configure(&entry(ROLE_ARN, "ack-rrsa-demo"), &[&space], &RRSA_ON).await;
     scene.served_with_acme(&space).await;
