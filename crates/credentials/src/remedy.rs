@@ -153,6 +153,15 @@ fn registry(failure: &CallFailure, code: &str, about: &Circumstances) -> Option<
              2024-09-08 is of the new kind (crpi-…), which has no logins to hand out: give it an entry with staticSecretRef \
              and domains"
         ),
+        ("PersonalAuthorizationToken", FailureKind::Denied, code) if code != "AUTHENTICATION_FAILED" => {
+            let actions = ["cr:GetAuthorizationToken", "cr:PullRepository"];
+            let allow = json!({ "Effect": "Allow", "Action": actions, "Resource": "*" });
+            format!(
+                "grant the identity {}; if it has that and is a role, give the entry the keys of a RAM user who has opened the \
+                 Personal Edition: whether it hands out logins to roles is not documented",
+                policy(&allow)
+            )
+        }
         (_, _, "AUTHENTICATION_FAILED") => {
             "this is how an instance of the new Personal Edition (crpi-…, opened after 2024-09-08) answers: ACR hands out \
              no logins for it; give it an entry with staticSecretRef and domains"

@@ -22,6 +22,9 @@ pub const HOST: &str = "acme-registry.cn-hangzhou.cr.aliyuncs.com";
 /// One Enterprise instance with inline keys.
 pub const ONE_ENTRY: &str = "- {instanceId: cri-0123456789abcdef, regionId: cn-hangzhou, customAccessKey: LTAIexample, customAccessKeySecret: s}";
 
+/// What a cloud of its own answers to a call.
+pub type Answering = Box<dyn Fn(&Call) -> Option<CloudAnswer>>;
+
 /// A machine, its clock, and the cluster that its operations change.
 pub struct Scenario {
     pub machine: Machine,
@@ -45,6 +48,8 @@ pub struct Scenario {
     pub cloud_fails: Option<FailureKind>,
     /// Calls of this operation fail like this.
     pub failing: Option<CallFailure>,
+    /// What the cloud answers instead, where it says anything.
+    pub answering: Option<Answering>,
     /// Whether this is a registered cluster with keys.
     pub registered: bool,
     /// The text of the projected token.
@@ -87,6 +92,7 @@ impl Scenario {
             refusals: Vec::new(),
             cloud_fails: None,
             failing: None,
+            answering: None,
             registered: false,
             token: "header.payload.signature".to_owned(),
             late: false,
@@ -349,6 +355,9 @@ impl Scenario {
     }
 
     fn ask(&mut self, call: &Call) -> CloudAnswer {
+        if let Some(answer) = self.answering.as_ref().and_then(|answering| answering(call)) {
+            return answer;
+        }
         if let Some(kind) = self.cloud_fails {
             let failure = CallFailure {
                 operation: call.operation(),

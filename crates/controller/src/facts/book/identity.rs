@@ -33,7 +33,8 @@ impl Book {
     /// A call was refused for who has signed it. A key that the cloud does not know has no owner to ask for.
     pub(super) fn ask_whose_key(&mut self, refused: &Question, kind: FailureKind) {
         let Some(source) = refused.key_source() else { return };
-        let of_owner = matches!(kind, FailureKind::Denied | FailureKind::NotFound);
+        let of_owner =
+            matches!(kind, FailureKind::Denied | FailureKind::NotFound | FailureKind::InvalidRequest);
         if !of_owner || refused.is_of_refusals() || self.is_named(source) {
             return;
         }
