@@ -85,6 +85,29 @@ fn each_hop_and_each_login_is_asked_once_and_all_are_one_wave() {
 }
 
 #[test]
+fn what_the_limiter_held_back_belongs_to_the_wave_although_its_answers_take_time() {
+    let mut scenario = listed(Some("cn-hangzhou"), 50);
+    while scenario.secrets.is_empty() {
+        // Every answer of the cloud is on its way for 50 ms, everything else is there at once.
+        let mut on_the_way = Vec::new();
+        while let Some((operation, answer)) = scenario.step() {
+            if matches!(answer, acr_controller::observation::Answer::Cloud(_)) {
+                on_the_way.push((operation, answer));
+            } else {
+                scenario.observe(Observation::Answered { operation, answer });
+            }
+        }
+        scenario.mono += 50;
+        for (operation, answer) in on_the_way {
+            scenario.observe(Observation::Answered { operation, answer });
+        }
+        assert!(scenario.mono < 10_000, "{:?}", scenario.log);
+    }
+    scenario.pass(10_000);
+    assert_eq!((scenario.count("write-journal"), scenario.count("apply-pull-secret")), (2, 1));
+}
+
+#[test]
 fn a_login_takes_as_many_round_trips_as_its_chain_has_sessions_and_one() {
     // One entry of each identity: no share of slots is taken.
     let mut scenario = listed(Some("cn-hangzhou"), 5);

@@ -38,11 +38,13 @@ const TOKEN_SECONDS: i64 = 3600;
 pub(super) struct Gathering {
     first: Mono,
     latest: Mono,
+    /// When our own limiter last held a fact back.
+    held: Option<Mono>,
 }
 
 impl Gathering {
     pub(super) fn from(first: Mono) -> Self {
-        Self { first, latest: first }
+        Self { first, latest: first, held: None }
     }
 
     /// Until when answers that are out are waited for.
@@ -55,9 +57,15 @@ impl Gathering {
         self.latest.plus(PATIENCE)
     }
 
+    /// Until when answers are waited for that could be asked for only after the limiter: as long as any other.
+    fn held_window_ends(self) -> Option<Mono> {
+        self.held.map(|held| held.plus(GATHER))
+    }
+
     /// When to look again whether to release them.
     pub(super) fn wake(self, now: Mono) -> Mono {
-        if now < self.window_ends() { self.window_ends() } else { self.patience_ends() }
+        let ends = [Some(self.window_ends()), self.held_window_ends(), Some(self.patience_ends())];
+        ends.into_iter().flatten().filter(|end| *end > now).min().unwrap_or(now)
     }
 }
 
@@ -236,9 +244,13 @@ impl Machine {
             // The lines of the edit that is being written are not drawn yet.
             return;
         }
-        let held = self.book.held_by_limiter(now.mono);
-        let in_window = now.mono < gathering.window_ends() && (held || self.book.is_out());
-        if in_window || held && now.mono < gathering.patience_ends() {
+        let (held, out) = (self.book.held_by_limiter(now.mono), self.book.is_out());
+        if held && let Some(gathering) = &mut self.gathering {
+            gathering.held = Some(now.mono);
+        }
+        let in_window = now.mono < gathering.window_ends() && (held || out);
+        let after_limiter = out && gathering.held_window_ends().is_some_and(|end| now.mono < end);
+        if in_window || held && now.mono < gathering.patience_ends() || !held && after_limiter {
             return;
         }
         self.gathering = None;

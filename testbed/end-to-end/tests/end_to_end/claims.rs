@@ -68,7 +68,7 @@ async fn refused(scene: &Scene<'_>, space: &str, entry: &str, code: &str, verdic
                 .filter(|(_, _, message)| message.starts_with("entry 0"))
                 .map(|(_, _, message)| acr_credentials::without_request_ids(message))
                 .collect();
-            assert_eq!(ours, [without_id.clone()]);
+            assert_eq!(ours, std::slice::from_ref(&without_id));
             (asked() >= before + 2).then_some(())
         })
         .await;

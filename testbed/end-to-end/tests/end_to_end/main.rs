@@ -23,6 +23,7 @@ mod front;
 mod identities;
 mod immediate;
 mod leaving;
+mod many;
 mod replicas;
 mod rights;
 mod samples;
