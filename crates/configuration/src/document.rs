@@ -2,6 +2,7 @@
 
 use crate::code;
 use crate::finding::Finding;
+use crate::keyed_parameters;
 use crate::load::{Loaded, Places, load_with_places};
 use crate::mask;
 use crate::names;
@@ -164,6 +165,9 @@ impl Sheet<'_> {
         let count = |rule: &dyn Fn(&str) -> bool| pairs.iter().filter(|(key, _)| rule(name_of(key))).count();
         let keys = count(&|name| names::KEYS.contains(&name));
         let parameters = count(&|name| names::PARAMETERS.contains(&name));
+        if keyed_parameters::is_keyed(pairs) && parameters > 0 {
+            return Some(Found::Parameters);
+        }
         if keys + parameters > 0 {
             return Some(if keys >= parameters { Found::Data(Some(pairs)) } else { Found::Parameters });
         }
@@ -233,7 +237,7 @@ impl Sheet<'_> {
 }
 
 /// The text of a scalar, else nothing.
-fn name_of(node: &Node) -> &str {
+pub(crate) fn name_of(node: &Node) -> &str {
     match &node.value {
         Value::Scalar { text, .. } => text,
         _ => "",
@@ -249,7 +253,7 @@ fn is_entry(node: &Node) -> bool {
 }
 
 /// The value of a key of the ConfigMap, with its lines in the file.
-fn value_of(key: &Node, value: &Node, lines: &[&str]) -> Text {
+pub(crate) fn value_of(key: &Node, value: &Node, lines: &[&str]) -> Text {
     let key_line = Some(key.span.start.line);
     match &value.value {
         Value::Null => Text { form: Form::Null, key_line, ..Text::default() },

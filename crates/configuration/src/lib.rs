@@ -17,6 +17,7 @@ mod entries;
 mod finding;
 mod glob;
 mod identity;
+mod keyed_parameters;
 mod load;
 mod mask;
 mod names;

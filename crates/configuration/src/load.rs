@@ -7,6 +7,7 @@ use crate::configuration::{Configuration, Entry};
 use crate::duplicates;
 use crate::entries::{ReadEntry, Setting};
 use crate::finding::Finding;
+use crate::keyed_parameters;
 use crate::names;
 use crate::sheet::{Scalar, Sheet, is_unset};
 use crate::source::{Form, Source, Text};
@@ -71,19 +72,19 @@ pub fn load(source: &Source) -> Loaded {
 
 /// [`load`], with the places of the entries for findings of later checks.
 pub(crate) fn load_with_places(source: &Source) -> (Loaded, Places) {
-    let mut loader = Loader::new(source);
+    let spread = keyed_parameters::spread(source);
+    let mut loader = Loader::new(spread.as_ref().unwrap_or(source));
     loader.unknown_keys();
     loader.unread_values();
     loader.narrowing_keys();
     loader.other_keys();
-    let entries = match loader.parameters() {
-        Some(parameters) => {
-            // Of two forms neither is in force, but the faults of both are told.
-            let both = loader.both_forms();
-            loader.add_on(parameters).filter(|_| !both)
-        }
-        None => loader.config_map(),
+    // Of two forms neither is in force, but the faults of both are told.
+    let (both, entries) = if let Some(parameters) = loader.parameters() {
+        (loader.both_forms(), loader.add_on(parameters))
+    } else {
+        (loader.said_twice(&loader.source.beside), loader.config_map())
     };
+    let entries = entries.filter(|_| !both);
     loader.finish(entries)
 }
 
@@ -251,6 +252,11 @@ impl<'s> Loader<'s> {
         self.configuration.notify_email =
             self.key("notify-email", |sheet, scalar| sheet.notify_email("notify-email", scalar));
         self.configuration.rrsa_enabled = self.block("rrsa", &names::RRSA, Sheet::rrsa).unwrap_or(false);
+        if let Some(text) = &self.source.token_mode {
+            let mut sheet = Sheet::new("tokenMode", text, Vec::new());
+            self.configuration.token_mode = sheet.whole().and_then(|scalar| sheet.token_mode(scalar));
+            self.findings.extend(sheet.finish());
+        }
         let setting = Setting { rrsa_enabled: self.configuration.rrsa_enabled };
         self.registry_info(setting)
     }
@@ -298,14 +304,19 @@ impl<'s> Loader<'s> {
 
     /// Reports add-on parameters beside their counterparts, if there are any.
     fn both_forms(&mut self) -> bool {
-        let set = |text: &Text| !is_unset(text.content.trim()) && text.form != Form::Null;
-        let beside = |key: &&str| self.source.values.get(*key).is_some_and(set);
-        let mut keys: Vec<&str> = names::SHARED_KEYS.into_iter().filter(|key| beside(key)).collect();
+        let beside = |key: &&str| self.source.values.get(*key).is_some_and(keyed_parameters::is_set);
+        let mut keys: Vec<String> =
+            names::SHARED_KEYS.into_iter().filter(|key| beside(key)).map(str::to_owned).collect();
         if self.source.parameters.is_some() && beside(&names::ADD_ON_PARAMETERS) {
-            keys.push(names::ADD_ON_PARAMETERS);
+            keys.push(names::ADD_ON_PARAMETERS.to_owned());
         }
-        for key in &keys {
-            let Some(text) = self.source.values.get(*key) else { continue };
+        self.said_twice(&keys)
+    }
+
+    /// Reports keys of the ConfigMap that the add-on parameters say as well, if there are any.
+    fn said_twice(&mut self, keys: &[String]) -> bool {
+        for key in keys {
+            let Some(text) = self.source.values.get(key) else { continue };
             let mut sheet = Sheet::new(key, text, Vec::new());
             sheet.error(
                 code::BOTH_FORMS,

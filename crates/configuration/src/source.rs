@@ -11,6 +11,10 @@ pub const PARAMETERS_FILE: &str = "--parameters FILE";
 pub struct Source {
     pub(crate) values: BTreeMap<String, Text>,
     pub(crate) parameters: Option<Text>,
+    /// `tokenMode` of parameters that are spelled like the keys of the ConfigMap.
+    pub(crate) token_mode: Option<Text>,
+    /// Keys of the ConfigMap that such parameters say once more.
+    pub(crate) beside: Vec<String>,
     /// A syntax error of the file cut the source off: absent keys may only be unread.
     pub(crate) cut: bool,
 }
