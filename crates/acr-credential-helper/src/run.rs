@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use acr_configuration::{TokenMode, callable_url};
 use acr_controller::Machine;
-use acr_controller::settings::{Purpose, Settings};
+use acr_controller::settings::{GivenRegion, Purpose, Settings};
 use acr_controller::status::Outcome;
 use acr_server::{Application, Counters, snapshots};
 use clap::Args;
@@ -74,8 +74,8 @@ struct Cloud {
     token_mode: TokenMode,
     /// The region of entries without `regionId`, such as cn-hangzhou
     ///
-    /// Without it: ALIBABA_CLOUD_REGION_ID, then the ECS metadata service.
-    #[arg(long, env = "ALIBABA_CLOUD_STS_REGION")]
+    /// Without it: ALIBABA_CLOUD_STS_REGION, ALIBABA_CLOUD_REGION_ID, then the ECS metadata service.
+    #[arg(long)]
     region: Option<String>,
     /// The host name or URL of the Security Token Service; default: that of the entry's region
     #[arg(long, value_name = "HOST|URL", env = "ALIBABA_CLOUD_STS_ENDPOINT", value_parser = sts_endpoint)]
@@ -125,12 +125,15 @@ impl Cloud {
         }
     }
 
-    fn region(&self) -> Option<String> {
-        let named = |name: &str| std::env::var(name).ok();
-        self.region
-            .clone()
-            .filter(|region| !region.is_empty())
-            .or_else(|| named("ALIBABA_CLOUD_REGION_ID").filter(|region| !region.is_empty()))
+    /// The first that is not empty.
+    fn region(&self) -> Option<GivenRegion> {
+        let flag = (self.region.clone(), "--region");
+        let variables = ["ALIBABA_CLOUD_STS_REGION", "ALIBABA_CLOUD_REGION_ID"];
+        let variables = variables.into_iter().map(|variable| (std::env::var(variable).ok(), variable));
+        let given = |(name, by): (Option<String>, &'static str)| {
+            Some(GivenRegion { name: name.filter(|name| !name.is_empty())?, by })
+        };
+        std::iter::once(flag).chain(variables).find_map(given)
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Settings {
     /// `--token-mode`; the add-on parameter of the same name wins over it.
     pub token_mode: TokenMode,
     /// The region of entries that give none, from the flag or the environment.
-    pub region: Option<String>,
+    pub region: Option<GivenRegion>,
     /// `ALIBABA_CLOUD_STS_ENDPOINT`, injected with RRSA: the URL that replaces the default STS endpoints.
     pub sts_endpoint: Option<String>,
     /// `--registered-key-secret`: the Secret with the keys of a registered cluster, where it is to be read.
@@ -31,6 +31,15 @@ pub struct Settings {
     pub front: Front,
     /// How long a certificate of the webhook is valid.
     pub certificate_life: Duration,
+}
+
+/// A region, and who gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenRegion {
+    /// Such as `cn-hangzhou`.
+    pub name: String,
+    /// The flag or the environment variable.
+    pub by: &'static str,
 }
 
 /// What a process is there for.

@@ -51,7 +51,7 @@ pub struct LoginStatus {
     pub instance: String,
     /// The region in use, where it is known.
     pub region: Option<String>,
-    /// Who said the region: `regionId`, `setting` or `metadata`.
+    /// Who said the region: `regionId`, the flag or environment variable by its name, or `metadata`.
     pub region_source: Option<&'static str>,
     /// The identity chain in words, the source first.
     pub chain: Vec<String>,

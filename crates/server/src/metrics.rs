@@ -154,7 +154,7 @@ fn register_logins(registry: &mut Registry, status: &Status, now: UnixMillis) {
     );
     registry.register(
         "login_origin",
-        "1 for each login: its region, and who said it (regionId, setting, metadata)",
+        "1 for each login: its region, and who said it (regionId, a flag or variable by its name, metadata)",
         origins,
     );
     registry.register("login_failing", "1 where the last call for the login failed", failing);

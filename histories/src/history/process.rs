@@ -7,7 +7,7 @@ use acr_configuration::TokenMode;
 use acr_controller::admission::Front;
 use acr_controller::observation::Watch;
 use acr_controller::operation::Class;
-use acr_controller::settings::{Purpose, Settings};
+use acr_controller::settings::{GivenRegion, Purpose, Settings};
 use acr_controller::{Machine, Mono, Now, names};
 use acr_credentials::UnixMillis;
 
@@ -53,7 +53,7 @@ impl Process {
             identity: identity.clone(),
             purpose,
             token_mode: TokenMode::WorkerRole,
-            region: region.map(str::to_owned),
+            region: region.map(|region| GivenRegion { name: region.to_owned(), by: "--region" }),
             sts_endpoint: None,
             registered_key_secret: None,
             add_on_token_secret: None,

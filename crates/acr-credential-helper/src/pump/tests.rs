@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use acr_controller::observation::{LeaseSeen, Refusal, Watch};
-use acr_controller::settings::{Purpose, Settings};
+use acr_controller::settings::{GivenRegion, Purpose, Settings};
 use acr_server::{Counters, Snapshots, snapshots};
 use tokio::sync::oneshot;
 
@@ -14,7 +14,7 @@ use super::*;
 fn machine(purpose: Purpose) -> Machine {
     let ourselves = acr_cluster::Ourselves { namespace: "kube-system".into(), identity: "me_1".into() };
     Machine::new(Settings {
-        region: Some("cn-hangzhou".into()),
+        region: Some(GivenRegion { name: "cn-hangzhou".to_owned(), by: "--region" }),
         ..crate::process::settings(&ourselves, purpose)
     })
 }

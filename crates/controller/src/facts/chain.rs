@@ -62,8 +62,8 @@ pub struct Line {
 pub enum RegionSource {
     /// Its `regionId`.
     Entry,
-    /// The flag or the environment.
-    Setting,
+    /// This flag or environment variable.
+    Setting(&'static str),
     /// The metadata service of the node.
     Node,
 }
@@ -73,7 +73,7 @@ impl RegionSource {
     pub fn label(self) -> &'static str {
         match self {
             Self::Entry => "regionId",
-            Self::Setting => "setting",
+            Self::Setting(by) => by,
             Self::Node => "metadata",
         }
     }
@@ -149,7 +149,7 @@ pub enum StaticSlots {
 impl<'a> Surroundings<'a> {
     /// The region that the component runs in, as far as somebody has said it.
     fn own_region(&self) -> Option<&'a str> {
-        self.settings.region.as_deref().or(self.local_region)
+        self.settings.region.as_ref().map(|given| given.name.as_str()).or(self.local_region)
     }
 
     /// The token mode in force: the add-on parameter, else the flag; `auto` by the age of the cluster.
@@ -386,8 +386,8 @@ impl Drawing<'_> {
             None
         } else if self.entry.region.is_some() {
             Some(RegionSource::Entry)
-        } else if self.surroundings.settings.region.is_some() {
-            Some(RegionSource::Setting)
+        } else if let Some(given) = &self.surroundings.settings.region {
+            Some(RegionSource::Setting(given.by))
         } else {
             Some(RegionSource::Node)
         }

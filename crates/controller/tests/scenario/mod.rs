@@ -9,7 +9,7 @@ use acr_controller::observation::{
     PullSecretSeen, Refusal, Watch,
 };
 use acr_controller::operation::{Class, ListChange, Operation, OperationId, Precondition};
-use acr_controller::settings::{Purpose, Settings};
+use acr_controller::settings::{GivenRegion, Purpose, Settings};
 use acr_controller::{Machine, Mono, Now};
 use acr_credentials::{
     AccessKey, Answer as CloudAnswer, Call, CallFailure, FailureKind, InstanceHost, Login, Reply, UnixMillis,
@@ -435,7 +435,7 @@ fn settings(purpose: Purpose, identity: &str, region: Option<&str>) -> Settings 
         purpose,
         // The namespaces of a scenario are younger than the managed role.
         token_mode: TokenMode::WorkerRole,
-        region: region.map(str::to_owned),
+        region: region.map(|region| GivenRegion { name: region.to_owned(), by: "--region" }),
         sts_endpoint: None,
         registered_key_secret: None,
         add_on_token_secret: None,

@@ -148,6 +148,8 @@ async fn the_injected_environment_gives_token_file_region_and_endpoint_and_never
     scene.served_with_acme(&space).await;
     assert_eq!(scene.cloud_calls(Product::Sts, "AssumeRoleWithOIDC"), 1);
     assert_eq!(scene.stage.cloud_calls(Product::Metadata), Vec::<String>::new());
+    let status = scene.component().status().await.unwrap();
+    assert_eq!(status["logins"][0]["region_source"], "ALIBABA_CLOUD_STS_REGION", "{status}");
     let minted = scene.stage.requests().unwrap().iter().any(|event| event.subresource == "token");
     assert!(!minted, "a token was asked of the API server");
     scene.end().await;

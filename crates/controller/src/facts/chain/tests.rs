@@ -4,7 +4,7 @@ use acr_configuration::Source;
 
 use super::*;
 use crate::admission::Front;
-use crate::settings::Purpose;
+use crate::settings::{GivenRegion, Purpose};
 
 const INJECTED: &str = "https://sts-vpc.cn-beijing.aliyuncs.com";
 
@@ -22,7 +22,7 @@ fn sts(fields: &str, injected: Option<&str>, region: Option<&str>, overrides: &s
         identity: "pod".into(),
         purpose: Purpose::Run,
         token_mode: TokenMode::Auto,
-        region: region.map(str::to_owned),
+        region: region.map(|region| GivenRegion { name: region.to_owned(), by: "--region" }),
         sts_endpoint: injected.map(str::to_owned),
         registered_key_secret: None,
         add_on_token_secret: None,
