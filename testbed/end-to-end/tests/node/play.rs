@@ -242,6 +242,14 @@ impl<'a> Play<'a> {
         codes.filter(|code| code != "InlineAccessKey").collect()
     }
 
+    /// The messages of the findings with this code.
+    pub(crate) async fn told(&self, code: &str) -> Vec<String> {
+        let status = self.component.as_ref().unwrap().status().await.unwrap();
+        let findings = status["findings"].as_array().cloned().unwrap_or_default();
+        let found = findings.iter().filter(|finding| finding["code"] == code);
+        found.map(|finding| finding["message"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
     /// The login that the pull secret of a namespace has for the public domain.
     pub(crate) async fn login(&self, space: &str) -> Option<Login> {
         let secret = self.stage.pull_secret(space).await.unwrap()?;

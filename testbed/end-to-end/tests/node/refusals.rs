@@ -58,6 +58,37 @@ async fn a_right_that_is_denied_fails_at_the_pull_itself() {
 }
 
 #[tokio::test]
+async fn a_login_that_is_denied_leaves_the_pull_to_anybody_and_is_said_with_what_mends_it() {
+    let may_not_ask = |description: &mut acr_simulator::Description| {
+        let puller = &mut description.accounts[0].users[0];
+        let actions = ["cr:ListInstanceEndpoint", "cr:PullRepository"];
+        puller.policies[0].statement[0].action = OneOrMany(actions.map(str::to_owned).to_vec());
+    };
+    let cluster = Cluster::start().await;
+    let mut play = Play::begin_with(&cluster, may_not_ask).await;
+    let space = play.create_space("shop").await;
+    play.run(BY_KEY, &[space], &[], &[]).await;
+    // There is no login to wait for.
+    play.stage.apply(space, &BASIC.manifests).await.unwrap();
+    play.refused(space, &BASIC, &["pull access denied"]).await;
+    let finding = until("it is said who asked", async || {
+        let told = play.told("Denied").await;
+        told.into_iter().find(|told| {
+            told.contains("as AccessKey in the entry (acs:ram::1280000000009011:user/image-puller)")
+        })
+    })
+    .await;
+    for words in [
+        "GetAuthorizationToken failed: permission denied, NoPrivilege",
+        r#"grant the identity {"Statement":[{"Action":["cr:GetAuthorizationToken","#,
+    ] {
+        assert!(finding.contains(words), "{finding}");
+    }
+    assert_eq!(play.findings().await, ["Denied"]);
+    play.end().await;
+}
+
+#[tokio::test]
 async fn a_pod_with_its_own_list_does_not_get_ours() {
     let cluster = Cluster::start().await;
     let mut play = Play::begin(&cluster).await;
