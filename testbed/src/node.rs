@@ -159,8 +159,17 @@ impl Node {
         let image = SmallImage::of_program(&self.program()?, &["wait"], "pause\n");
         std::fs::write(&archive, image.oci_archive(configuration::PAUSE_IMAGE))
             .map_err(Error::file("write", &archive))?;
+        self.import(&archive, None).await
+    }
+
+    /// Imports the images of an archive (OCI image layout, as tar): each under the name that the archive gives it, or
+    /// under `repository` where it gives a tag alone.
+    pub async fn import(&self, archive: &Path, repository: Option<&str>) -> Result<(), Error> {
         let archive = archive.display().to_string();
-        let import = ["images", "import", "--snapshotter=native", &archive];
+        let repository = repository.map(|repository| format!("--base-name={repository}"));
+        let mut import = vec!["images", "import", "--snapshotter=native"];
+        import.extend(repository.as_deref());
+        import.push(&archive);
         self.ctr(&import)
             .await
             .map(drop)

@@ -4,6 +4,7 @@ mod bench;
 mod cluster;
 mod demo;
 mod histories;
+mod image;
 mod interrupt;
 mod manifests;
 mod node;
@@ -32,6 +33,7 @@ enum Command {
     Cluster(cluster::Arguments),
     Demo(demo::Arguments),
     Histories(histories::Arguments),
+    Image(image::Arguments),
     Manifests(manifests::Arguments),
     Node(node::Arguments),
     Test(test::Arguments),
@@ -44,6 +46,7 @@ async fn main() -> ExitCode {
         Command::Cluster(arguments) => cluster::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Histories(arguments) => histories::run(arguments).await,
+        Command::Image(arguments) => image::run(arguments).await,
         Command::Manifests(arguments) => manifests::run(arguments).await,
         Command::Node(arguments) => node::run(arguments).await,
         Command::Test(arguments) => test::run(arguments).await,

@@ -21,6 +21,9 @@ const SEEDS: &str = "20000";
 const END_TO_END_THREADS: &str = "4";
 /// How many tests with a node run at once: each has a cluster of its own.
 const REAL_PULL_THREADS: &str = "2";
+/// The steps with the tests of the image.
+const IMAGE: &str = "image";
+const IMAGE_ON_A_NODE: &str = "image on a node";
 /// The step with the tests of the chart, of its rights and of the policy.
 const CHART: &str = "chart and rights";
 /// Where the logs of the steps go, below the target folder.
@@ -53,7 +56,12 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         let name = "end-to-end tests";
         checks.end_to_end_tests(name, Kind::OnTheTestBed, built.as_ref().filter(|_| ready));
         checks.end_to_end_tests(CHART, Kind::OfTheChart, built.as_ref().filter(|_| ready));
-        checks.real_pulls(built.as_ref().filter(|_| ready)).await;
+        let name = "real pulls";
+        checks.on_a_node(name, Kind::OnANode, built.as_ref().filter(|_| ready)).await;
+        // Last of those that run the component: cargo puts the program of the image where the others have theirs.
+        checks.image(built.as_ref().filter(|_| ready));
+        let name = IMAGE_ON_A_NODE;
+        checks.on_a_node(name, Kind::OfTheImageOnANode, built.as_ref().filter(|_| ready)).await;
     }
     checks.documentation();
     checks.dependencies();
@@ -61,6 +69,8 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         checks.leave_out("end-to-end tests", "--fast was given");
         checks.leave_out(CHART, "--fast was given");
         checks.leave_out("real pulls", "--fast was given");
+        checks.leave_out(IMAGE, "--fast was given");
+        checks.leave_out(IMAGE_ON_A_NODE, "--fast was given");
     }
     Ok(checks.report(started))
 }
@@ -210,9 +220,17 @@ impl Checks {
         self.finish(step);
     }
 
-    /// Pulls by a kubelet, on machines that can be a node.
-    async fn real_pulls(&mut self, built: Option<&Built>) {
-        let name = "real pulls";
+    /// The image of the program as the tests build it, in an empty root file system.
+    fn image(&mut self, built: Option<&Built>) {
+        let entered = Command::new("chroot").args(["/", "true"]).output();
+        if !entered.is_ok_and(|output| output.status.success()) {
+            return self.leave_out(IMAGE, "an empty root file system needs root: run it as root");
+        }
+        self.end_to_end_tests(IMAGE, Kind::OfTheImage, built);
+    }
+
+    /// What runs pods, on machines that can be a node.
+    async fn on_a_node(&mut self, name: &'static str, kind: Kind, built: Option<&Built>) {
         let program = built.and_then(|built| built.program("acr-credential-helper"));
         let (Some(built), Some(program)) = (built, program) else {
             return self.leave_out(name, "the tests or the test bed were not built");
@@ -227,7 +245,7 @@ impl Checks {
         let mut step = Step::begin(name, &self.logs);
         match tools {
             Ok(_) => {
-                for binary in built.tests(Kind::OnANode) {
+                for binary in built.tests(kind) {
                     let mut command = binary.command();
                     command.env(acr_end_to_end::PROGRAM_VARIABLE, program);
                     command.env("RUST_TEST_THREADS", REAL_PULL_THREADS);

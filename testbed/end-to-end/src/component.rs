@@ -27,6 +27,9 @@ pub struct RunOptions {
     pub arguments: Vec<String>,
     /// Environment variables.
     pub environment: Vec<(String, String)>,
+    /// The root file system that the process is to have, with the program in it: its own folder and the program's path
+    /// there. This machine's, where none is given. Needs root.
+    pub root: Option<(PathBuf, PathBuf)>,
 }
 
 /// A running component. Dropping it kills it.
@@ -48,9 +51,16 @@ impl Component {
         stage: &Stage<'_>,
         options: &RunOptions,
     ) -> Result<Self, Error> {
-        let mut command = command(program, stage);
+        let mut command = match &options.root {
+            None => command(program.path(), stage),
+            Some((root, program)) => {
+                let mut command = command(Path::new("chroot"), stage);
+                command.arg(root).arg(program);
+                command
+            }
+        };
         command.arg("run");
-        command.arg("--kubeconfig").arg(stage.kubeconfig());
+        command.arg("--kubeconfig").arg(kubeconfig(stage, options)?);
         command.args(["--namespace", stage.namespace()]);
         // The log names the port that it takes.
         command.args(["--listen", "127.0.0.1:0"]);
@@ -165,7 +175,7 @@ impl Component {
 
 /// Runs `acr-credential-helper uninstall` with the rights of the stage, to its end.
 pub async fn uninstall(program: &Program, stage: &Stage<'_>, arguments: &[&str]) -> Result<Output, Error> {
-    let mut command = command(program, stage);
+    let mut command = command(program.path(), stage);
     command.arg("uninstall");
     command.arg("--kubeconfig").arg(stage.kubeconfig());
     command.args(["--namespace", stage.namespace()]).args(arguments).stdin(Stdio::null());
@@ -174,9 +184,19 @@ pub async fn uninstall(program: &Program, stage: &Stage<'_>, arguments: &[&str])
     output.map_err(|source| Error::File { action: "run", path: program.path().to_owned(), source })
 }
 
-/// The program with nothing of this process's environment that changes what it does.
-fn command(program: &Program, stage: &Stage<'_>) -> Command {
-    let mut command = Command::new(program.path());
+/// The kubeconfig of the stage, where the process can read it.
+fn kubeconfig(stage: &Stage<'_>, options: &RunOptions) -> Result<PathBuf, Error> {
+    const NAME: &str = "kubeconfig";
+    let Some((root, _)) = &options.root else { return Ok(stage.kubeconfig().to_owned()) };
+    let path = root.join(NAME);
+    let copied = std::fs::copy(stage.kubeconfig(), &path);
+    copied.map_err(|source| Error::File { action: "write", path, source })?;
+    Ok(Path::new("/").join(NAME))
+}
+
+/// A program with nothing of this process's environment that changes what it does.
+fn command(program: &Path, stage: &Stage<'_>) -> Command {
+    let mut command = Command::new(program);
     for (variable, _) in std::env::vars_os() {
         if variable != "PATH" {
             command.env_remove(variable);

@@ -15,6 +15,11 @@ const WITH_PYTHON: (&str, &str) = ("acr-simulator", "official_sdks");
 /// The tests of the Helm chart: package and target.
 const OF_THE_CHART: (&str, &str) = ("acr-end-to-end", "chart");
 
+/// The tests of the image: package and target.
+const OF_THE_IMAGE: (&str, &str) = ("xtask", "image");
+/// Those of them that run it as a pod.
+const OF_THE_IMAGE_ON_A_NODE: (&str, &str) = ("xtask", "image_on_a_node");
+
 /// The name of all targets whose tests run pods.
 const ON_A_NODE: &str = "node";
 
@@ -27,7 +32,11 @@ pub(super) enum Kind {
     OnTheTestBed,
     /// The servers of the test bed, and helm.
     OfTheChart,
+    /// The servers of the test bed, and root.
+    OfTheImage,
     /// The servers of the test bed, and a machine that can be a node.
+    OfTheImageOnANode,
+    /// The same.
     OnANode,
     /// Python, and the official SDKs of Alibaba Cloud from its package index.
     WithPython,
@@ -53,6 +62,8 @@ impl Binary {
         match (package, self.target.as_str()) {
             WITH_PYTHON => Kind::WithPython,
             OF_THE_CHART => Kind::OfTheChart,
+            OF_THE_IMAGE => Kind::OfTheImage,
+            OF_THE_IMAGE_ON_A_NODE => Kind::OfTheImageOnANode,
             (_, ON_A_NODE) if on_the_test_bed => Kind::OnANode,
             _ if on_the_test_bed => Kind::OnTheTestBed,
             _ => Kind::Alone,
@@ -190,10 +201,18 @@ mod tests {
         }
         built.learn(&TEST_OF_HISTORIES.replace("TARGET", "node").replace("histories", "testbed"));
         built.learn(&TEST_OF_HISTORIES.replace("TARGET", "chart").replace("acr-histories", "acr-end-to-end"));
+        for target in ["image", "image_on_a_node"] {
+            let image = TEST_OF_HISTORIES
+                .replace("TARGET", target)
+                .replace("/histories#acr-histories", "/xtask#xtask");
+            built.learn(&image);
+        }
         let titles = |kind| built.tests(kind).iter().map(|binary| binary.title()).collect::<Vec<_>>();
         assert_eq!(titles(Kind::Alone), ["acr-a", "acr-histories (seeds)"]);
         assert_eq!(titles(Kind::OnTheTestBed), ["acr-histories (model_agrees)", "xtask (program xtask)"]);
         assert_eq!(titles(Kind::OfTheChart), ["acr-end-to-end (chart)"]);
+        assert_eq!(titles(Kind::OfTheImage), ["xtask (image)"]);
+        assert_eq!(titles(Kind::OfTheImageOnANode), ["xtask (image_on_a_node)"]);
         assert_eq!(titles(Kind::OnANode), ["acr-testbed (node)"]);
         assert_eq!(titles(Kind::WithPython), Vec::<String>::new());
         built.learn(&TEST_OF_HISTORIES.replace("TARGET", "official_sdks").replace("histories", "simulator"));

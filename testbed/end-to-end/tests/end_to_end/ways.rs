@@ -27,7 +27,7 @@ async fn configure(scene: &Scene<'_>, space: &str, choice: &str, endpoints: &str
 fn by_proxy(front: &Front, straight: &str, more: &[String]) -> RunOptions {
     let environment = [("HTTPS_PROXY", front.proxy.as_str()), ("NO_PROXY", straight)]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
-    RunOptions { arguments: more.to_vec(), environment: environment.to_vec() }
+    RunOptions { arguments: more.to_vec(), environment: environment.to_vec(), ..RunOptions::default() }
 }
 
 /// The file of `--extra-ca`, as an argument.
