@@ -59,7 +59,8 @@ acr-api-version acr-registry acr-registry-info endpoints exclude-namespace expir
 {{- fail "\n\nhostNetwork is for a pod, and placement: outside has none. Leave one of them out.\n" -}}
 {{- end -}}
 {{- $name := include "acr.account" . -}}
-{{- if include "acr.isForeign" (dict "root" . "apiVersion" "apps/v1" "kind" "Deployment" "namespace" .Release.Namespace "name" $name) -}}
-{{- fail (printf "\n\nThe Deployment %s/%s exists and is not of this release: the original, or manifests of deploy/. Two of them would write the same Secrets. Remove it first; the Secrets that it has written stay, and are taken over. See docs/install.md.\n" .Release.Namespace $name) -}}
+{{- /* Not even by --take-ownership: containers are merged by name, and the other one's would stay in the pod. */ -}}
+{{- if and (eq .Values.placement "in-cluster") (include "acr.isForeign" (dict "root" . "apiVersion" "apps/v1" "kind" "Deployment" "namespace" .Release.Namespace "name" $name)) -}}
+{{- fail (printf "\n\nThe Deployment %s/%s exists and is not of this release: the original, or manifests of deploy/. Two of them would write the same Secrets. Remove it first; the Secrets that it has written stay, and are taken over. docs/migration.md tells it step by step.\n" .Release.Namespace $name) -}}
 {{- end -}}
 {{- end }}

@@ -214,13 +214,7 @@ impl<'s> Loader<'s> {
         self.configuration.webhook =
             self.block("webhook-configuration", &names::WEBHOOK, Sheet::webhook).unwrap_or_default();
         self.configuration.pods = self.key("pods", Sheet::pods).unwrap_or_default();
-        let takeover = self.key("takeover", |sheet, scalar| {
-            let takeover = sheet.boolean("takeover", scalar)?;
-            if takeover {
-                sheet.not_supported_yet(scalar, "takeover");
-            }
-            Some(takeover)
-        });
+        let takeover = self.key("takeover", |sheet, scalar| sheet.boolean("takeover", scalar));
         self.configuration.takeover = takeover.unwrap_or(false);
         self.configuration.api_version = self.key("acr-api-version", |sheet, scalar| {
             if scalar.text != "2018-12-01" {

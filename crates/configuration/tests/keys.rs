@@ -46,7 +46,7 @@ const FAULTS: &[(&str, &str, &[&str])] = &[
     ("notify-email", "<mail>", &["warning PlaceholderNotReplaced 1:1"]),
     ("notify-email", "c*@example.com", &[]),
     ("takeover", "perhaps", &["error WrongType 1:1"]),
-    ("takeover", "true", &["warning NotSupportedYet 1:1"]),
+    ("takeover", "true", &[]),
     ("takeover", "\"off\"", &["error WrongType 1:1"]),
     ("pods", "restrat", &["error InvalidValue 1:1"]),
     ("pods", "report", &["warning NotSupportedYet 1:1"]),

@@ -4,6 +4,7 @@ mod admission;
 mod certificates;
 mod cloud;
 mod configuration;
+mod contest;
 mod findings;
 mod objects;
 mod queues;

@@ -21,6 +21,8 @@ pub struct Work {
     awaits: u64,
     /// The newest resourceVersion that an event showed.
     shown: u64,
+    /// The resourceVersion of a list that we have put our name into: whoever shows none from then on had it removed.
+    attached: Option<u64>,
     /// Not before, after a failure or in a fight.
     pub not_before: Mono,
     /// Refusals in a row.
@@ -70,9 +72,23 @@ impl Work {
         self.awaits = if seen.max(self.shown) >= version { 0 } else { version };
     }
 
+    /// Our name was put into the list of a ServiceAccount, by the answer at `version`; `before` is the version that was
+    /// patched, `seen` the newest one that was shown, `shows` whether our name is in that list. Says whether the answer is
+    /// all that there was of it: somebody takes our name out of every write, before it is stored.
+    pub fn attached(&mut self, before: u64, version: u64, seen: u64, shows: bool) -> bool {
+        self.attached = (version > seen).then_some(version);
+        !shows && (version <= before || version == seen)
+    }
+
+    /// Whether the list at `version` is one that we have put our name into, or a later one. Asked once for each.
+    pub fn shows_attach(&self, version: u64) -> bool {
+        self.attached.is_some_and(|attached| attached <= version)
+    }
+
     /// An event showed the object at `version`.
     pub fn seen(&mut self, version: u64) {
         self.shown = version;
+        self.attached = self.attached.filter(|attached| *attached > version);
         if version >= self.awaits {
             self.awaits = 0;
         }

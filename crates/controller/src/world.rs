@@ -77,6 +77,8 @@ pub struct Secret {
     pub adopted: bool,
     /// Whether we own its data, as far as its managed fields tell.
     pub owned: bool,
+    /// Somebody else who owns its data, as far as its managed fields tell.
+    pub writer: Option<Box<str>>,
     /// Whether it is being deleted.
     pub terminating: bool,
     /// Whether it was seen since the last list of pull secrets was started.
@@ -322,6 +324,7 @@ impl World {
             digest,
             adopted: annotations.get(ADOPTED_ANNOTATION).is_some_and(|adopted| adopted == "true"),
             owned: data_owners.iter().any(|owner| owner == FIELD_MANAGER),
+            writer: data_owners.into_iter().find(|owner| owner != FIELD_MANAGER).map(String::into_boxed_str),
             terminating,
             shown: true,
         }));

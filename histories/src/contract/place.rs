@@ -49,6 +49,9 @@ impl Place<'_> {
                 coverage.note(Happening::ForeignSecretLeft);
                 return Ok(None);
             }
+            Standing::Contested if self.takes_over(secret) => {
+                return Err(self.broken("has a Secret that is left to its former owner, against takeover"));
+            }
             Standing::Contested => {
                 self.reported()?;
                 return Ok(None);
@@ -71,6 +74,12 @@ impl Place<'_> {
     /// Whether every entry gets its login and its domains.
     fn all_answer(&self) -> bool {
         self.wanted.facts().iter().all(|fact| fact.may_login() && fact.may_list())
+    }
+
+    /// Whether a Secret that its former owner writes again shall be ours, and looks like one that was.
+    fn takes_over(&self, secret: &PullSecret) -> bool {
+        let plain = secret.further_owners.is_empty() && secret.kind == names::PULL_SECRET_TYPE;
+        self.wanted.takeover && plain && !secret.is_disguised() && !secret.terminating && self.all_answer()
     }
 
     fn needs_a_secret(&self) -> bool {

@@ -95,6 +95,11 @@ impl Images {
         Ok(image.push(&self.registry.url(), repository, tag, Some(&token)).await?)
     }
 
+    /// A new login of the user of the cloud who may push, with a call that [`Stage::cloud_calls`] does not count.
+    pub async fn builders_login(&self, stage: &Stage<'_>) -> Result<Login, Error> {
+        builders_login(stage, self.instance).await
+    }
+
     /// Pushes an image as the user of the cloud who may.
     pub async fn push(&self, stage: &Stage<'_>, repository: &str, tag: &str) -> Result<PushedImage, Error> {
         let login = builders_login(stage, self.instance).await?;

@@ -8,6 +8,7 @@ use super::removal::LANDS_WITHIN;
 use super::{Flight, Machine};
 use crate::backoff;
 use crate::list;
+use crate::names::PULL_SECRET;
 use crate::observation::{AccountSeen, Answer, Refusal, Watch};
 use crate::operation::{ListChange, Operation, Subject};
 use crate::policy::Standing;
@@ -157,11 +158,11 @@ impl Machine {
         self.fights += 1;
         if work.fights >= FIGHT {
             let message = format!(
-                "somebody keeps removing {} from imagePullSecrets of the ServiceAccount {name}; it is put back later \
-                 and later; tell them to leave the field alone: Argo CD `ignoreDifferences` with jqPathExpressions \
-                 `.imagePullSecrets[] | select(.name == \"{}\")`, Flux `kustomize.toolkit.fluxcd.io/ssa: Merge`",
-                crate::names::PULL_SECRET,
-                crate::names::PULL_SECRET
+                "somebody keeps removing {PULL_SECRET} from imagePullSecrets of the ServiceAccount {name}; it is put back \
+                 later and later; where the ServiceAccount comes from Git, write `- name: {PULL_SECRET}` into its list \
+                 there, or have the list left alone: Argo CD by `ignoreDifferences: [{{kind: ServiceAccount, jsonPointers: \
+                 [/imagePullSecrets]}}]` with `syncOptions: [RespectIgnoreDifferences=true]`, Flux by the annotation \
+                 `kustomize.toolkit.fluxcd.io/ssa: IfNotPresent` (docs/gitops.md)"
             );
             let subject = Subject::Namespace(namespace.to_string());
             self.ledger.set_one(
@@ -311,13 +312,15 @@ impl Machine {
         else {
             return;
         };
-        let seen = account.version;
+        let (seen, shows) = (account.version, account.attached);
         let work = account.work.get_or_insert_default();
         work.in_flight = false;
         let group = account_group(namespace, name);
+        let mut vanished = false;
         match answer {
             Answer::Done { resource_version, uid: _ } => {
                 work.wrote(seen.max(listed), resource_version, now.mono);
+                vanished = attaches && work.attached(version, resource_version, seen, shows);
                 if attaches && let Some(since) = work.since.take() {
                     self.attach_lag.observe(now.mono.since(since));
                 }
@@ -345,6 +348,9 @@ impl Machine {
                 self.report_refusal(now, namespace, &group, &format!("the ServiceAccount {name}"), &refusal);
             }
             _ => {}
+        }
+        if vanished && self.look(namespace, name).need == Need::Attach {
+            self.entry_removed(now, namespace, name);
         }
         self.touch_account(now, namespace, name);
         self.touch_secret(now, namespace);

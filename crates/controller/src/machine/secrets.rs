@@ -1,25 +1,19 @@
-//! Pull secrets: looking at one, adopting, rewriting and deleting it.
+//! Pull secrets: looking at one, writing and deleting it.
 
 use std::sync::Arc;
 use std::time::Duration;
-
-use acr_credentials::host::is_acr_host;
 
 use super::objects::group;
 use super::queues::Target;
 use super::{Flight, Machine};
 use crate::journal::record::DEAD_AFTER;
-use crate::names::PULL_SECRET_TYPE;
-use crate::observation::{Answer, ForeignSecret, Refusal, Watch};
+use crate::observation::{Answer, Refusal, Watch};
 use crate::operation::{Operation, Precondition, Subject};
 use crate::payload::{self, Profile};
 use crate::policy::Standing;
 use crate::time::{Mono, Now};
 use crate::work::FIGHT;
 use crate::world::{Secret, Trust};
-
-/// A foreign Secret that may not be adopted is read again after a change, but not more often than this.
-const READ_AGAIN: Duration = Duration::from_secs(30);
 
 /// What a pull secret needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +41,7 @@ pub(super) struct ProfileKey {
     carried: Vec<(usize, usize)>,
 }
 
-fn secret_group(namespace: &str) -> String {
+pub(super) fn secret_group(namespace: &str) -> String {
     format!("{}secret", group(namespace))
 }
 
@@ -201,73 +195,12 @@ impl Machine {
         self.touch_secret(now, name);
     }
 
-    /// Whether somebody wrote what we had written: an adopted Secret is given back to them, one of ours is not.
-    fn notice_tampering(&mut self, now: Now, name: &Arc<str>) {
-        let Some(namespace) = self.world.namespace_mut(name) else { return };
-        let (Some(secret), Some(trust)) = (&namespace.secret, &namespace.trust) else {
-            self.notice_former_owner(now, name);
-            return;
-        };
-        let work = namespace.work.get_or_insert_default();
-        if secret.version <= trust.version || work.in_flight || work.awaiting() {
-            return;
-        }
-        if trust.adopted && !secret.owned {
-            work.stood_back = true;
-            self.report_stood_back(now, name);
-            return;
-        }
-        work.taken_back(now.mono, name);
-        self.fights += 1;
-        if work.fights >= FIGHT {
-            let message = format!(
-                "somebody keeps changing the Secret {}; it is written back later and later; find who writes it \
-                 (metadata.managedFields tells) and stop them",
-                crate::names::PULL_SECRET
-            );
-            let subject = Subject::Namespace(name.to_string());
-            self.ledger.set_one(
-                now.mono,
-                &secret_group(name),
-                subject,
-                "PullSecretKeepsBeingChanged",
-                message,
-            );
-        }
-    }
-
-    /// After a restart the mark alone tells that a Secret was adopted, and the managed fields that it was taken back.
-    fn notice_former_owner(&mut self, now: Now, name: &Arc<str>) {
-        let Some(namespace) = self.world.namespace_mut(name) else { return };
-        // A mark says nothing where we never write. When the namespace comes into scope, it is looked at again.
-        if self.policy.namespace(name, namespace) == Standing::Foreign {
-            return;
-        }
-        let taken = namespace.secret.as_ref().is_some_and(|secret| secret.adopted && !secret.owned);
-        if taken && !namespace.work.as_ref().is_some_and(|work| work.in_flight) {
-            namespace.work.get_or_insert_default().stood_back = true;
-            self.report_stood_back(now, name);
-        }
-    }
-
-    fn report_stood_back(&mut self, now: Now, name: &str) {
-        let message = format!(
-            "the Secret {} was adopted, and its former owner writes it again: it is left to them; remove the other \
-             component, then delete the Secret, or set `takeover: true` when that is supported",
-            crate::names::PULL_SECRET
-        );
-        let subject = Subject::Namespace(name.to_owned());
-        self.ledger.set_one(now.mono, &secret_group(name), subject, "AdoptedSecretTakenBack", message);
-    }
-
     /// Looks at the pull secret of a namespace: queues it, has it come back later, or frees what was kept for it.
     pub(super) fn touch_secret(&mut self, now: Now, name: &Arc<str>) {
         if self.recorder.durable().is_none() {
             return;
         }
-        if self.world.namespace(name).is_some_and(|namespace| namespace.trust.is_none()) {
-            self.notice_former_owner(now, name);
-        }
+        self.settle_contest(now, name);
         let need = self.secret_need(now, name);
         let Some(namespace) = self.world.namespace_mut(name) else { return };
         if need == Need::Nothing {
@@ -387,51 +320,6 @@ impl Machine {
         }
         self.touch_secret(now, name);
         self.forget_what_left(now, name);
-    }
-
-    /// Whether a foreign Secret may be adopted: it holds nothing but logins for ACR.
-    fn judge(&mut self, now: Now, name: &Arc<str>, foreign: &ForeignSecret) {
-        let configured = |host: &str| {
-            let bare = host.split('/').next().unwrap_or(host);
-            self.lines.drawn.iter().any(|line| {
-                line.domains.iter().flatten().any(|domain| domain.host.eq_ignore_ascii_case(bare))
-                    || self.recorder.durable().and_then(|record| record.lines.get(&line.key)).is_some_and(
-                        |record| {
-                            record.hosts.iter().flatten().any(|known| known.host.eq_ignore_ascii_case(bare))
-                        },
-                    )
-            })
-        };
-        let bare = |host: &str| host.split('/').next().unwrap_or(host).to_owned();
-        let verdict = match &foreign.hosts {
-            _ if foreign.kind != PULL_SECRET_TYPE => Err(format!("its type is {}", foreign.kind)),
-            None => Err("its data is no docker config".to_owned()),
-            Some(hosts) if hosts.is_empty() => Err("it holds no host".to_owned()),
-            Some(hosts) => match hosts.iter().find(|host| !is_acr_host(&bare(host)) && !configured(host)) {
-                Some(host) => Err(format!("it holds a login for {host}, which is no host of ACR")),
-                None => Ok(()),
-            },
-        };
-        let group = secret_group(name);
-        match &verdict {
-            Ok(()) => self.ledger.clear(now.mono, &group),
-            Err(reason) => {
-                let message = format!(
-                    "a Secret {} that this component did not make stands in the way: {reason}; it is left alone, and \
-                     nothing can be pulled with our logins here; rename it",
-                    crate::names::PULL_SECRET
-                );
-                let subject = Subject::Namespace(name.to_string());
-                self.ledger.set_one(now.mono, &group, subject, "ForeignSecret", message);
-            }
-        }
-        let Some(namespace) = self.world.namespace_mut(name) else { return };
-        let work = namespace.work.get_or_insert_default();
-        work.failures = 0;
-        if verdict.is_err() {
-            work.not_before = now.mono.plus(READ_AGAIN);
-        }
-        work.verdict = Some((foreign.uid.clone(), foreign.resource_version, verdict));
     }
 }
 

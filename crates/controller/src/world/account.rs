@@ -51,7 +51,8 @@ impl Account {
     /// Takes it as it is now. Says whether our name was taken out of its list since it was last seen.
     pub(super) fn see(&mut self, version: u64, ignored: bool, list: Option<String>) -> bool {
         let attached = list::place_of_ours(list.as_deref()).is_some();
-        let removed = self.attached && !attached;
+        let was_attached = self.attached || self.work.as_ref().is_some_and(|work| work.shows_attach(version));
+        let removed = was_attached && !attached;
         self.version = version;
         self.attached = attached;
         self.shape = Shape::of(list.as_deref());

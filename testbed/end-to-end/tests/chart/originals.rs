@@ -1,10 +1,10 @@
 //! A cluster in which the original is installed: nothing of it is overwritten.
 
 use acr_testbed::apply_manifests;
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::Value;
 
-use crate::site::{OWN, Site, complaint, said};
+use crate::site::{OWN, RELEASE, Site, chart, complaint, documents, helm_alone, said};
 
 /// The shape of the objects that the documentation of the original has published.
 const ORIGINAL: &str = "
@@ -96,4 +96,47 @@ async fn beside_the_original_it_refuses_and_after_it_uses_what_is_there() {
     assert_eq!(left_alone(&site).await, before);
     said(&site.helm("uninstall", &["--no-hooks"]).await);
     assert_eq!(left_alone(&site).await, before);
+}
+
+#[tokio::test]
+async fn rights_for_a_process_outside_are_given_beside_the_original_and_its_deployment_follows_later() {
+    let site = Site::begin().await;
+    apply_manifests(&site.client, ORIGINAL).await.unwrap();
+    let before = site.deployment().await.unwrap();
+    said(&site.install(&["--set=placement=outside"]).await);
+    assert_eq!(site.deployment().await.unwrap()["metadata"]["uid"], before["metadata"]["uid"]);
+    let words = complaint(&site.upgrade(&["--set=placement=in-cluster"]).await);
+    assert!(words.contains("Remove it first"), "{words}");
+
+    let deployments = site.api("apps/v1", "Deployment", OWN).await;
+    deployments.delete("aliyun-acr-credential-helper", &DeleteParams::default()).await.unwrap();
+    site.until("the Deployment is gone", async || site.deployment().await.is_none().then_some(())).await;
+    said(&site.upgrade(&["--set=placement=in-cluster"]).await);
+    let deployment = site.deployment().await.unwrap();
+    let containers = deployment["spec"]["template"]["spec"]["containers"].as_array().unwrap();
+    assert_eq!(containers.len(), 1, "{containers:?}");
+}
+
+#[tokio::test]
+async fn taking_the_deployment_of_the_original_over_leaves_its_container_in_it_so_it_is_refused() {
+    let site = Site::begin().await;
+    apply_manifests(&site.client, ORIGINAL).await.unwrap();
+    // helm's own way to take over what exists is refused by the chart, with the reason.
+    let words = complaint(&site.install(&["--take-ownership"]).await);
+    assert!(words.contains("is not of this release") && words.contains("docs/migration.md"), "{words}");
+
+    // What it would come to: containers are merged by name, and nobody but its maker takes the original's away.
+    let rendered = said(&helm_alone(&["template", RELEASE, &chart(), "--namespace", OWN]).await);
+    let ours = documents(&rendered).into_iter().find(|object| object["kind"] == "Deployment").unwrap();
+    let by_force = PatchParams::apply("helm").force();
+    let deployments = site.api("apps/v1", "Deployment", OWN).await;
+    // Even the selector, which cannot change, is the same: the apply succeeds, and says nothing.
+    deployments.patch("aliyun-acr-credential-helper", &by_force, &Patch::Apply(&ours)).await.unwrap();
+    let merged = site.deployment().await.unwrap();
+    let containers = merged["spec"]["template"]["spec"]["containers"].as_array().unwrap();
+    let names: Vec<&str> = containers.iter().map(|container| container["name"].as_str().unwrap()).collect();
+    assert!(
+        names.contains(&"aliyun-acr-credential-helper") && names.contains(&"acr-credential-helper"),
+        "{names:?}"
+    );
 }

@@ -24,6 +24,8 @@ mod identities;
 mod immediate;
 mod leaving;
 mod many;
+mod migration;
+mod original;
 mod replicas;
 mod rights;
 mod samples;

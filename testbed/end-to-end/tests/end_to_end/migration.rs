@@ -1,0 +1,130 @@
+//! The move from the original and back, step by step as docs/migration.md tells it: no moment without a login that pulls.
+
+use std::sync::Arc;
+
+use acr_end_to_end::{ACME, PULL_SECRET};
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
+
+use crate::original::{MANAGER, Original, Witness};
+use crate::scene::{ACME_BY_KEY, Scene};
+
+const TAKEOVER: (&str, &str) = ("takeover", "true");
+
+async fn secret(scene: &Scene<'_>, space: &str) -> Secret {
+    scene.stage.pull_secret(space).await.unwrap().unwrap()
+}
+
+/// Whether the logins in the Secret are those of a manager.
+fn is_of(secret: &Secret, manager: &str) -> bool {
+    let fields = secret.metadata.managed_fields.iter().flatten();
+    let mut owners = fields.filter(|entry| {
+        entry.fields_v1.as_ref().is_some_and(|fields| fields.0.to_string().contains("f:.dockerconfigjson"))
+    });
+    owners.any(|entry| entry.manager.as_deref() == Some(manager))
+}
+
+async fn until_of(scene: &Scene<'_>, space: &str, manager: &str) {
+    scene
+        .until(&format!("the Secret is of {manager}"), async || {
+            is_of(&secret(scene, space).await, manager).then_some(())
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn from_the_original_to_this_and_back_every_version_of_the_secret_pulls() {
+    let mut scene = Scene::begin("migrate").await;
+    let images = Arc::new(scene.images(ACME).await);
+    images.push(&scene.stage, "team/app", "v1").await.unwrap();
+    let (space, trial) = (scene.create_space("shop").await, scene.create_space("trial").await);
+    let original = Original::start(&scene, &images, &space).await;
+    scene.attached(&space, "default").await;
+    scene.until("the original has written", async || scene.stage.pull_secret(&space).await.unwrap()).await;
+    let witness = Witness::of(&scene, images.clone(), &space).await;
+
+    // 1. The identity, in a namespace where nobody else is. Nothing of the original is touched.
+    let before = secret(&scene, &space).await;
+    scene.configure(ACME_BY_KEY, &[&trial], &[]).await;
+    scene.run().await;
+    scene.served_with_acme(&trial).await;
+    assert_eq!(secret(&scene, &space).await.resource_version(), before.resource_version());
+
+    // 2. The whole scope, still without takeover: adopted once, given back, and said. No war.
+    scene.configure(ACME_BY_KEY, &[&trial, &space], &[]).await;
+    let finding = scene.finding("AdoptedSecretTakenBack").await;
+    assert!(finding.contains(MANAGER) && finding.contains("takeover"), "{finding}");
+    scene.event(&space, &format!("Namespace {space}"), "AdoptedSecretTakenBack").await;
+    until_of(&scene, &space, MANAGER).await;
+    let given_back = secret(&scene, &space).await;
+    // What comes after it shows that nothing was to come before.
+    scene.stage.create_account(&space, "web").await.unwrap();
+    scene.configure(ACME_BY_KEY, &[&trial, &space], &[("service-account", "*")]).await;
+    scene.attached(&space, "web").await;
+    assert_eq!(secret(&scene, &space).await.resource_version(), given_back.resource_version());
+
+    // 3. Takeover, while the original still runs: both write, later and later, and both logins pull.
+    scene.configure(ACME_BY_KEY, &[&trial, &space], &[TAKEOVER]).await;
+    let finding = scene.finding("PullSecretKeepsBeingChanged").await;
+    assert!(finding.contains(MANAGER) && finding.contains("docs/migration.md"), "{finding}");
+    scene.mended("AdoptedSecretTakenBack").await;
+
+    // 4. The original goes. What it has written stays until it is written over.
+    drop(original);
+    until_of(&scene, &space, "acr-credential-helper").await;
+    let served = scene.served(&space, ACME.hosts).await;
+    let ours = secret(&scene, &space).await;
+    assert_eq!(ours.annotations()["acr-credential-helper/adopted"], "true");
+    assert_eq!(scene.list(&space, "default").await, [PULL_SECRET]);
+
+    // 5. Takeover has done its work.
+    scene.configure(ACME_BY_KEY, &[&trial, &space], &[("service-account", "*")]).await;
+    scene.stage.create_account(&space, "later").await.unwrap();
+    scene.attached(&space, "later").await;
+    assert_eq!(scene.served_now(&space).await.as_ref(), Some(&served));
+    assert_eq!(secret(&scene, &space).await.uid(), before.uid());
+
+    // And back: this one stops, without an uninstall, and the original is there again.
+    scene.stop().await;
+    let original = Original::start(&scene, &images, &space).await;
+    until_of(&scene, &space, MANAGER).await;
+    // Whoever forgets to keep this one stopped is told.
+    scene.run().await;
+    scene.finding("AdoptedSecretTakenBack").await;
+    assert!(is_of(&secret(&scene, &space).await, MANAGER));
+    drop(original);
+    assert!(witness.versions() >= 6, "{}", witness.versions());
+    witness.swears();
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_second_instance_in_another_namespace_is_reported_by_both_and_not_fought() {
+    let mut first = Scene::begin("twin").await;
+    let mut second = Scene::begin("twin-second").await;
+    let space = second.create_space("shop").await;
+    first.configure(ACME_BY_KEY, &[&space], &[]).await;
+    first.run().await;
+    let before = first.served_with_acme(&space).await;
+    // With a cloud of its own it has other logins, and knows nothing of the first.
+    second.configure(ACME_BY_KEY, &[&space], &[]).await;
+    second.run().await;
+    for scene in [&first, &second] {
+        let finding = scene.finding("AnotherInstance").await;
+        assert!(finding.contains("stop one") && finding.contains("exclude-namespace"), "{finding}");
+        scene.event(&space, &format!("Namespace {space}"), "AnotherInstance").await;
+        let requests = scene.stage.requests().unwrap();
+        let writes = requests
+            .iter()
+            .filter(|event| event.namespace == space && event.resource == "secrets" && event.verb == "patch");
+        // Until both have said so: at once, and then after 1 and 2 seconds.
+        let writes = writes.count();
+        assert!(writes < 12, "{writes}");
+    }
+    // Kept apart, all is well again.
+    first.configure(ACME_BY_KEY, &[&first.space("elsewhere")], &[]).await;
+    let after = second.served_with_acme(&space).await;
+    assert_eq!(after.hosts, before.hosts);
+    first.end().await;
+    second.end().await;
+}
