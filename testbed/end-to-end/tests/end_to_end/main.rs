@@ -20,6 +20,7 @@ mod configuring;
 mod dialects;
 mod editions;
 mod front;
+mod gitops;
 mod identities;
 mod immediate;
 mod leaving;

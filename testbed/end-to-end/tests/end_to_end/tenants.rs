@@ -174,34 +174,6 @@ fn sha256(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn someone_who_keeps_removing_our_entry_is_answered_later_and_later_and_told_how_to_stop() {
-    let mut scene = Scene::begin("gitops").await;
-    let space = scene.create_space("shop").await;
-    scene.configure(ACME_BY_KEY, &[&space], &[]).await;
-    scene.run().await;
-    scene.served_with_acme(&space).await;
-    let mut removed = 0;
-    while removed < 4 {
-        scene.attached(&space, "default").await;
-        scene.merge_account(&space, "default", &json!({ "imagePullSecrets": null })).await;
-        removed += 1;
-    }
-    let finding = scene.finding("EntryKeepsBeingRemoved").await;
-    assert!(finding.contains(PULL_SECRET), "{finding}");
-    scene.event(&space, &format!("Namespace {space}"), "EntryKeepsBeingRemoved").await;
-    scene.attached(&space, "default").await;
-    let requests = scene.stage.requests().unwrap();
-    let writes = requests
-        .iter()
-        .filter(|event| {
-            event.namespace == space && event.resource == "serviceaccounts" && event.verb == "patch"
-        })
-        .count();
-    assert!(writes <= 1 + removed, "{writes} writes against {removed} removals");
-    scene.end().await;
-}
-
-#[tokio::test]
 async fn a_forged_mark_outside_of_the_scope_means_nothing() {
     let mut scene = Scene::begin("outside").await;
     let (space, outside) = (scene.create_space("shop").await, scene.create_space("elsewhere").await);
