@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Output {
+pub(crate) enum Output {
     /// For people.
     Text,
     /// One object with `findings` and `entries`.
@@ -96,12 +96,12 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     }
 }
 
-fn is_stdin(path: &Path) -> bool {
+pub(crate) fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
 /// Reads one byte more than allowed at most: enough to tell that it is too much.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let limit = u64::try_from(MAX_DOCUMENT_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
     if is_stdin(path) {
@@ -199,7 +199,7 @@ fn print_text(out: &mut impl Write, name: &str, loaded: &Loaded, entries: &[Entr
 }
 
 /// A finding in the manner of a compiler: title, line with caret, place, what to do.
-fn render(name: &str, finding: &Finding) -> String {
+pub(crate) fn render(name: &str, finding: &Finding) -> String {
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,

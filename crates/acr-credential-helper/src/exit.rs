@@ -9,6 +9,8 @@ pub(crate) enum Exit {
     Success,
     /// Done, with warnings that the user asked to take for a failure.
     Warnings,
+    /// Something would change.
+    Changes,
     /// The configuration has errors.
     Errors,
     /// The command line is wrong.
@@ -34,7 +36,7 @@ impl Exit {
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Success => 0,
-            Self::Warnings => 1,
+            Self::Warnings | Self::Changes => 1,
             Self::Errors => 2,
             Self::Usage => 64,
             Self::NoInput => 66,

@@ -2,6 +2,7 @@
 
 mod chronicle;
 mod config_check;
+mod config_diff;
 mod edges;
 mod exit;
 mod front;
@@ -35,7 +36,7 @@ enum Command {
     Run(Box<run::Arguments>),
     Uninstall(uninstall::Arguments),
     Webhook(webhook::Arguments),
-    /// Look at a configuration, without a cluster.
+    /// Look at a configuration before it counts.
     #[command(subcommand)]
     Config(Config),
 }
@@ -43,20 +44,21 @@ enum Command {
 #[derive(Subcommand)]
 enum Config {
     Check(config_check::Arguments),
+    Diff(config_diff::Arguments),
 }
 
 /// Shown below the help of the program.
 const EXIT_CODES: &str = "\
 Exit codes:
    0  done
-   1  config check --strict: there are warnings
-   2  config check: there are errors
+   1  config check --strict: there are warnings; config diff: something would change
+   2  config check, config diff: there are errors
   64  wrong usage
   66  an input cannot be read
-  69  uninstall: not finished in time, run it again
+  69  uninstall, config diff: not finished in time, run it again
   70  a bug: the program panicked
   71  the operating system refuses a socket or a thread
-  74  config check: what was found cannot be printed
+  74  config check, config diff: what was found cannot be printed
   75  uninstall: another process holds the Lease, nothing was touched
   78  the settings do not lead to a cluster or to the cloud";
 
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         Ok(Program { command: Command::Uninstall(arguments) }) => uninstall::run(&arguments),
         Ok(Program { command: Command::Webhook(arguments) }) => webhook::run(&arguments),
         Ok(Program { command: Command::Config(Config::Check(arguments)) }) => config_check::run(&arguments),
+        Ok(Program { command: Command::Config(Config::Diff(arguments)) }) => config_diff::run(&arguments),
         Err(error) => {
             // Help and version are no failure. A closed pipe cannot be told anything.
             let _ = error.print();
@@ -110,6 +113,7 @@ mod tests {
         let all = [
             Exit::Success,
             Exit::Warnings,
+            Exit::Changes,
             Exit::Errors,
             Exit::Usage,
             Exit::NoInput,

@@ -18,6 +18,7 @@ pub mod observation;
 pub mod operation;
 mod payload;
 mod policy;
+pub mod preview;
 pub mod settings;
 mod slots;
 pub mod status;

@@ -12,6 +12,7 @@
 )]
 
 mod age;
+mod beforehand;
 mod chains;
 mod claims;
 mod cloud;
