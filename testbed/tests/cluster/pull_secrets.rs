@@ -205,8 +205,11 @@ async fn the_journal_comes_back_as_it_was_written() {
     let read = cluster.carry_out(Operation::ReadJournal).await;
     assert!(matches!(read, Answer::Journal(None)), "{read:?}");
     let text: Vec<u8> = (0..=u8::MAX).collect();
-    let write =
-        |precondition| Operation::WriteJournal { precondition, document: Zeroizing::new(text.clone()) };
+    let write = |precondition| Operation::WriteJournal {
+        precondition,
+        document: Zeroizing::new(text.clone()),
+        serving: None,
+    };
     let (uid, version) = done(cluster.carry_out(write(Precondition::Absent)).await);
     assert_eq!(refusal(cluster.carry_out(write(Precondition::Absent)).await), Refusal::LostRace);
     let read = cluster.carry_out(Operation::ReadJournal).await;
