@@ -207,6 +207,7 @@ mod tests {
             holder: None,
             listed: false,
             configured: false,
+            certificate: None,
             logins: Vec::new(),
             accounts: Progress::default(),
             namespaces: Progress::default(),
@@ -222,6 +223,7 @@ mod tests {
             leading: true,
             listed: true,
             configured: true,
+            certificate: None,
             logins: vec![LoginStatus {
                 entry: 0,
                 instance: "cri-one".into(),

@@ -82,6 +82,7 @@ pub(crate) fn settings(ourselves: &Ourselves, purpose: Purpose) -> Settings {
         add_on_token_secret: None,
         service_account: SERVICE_ACCOUNT.to_owned(),
         front: Front::Service { name: WEBHOOK_SERVICE.to_owned() },
+        answers: false,
         certificate_life: CERTIFICATE_LIFE,
     }
 }

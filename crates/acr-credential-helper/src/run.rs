@@ -182,6 +182,7 @@ async fn serve(arguments: &Arguments) -> Exit {
         info!(%address, identity = ourselves.identity, version = env!("CARGO_PKG_VERSION"), "listening");
     }
 
+    let listen_webhook = arguments.webhook.listen(arguments.place.is_outside());
     let settings = Settings {
         token_mode: arguments.cloud.token_mode,
         region: arguments.cloud.region(),
@@ -189,6 +190,7 @@ async fn serve(arguments: &Arguments) -> Exit {
         registered_key_secret: arguments.cloud.registered_key_secret.clone(),
         add_on_token_secret: arguments.cloud.add_on_token_secret.clone(),
         front: arguments.webhook.target(),
+        answers: listen_webhook.is_some(),
         certificate_life: arguments.webhook.certificate_life(),
         ..process::settings(&ourselves, Purpose::Run)
     };
@@ -214,7 +216,7 @@ async fn serve(arguments: &Arguments) -> Exit {
     // Held until the end: dropping them ends the watches.
     let watches = cluster.watch(&observe);
     let mut references = cluster.references(&observe);
-    let mut front = Front::at(arguments.webhook.listen(arguments.place.is_outside()));
+    let mut front = Front::at(listen_webhook);
     let handed_over = arguments.cloud.handed_over();
     let files = tokio::spawn(handed_over.clone().watch(observe));
     let edges =

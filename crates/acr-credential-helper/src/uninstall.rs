@@ -268,6 +268,7 @@ mod tests {
             holder: None,
             listed,
             configured: false,
+            certificate: None,
             logins: Vec::new(),
             accounts: acr_controller::status::Progress::default(),
             namespaces: acr_controller::status::Progress::default(),

@@ -29,6 +29,8 @@ pub struct Settings {
     pub service_account: String,
     /// Where the API server reaches the webhook, when the configuration turns it on.
     pub front: Front,
+    /// Whether this process answers the API server, or another program does.
+    pub answers: bool,
     /// How long a certificate of the webhook is valid.
     pub certificate_life: Duration,
 }

@@ -17,6 +17,8 @@ pub struct Status {
     pub listed: bool,
     /// Whether an accepted configuration is in force.
     pub configured: bool,
+    /// Whether the certificate of the webhook is there, where this process answers the API server.
+    pub certificate: Option<bool>,
     /// The registry instances that are served, in the order of the entries.
     pub logins: Vec<LoginStatus>,
     /// ServiceAccounts in scope.

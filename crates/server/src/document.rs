@@ -12,6 +12,8 @@ pub(crate) struct Document<'a> {
     holder: Option<&'a str>,
     listed: bool,
     configured: bool,
+    /// Where the webhook is on and this process serves it: whether its certificate is there.
+    webhook_certificate: Option<bool>,
     logins: Vec<Login<'a>>,
     service_accounts: ServiceAccounts,
     namespaces: Namespaces,
@@ -62,6 +64,7 @@ impl<'a> Document<'a> {
             holder: status.holder.as_deref(),
             listed: status.listed,
             configured: status.configured,
+            webhook_certificate: status.certificate,
             logins: status.logins.iter().map(|login| Login::of(login, now)).collect(),
             service_accounts: ServiceAccounts {
                 attached: status.accounts.done,

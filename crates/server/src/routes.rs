@@ -65,7 +65,9 @@ async fn health(State(application): State<Application>) -> Response {
 /// a restart would mend nothing, and what was accepted before stays in force.
 async fn readiness(State(application): State<Application>) -> Response {
     let Some(status) = application.snapshots.take().await else { return stuck() };
-    let code = if status.listed { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    // A webhook without its certificate must not be asked.
+    let ready = status.listed && status.certificate != Some(false);
+    let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     text(code, readiness_text(&status))
 }
 
@@ -80,6 +82,11 @@ fn readiness_text(status: &Status) -> String {
         "configuration: accepted\n"
     } else {
         "configuration: none accepted yet\n"
+    });
+    lines.push_str(match status.certificate {
+        None => "",
+        Some(true) => "webhook: its certificate is loaded\n",
+        Some(false) => "webhook: waits for its certificate, which whoever holds the Lease makes\n",
     });
     // Writing to memory cannot fail.
     let _ = match (status.leading, &status.holder) {

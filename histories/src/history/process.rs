@@ -60,6 +60,7 @@ impl Process {
             service_account: names::SERVICE_ACCOUNT.to_owned(),
             front: Front::Service { name: "front".to_owned() },
             // Short, so that longer histories see renewals.
+            answers: true,
             certificate_life: Duration::from_hours(2),
         };
         let watches = [Watch::Configuration, Watch::Namespaces, Watch::Accounts, Watch::PullSecrets];

@@ -72,6 +72,20 @@ impl Component {
         Ok(Self { process, log, before })
     }
 
+    /// Starts `acr-credential-helper webhook`, which has no right on anything.
+    pub fn start_webhook(
+        tools: &Tools,
+        program: &Program,
+        stage: &Stage<'_>,
+        arguments: &[&str],
+    ) -> Result<Self, Error> {
+        let mut command = command(program, stage);
+        command.arg("webhook").args(arguments);
+        let log = stage.control_plane().folder().join(format!("webhook-{}.log", stage.namespace()));
+        let process = Guarded::start(tools, "acr-credential-helper webhook", &command, &log)?;
+        Ok(Self { process, log, before: 0 })
+    }
+
     /// Waits until `/readyz` says yes.
     pub async fn ready(&mut self) -> Result<(), Error> {
         eventually("the component is ready", READY, async || {

@@ -78,14 +78,22 @@ impl Machine {
     /// Whether the webhook is on. All replicas serve it; those that have not read the journal go by the ConfigMap, and
     /// where that says nothing of use, they are ready to.
     fn is_to_serve(&self) -> bool {
-        if self.settings.purpose == Purpose::Uninstall {
-            return false;
-        }
+        self.settings.purpose == Purpose::Run
+            && self.settings.answers
+            && self.asks_for_webhook().unwrap_or(true)
+    }
+
+    /// Whether this process surely has a webhook to serve.
+    pub(super) fn is_on(&self) -> bool {
+        self.is_to_serve() && self.asks_for_webhook() == Some(true)
+    }
+
+    fn asks_for_webhook(&self) -> Option<bool> {
         match self.recorder.durable() {
             Some(record) if self.lease.held() => {
-                record.accepted.as_ref().is_some_and(|accepted| has_webhook(&accepted.configuration))
+                Some(record.accepted.as_ref().is_some_and(|accepted| has_webhook(&accepted.configuration)))
             }
-            _ => self.admission.certificates.asked_for.unwrap_or(true),
+            _ => self.admission.certificates.asked_for,
         }
     }
 

@@ -15,6 +15,7 @@ impl Machine {
             holder: self.lease.holder().map(str::to_owned),
             listed: self.world.listed(),
             configured: self.configured(),
+            certificate: self.is_on().then(|| self.serving().is_some()),
             logins: self.logins(now),
             accounts,
             namespaces,

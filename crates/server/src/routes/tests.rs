@@ -18,6 +18,7 @@ fn nothing_yet() -> Status {
         holder: None,
         listed: false,
         configured: false,
+        certificate: None,
         logins: Vec::new(),
         accounts: Progress::default(),
         namespaces: Progress::default(),
@@ -38,6 +39,7 @@ fn at_work() -> Status {
         holder: Some("pod-1".into()),
         listed: true,
         configured: true,
+        certificate: None,
         logins: vec![
             LoginStatus {
                 entry: 0,
@@ -150,6 +152,15 @@ async fn a_process_without_a_configuration_is_ready_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_process_that_is_to_answer_is_ready_when_it_has_its_certificate() {
+    for (certificate, expected) in [(Some(false), 503), (Some(true), 200), (None, 200)] {
+        let status = Status { certificate, ..at_work() };
+        let (code, body) = asked(&application(status), "/readyz").await;
+        assert_eq!((code, body.contains("webhook: ")), (expected, certificate.is_some()), "{certificate:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_status_is_a_summary_with_logins_and_findings() {
     let (code, body) = asked(&application(at_work()), "/status").await;
     assert_eq!(code, 200);
@@ -213,7 +224,8 @@ async fn the_status_is_a_summary_with_logins_and_findings() {
       "service_accounts": {
         "attached": 7,
         "pending": 2
-      }
+      },
+      "webhook_certificate": null
     }
     "#);
 }

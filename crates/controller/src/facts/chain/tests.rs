@@ -28,6 +28,7 @@ fn sts(fields: &str, injected: Option<&str>, region: Option<&str>, overrides: &s
         add_on_token_secret: None,
         service_account: "aliyun-acr-credential-helper".into(),
         front: Front::Service { name: "front".to_owned() },
+        answers: true,
         certificate_life: std::time::Duration::from_hours(90 * 24),
     };
     let surroundings = Surroundings {
