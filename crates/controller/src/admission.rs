@@ -1,5 +1,5 @@
 //! What the API server is told so that new ServiceAccounts are served before their first pod: a registration for the
-//! webhook, or parameters for the mutating policy, both made from the one [`Area`].
+//! webhook, or parameters for the mutating policy, both made from the one [`crate::Area`].
 //!
 //! The three dialects agree on every ServiceAccount, which a test asks a real API server about. Two rules are those of the
 //! registration alone: it never covers the namespaces without which nothing starts (ours and `kube-system`), because

@@ -79,7 +79,7 @@ impl Component {
         stage: &Stage<'_>,
         arguments: &[&str],
     ) -> Result<Self, Error> {
-        let mut command = command(program, stage);
+        let mut command = command(program.path(), stage);
         command.arg("webhook").args(arguments);
         let log = stage.control_plane().folder().join(format!("webhook-{}.log", stage.namespace()));
         let process = Guarded::start(tools, "acr-credential-helper webhook", &command, &log)?;

@@ -2,7 +2,7 @@
 //!
 //! Each generation has an authority of its own, whose key is thrown away as soon as it has signed: there is nothing to
 //! steal. Order of a renewal: the next generation is made and remembered; the registration trusts both authorities;
-//! after [`settling`] everyone serves the next one; after the same time again the former authority is trusted no more.
+//! some minutes later everyone serves the next one; after the same time again the former authority is trusted no more.
 
 use std::time::Duration;
 
