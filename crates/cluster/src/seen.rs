@@ -298,7 +298,7 @@ impl Watched for RegistrationObject {
     }
 
     fn gone(self) -> Observation {
-        Observation::Admission { object: AdmissionObject::Registration, seen: Ok(None) }
+        admission_gone(AdmissionObject::Registration, &self.metadata)
     }
 
     fn version(&self) -> u64 {
@@ -320,7 +320,7 @@ impl Watched for ParametersObject {
     }
 
     fn gone(self) -> Observation {
-        Observation::Admission { object: AdmissionObject::Parameters, seen: Ok(None) }
+        admission_gone(AdmissionObject::Parameters, &self.metadata)
     }
 
     fn version(&self) -> u64 {
@@ -329,8 +329,13 @@ impl Watched for ParametersObject {
 }
 
 fn admission(object: AdmissionObject, metadata: Metadata, content: Value) -> Observation {
+    let version = metadata.resource_version;
     let seen = AdmissionSeen { uid: metadata.uid, resource_version: metadata.resource_version, content };
-    Observation::Admission { object, seen: Ok(Some(seen)) }
+    Observation::Admission { object, version, seen: Ok(Some(seen)) }
+}
+
+fn admission_gone(object: AdmissionObject, metadata: &Metadata) -> Observation {
+    Observation::Admission { object, version: metadata.resource_version, seen: Ok(None) }
 }
 
 // The name in `AccountLabels` must be a literal.

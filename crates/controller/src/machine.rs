@@ -89,7 +89,7 @@ enum Flight {
     Account { namespace: Arc<str>, name: Box<str>, version: u64, attaches: bool },
     Secret { namespace: Arc<str>, version: u64, wrote: Option<Trust> },
     Report,
-    Admission(AdmissionObject),
+    Admission { object: AdmissionObject, applies: bool },
     Certificate,
 }
 
@@ -101,7 +101,7 @@ impl Flight {
             Self::Fact(_, class) => *class,
             Self::Account { .. } | Self::Secret { .. } => Class::Objects,
             Self::Report => Class::Report,
-            Self::Admission(_) | Self::Certificate => Class::Admission,
+            Self::Admission { .. } | Self::Certificate => Class::Admission,
         }
     }
 }
@@ -202,7 +202,9 @@ impl Machine {
                 }
             }
             Observation::Answered { operation, answer } => self.answered(now, operation, answer),
-            Observation::Admission { object, seen } => self.admission_seen(now, object, seen),
+            Observation::Admission { object, version, seen } => {
+                self.admission_seen(now, object, version, seen);
+            }
             Observation::Referenced { reference, seen } => self.referenced(now, reference, seen),
             Observation::HandedOver => self.book.handed_over(),
             Observation::Stopping => self.stopping = true,
@@ -341,7 +343,7 @@ impl Machine {
                 self.secret_answered(now, &namespace, version, wrote, answer);
             }
             Flight::Report => {}
-            Flight::Admission(object) => self.admission_answered(now, object, answer),
+            Flight::Admission { object, applies } => self.admission_answered(now, object, applies, answer),
             Flight::Certificate => self.certificate_answered(now, answer),
         }
     }

@@ -70,6 +70,8 @@ pub enum Observation {
     Admission {
         /// Which one.
         object: AdmissionObject,
+        /// The resourceVersion at which it is so, also where it is gone; 0 where that is not known.
+        version: u64,
         /// What is known of it.
         seen: Result<Option<AdmissionSeen>, Refusal>,
     },

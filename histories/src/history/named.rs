@@ -52,7 +52,9 @@ impl Named {
                 Observation::Referenced { reference, seen: Ok(data) }
             }
             Self::Admission(object) => {
-                Observation::Admission { object, seen: Ok(server.admission(object).cloned()) }
+                let seen = server.admission(object).cloned();
+                let version = seen.as_ref().map_or(server.version(), |seen| seen.resource_version);
+                Observation::Admission { object, version, seen: Ok(seen) }
             }
         }
     }

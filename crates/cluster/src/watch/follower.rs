@@ -246,7 +246,7 @@ impl<K: Watched> Follower<K> {
                 self.outlet.send(Observation::ListCompleted { watch: *watch, version }).await
             }
             Subject::Named(_) if self.found => Ok(()),
-            Subject::Named(named) => self.outlet.send(named.missing(None)).await,
+            Subject::Named(named) => self.outlet.send(named.absent(version)).await,
         }
     }
 
@@ -254,7 +254,7 @@ impl<K: Watched> Follower<K> {
     async fn interrupted(&self, refusal: Refusal) -> Result<(), Deaf> {
         match &self.source.subject {
             Subject::Watch(_) => Ok(()),
-            Subject::Named(named) => self.outlet.send(named.missing(Some(refusal))).await,
+            Subject::Named(named) => self.outlet.send(named.refused(refusal)).await,
         }
     }
 

@@ -36,12 +36,19 @@ pub(crate) enum Named {
 }
 
 impl Named {
-    /// There is none, or it cannot be followed.
-    pub(crate) fn missing(&self, refusal: Option<Refusal>) -> Observation {
-        let because = refusal.map_or(Ok(()), Err);
+    /// There is none at a version.
+    pub(crate) fn absent(&self, version: u64) -> Observation {
         match self.clone() {
-            Self::Secret(reference) => Observation::Referenced { reference, seen: because.map(|()| None) },
-            Self::Admission(object) => Observation::Admission { object, seen: because.map(|()| None) },
+            Self::Secret(reference) => Observation::Referenced { reference, seen: Ok(None) },
+            Self::Admission(object) => Observation::Admission { object, version, seen: Ok(None) },
+        }
+    }
+
+    /// It cannot be followed.
+    pub(crate) fn refused(&self, refusal: Refusal) -> Observation {
+        match self.clone() {
+            Self::Secret(reference) => Observation::Referenced { reference, seen: Err(refusal) },
+            Self::Admission(object) => Observation::Admission { object, version: 0, seen: Err(refusal) },
         }
     }
 }

@@ -150,6 +150,13 @@ impl Recorder {
         self.not_before = Mono(0);
     }
 
+    /// What is written was seen to be lost or spoiled: a read tells, and what is not there is written again.
+    pub fn look_again(&mut self) {
+        if self.in_flight.is_none() {
+            self.position = None;
+        }
+    }
+
     /// The next operation on the journal, one at a time.
     pub fn next(&mut self, now: Mono) -> Option<Operation> {
         if self.in_flight.is_some() || self.deleted || now < self.not_before {

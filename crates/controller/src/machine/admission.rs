@@ -98,6 +98,7 @@ impl Machine {
         &mut self,
         now: Now,
         object: AdmissionObject,
+        version: u64,
         seen: Result<Option<AdmissionSeen>, Refusal>,
     ) {
         let Admission { objects, wishes, suspects, .. } = &mut self.admission;
@@ -119,12 +120,11 @@ impl Machine {
             && content != followed.wrote.as_ref()
             && wishes.get(&object).is_some_and(|wish| !fulfils(wish, content))
             && !followed.work.pending(now.mono);
-        match &seen {
-            Some(seen) => followed.work.seen(seen.resource_version),
-            None => {
-                followed.work.stop_awaiting();
-            }
+        if seen.is_none() && followed.wrote.is_none() {
+            // What a deletion waits for.
+            followed.work.stop_awaiting();
         }
+        followed.work.seen(version);
         if spoiled {
             followed.wrote = None;
             followed.work.taken_back(now.mono, object);
@@ -136,11 +136,12 @@ impl Machine {
     /// What follows without any new observation.
     pub(super) fn settle_admission(&mut self, now: Now) {
         if !self.lease.held() || self.recorder.durable().is_none() {
-            self.admission.objects.clear();
+            // What is under way ends when it is answered.
+            self.admission.objects.retain(|_, known| known.work.in_flight);
             return;
         }
         let followed = self.admission_objects();
-        self.admission.objects.retain(|object, _| followed.contains(object));
+        self.admission.objects.retain(|object, known| followed.contains(object) || known.work.in_flight);
         let desired = self.recorder.desired();
         let wanted_by = |record: &Record| {
             let accepted = record.accepted.as_ref().filter(|_| self.settings.purpose == Purpose::Run);
@@ -233,13 +234,19 @@ impl Machine {
                 _ => continue,
             };
             known.work.in_flight = true;
-            return Some((Flight::Admission(*object), operation));
+            return Some((Flight::Admission { object: *object, applies: known.wrote.is_some() }, operation));
         }
         None
     }
 
     /// A write or deletion has ended.
-    pub(super) fn admission_answered(&mut self, now: Now, object: AdmissionObject, answer: Answer) {
+    pub(super) fn admission_answered(
+        &mut self,
+        now: Now,
+        object: AdmissionObject,
+        applies: bool,
+        answer: Answer,
+    ) {
         if self.retires() {
             // The API server may go by what it knew before for a while.
             self.is_unsettled(now);
@@ -248,14 +255,14 @@ impl Machine {
         let version = known.seen.as_ref().map_or(0, |seen| seen.resource_version);
         match answer {
             Answer::Done { resource_version, .. } => {
-                if known.wrote.is_some() {
+                if applies {
                     known.work.wrote(version, resource_version, now.mono);
                 } else {
                     known.work.awaits_deletion(known.seen.is_some(), now.mono);
                 }
                 self.ledger.clear(now.mono, group(object));
             }
-            Answer::Refused(Refusal::Gone) if known.wrote.is_none() => {
+            Answer::Refused(Refusal::Gone) if !applies => {
                 known.work.awaits_deletion(known.seen.is_some(), now.mono);
             }
             Answer::Refused(refusal) => {

@@ -118,6 +118,11 @@ impl Machine {
             Some(Serving { chain: member(data, CERTIFICATE_KEY)?, key: member(data, PRIVATE_KEY_KEY)? })
         });
         self.admission.certificates.withdrawn = seen.is_none();
+        let kept = self.recorder.durable().is_some_and(|record| record.admission.certificates.is_some());
+        if seen.is_none() && kept && self.lease.held() {
+            // Others cannot serve what the journal does not show.
+            self.recorder.look_again();
+        }
         if seen.is_some() {
             self.admission.certificates.serving = seen;
         }
@@ -179,6 +184,9 @@ impl Machine {
     pub(super) fn certificate_answered(&mut self, now: Now, answer: Answer) {
         self.admission.certificates.being_made = false;
         match answer {
+            // Nobody is in need of it any more.
+            Answer::Certificate(_)
+                if !self.recorder.desired().admission.kept.contains(&AdmissionObject::Registration) => {}
             Answer::Certificate(made) => {
                 self.admission.certificates.failures = 0;
                 let made: Generation = *made;
