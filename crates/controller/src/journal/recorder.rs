@@ -212,16 +212,26 @@ impl Recorder {
         self.known = true;
         self.desired_generation += 1;
         self.durable_generation = self.desired_generation;
-        let (record, progress) = match seen.map(|seen| document::decode(&seen.document)) {
-            Some(Ok(record)) => (record, Progress::Opened),
-            None => (self.durable.without_logins(), Progress::OpenedWithout(None)),
-            Some(Err(unusable)) => (self.durable.without_logins(), Progress::OpenedWithout(Some(unusable))),
+        let known = match seen.map(|seen| document::decode(&seen.document)) {
+            Some(Ok(record)) => Ok(record),
+            None => Err(None),
+            Some(Err(unusable)) => Err(Some(unusable)),
         };
-        if matches!(progress, Progress::OpenedWithout(_)) && record.accepted.is_some() {
-            self.desired_generation += 1;
-        }
-        self.desired = record.clone();
-        self.durable = record;
+        let progress = match known {
+            Ok(record) => {
+                self.desired = record.clone();
+                self.durable = record;
+                Progress::Opened
+            }
+            Err(unusable) => {
+                // Nobody knows better than this process: what has counted counts, and what it has accepted since is
+                // written.
+                self.desired = self.desired.without_logins();
+                self.durable = self.durable.without_logins();
+                self.desired_generation += u64::from(self.desired.accepted.is_some());
+                Progress::OpenedWithout(unusable)
+            }
+        };
         progress
     }
 
