@@ -102,7 +102,10 @@ pub fn remedy(failure: &CallFailure, about: &Circumstances) -> String {
 
 fn unreachable(at: Barrier) -> String {
     match at {
-        Barrier::NoEndpoint => "correct `regionId`, or set `endpoints`",
+        Barrier::NoEndpoint => {
+            "no endpoint follows from this region: correct what names it, `regionId`, --region, ALIBABA_CLOUD_STS_REGION or \
+             ALIBABA_CLOUD_REGION_ID, or set `endpoints`"
+        }
         Barrier::Name => {
             "check the cluster's DNS; a VPC name resolves in its region only: set `endpoint: public` for the entry where \
              the cluster has a way out, or `endpoints`"
@@ -144,6 +147,14 @@ fn key(code: &str) -> Option<String> {
 }
 
 fn registry(failure: &CallFailure, code: &str, about: &Circumstances) -> Option<String> {
+    if failure.kind == FailureKind::Denied && is_explicit(failure) {
+        // What is denied in so many words is not mended by allowing it elsewhere.
+        return Some(
+            "a policy of the identity, or a control policy of its resource directory, denies it in so many words: take the \
+             Deny out, an Allow does not outweigh it"
+                .to_owned(),
+        );
+    }
     let instance = about.instance.as_deref().unwrap_or("*");
     let region = if about.region.is_empty() { "*" } else { &about.region };
     Some(match (failure.operation, failure.kind, code) {
@@ -223,6 +234,17 @@ fn general(kind: FailureKind) -> String {
         _ => "it is tried again; if it stays, something between here and Alibaba Cloud answers",
     }
     .to_owned()
+}
+
+/// Whether a policy denies it, where none allows it otherwise.
+fn is_explicit(failure: &CallFailure) -> bool {
+    detail(failure, "NoPermissionType") == Some("ExplicitDeny")
+}
+
+/// A member of the cloud's `AccessDeniedDetail`, which stands at the end of the message.
+fn detail<'a>(failure: &'a CallFailure, member: &str) -> Option<&'a str> {
+    let (_, rest) = failure.message.split_once(&format!("{member} "))?;
+    rest.split([',', ')']).next()
 }
 
 fn policy(statement: &Value) -> String {

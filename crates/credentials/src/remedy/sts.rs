@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Circumstances, TokenClaims, key, policy};
+use super::{Circumstances, TokenClaims, detail, is_explicit, key, policy};
 use crate::call::{CallFailure, FailureKind};
 
 /// The audience that the documented trust policy asks for, and that every token for STS must have.
@@ -23,6 +23,10 @@ pub(super) fn with_oidc(code: &str, failure: &CallFailure, about: &Circumstances
         }
         (FailureKind::NotFound, _) => no_provider(provider),
         (FailureKind::Denied, _) if failure.message.contains("OIDCProviderArn") => no_provider(provider),
+        (FailureKind::Denied, _) if is_explicit(failure) => format!(
+            "the trust policy of {role} denies sts:AssumeRole to the component in so many words{says}: take the Deny out, an \
+             Allow does not outweigh it"
+        ),
         (FailureKind::Denied, _) => format!(
             "the trust policy of {role} does not admit the component: {}{says}; it must hold {}",
             mismatch(about.token.as_ref()),
@@ -159,7 +163,7 @@ fn denied_hop(role: &str, failure: &CallFailure, about: &Circumstances) -> Strin
     );
     let told = detail(failure, "PolicyType").map(|kind| kind == "AssumeRolePolicy");
     // What is denied in so many words is not mended by allowing it elsewhere.
-    if detail(failure, "NoPermissionType") == Some("ExplicitDeny") {
+    if is_explicit(failure) {
         let place = match told {
             Some(true) => format!("the trust policy of {role}"),
             _ => "a policy of the asker, or a control policy of its resource directory,".to_owned(),
@@ -173,12 +177,6 @@ fn denied_hop(role: &str, failure: &CallFailure, about: &Circumstances) -> Strin
         Some(false) => permission,
         None => format!("either {permission}; or {trust}"),
     }
-}
-
-/// A member of the cloud's `AccessDeniedDetail`, which stands at the end of the message.
-fn detail<'a>(failure: &'a CallFailure, member: &str) -> Option<&'a str> {
-    let (_, rest) = failure.message.split_once(&format!("{member} "))?;
-    rest.split([',', ')']).next()
 }
 
 /// The statement by which a role admits the component's ServiceAccount.

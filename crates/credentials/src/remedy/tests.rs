@@ -170,6 +170,15 @@ fn a_hop_that_is_refused_names_both_policies_and_the_external_id() {
     insta::assert_snapshot!(detail("AccountLevelIdentityBasedPolicy"), @r#"the asker may not assume acs:ram::1:role/pull: attach AliyunSTSAssumeRoleAccess, or {"Statement":[{"Action":"sts:AssumeRole","Effect":"Allow","Resource":"acs:ram::1:role/pull"}],"Version":"1"}"#);
     insta::assert_snapshot!(detail("AssumeRolePolicy, NoPermissionType ExplicitDeny"), @"the trust policy of acs:ram::1:role/pull denies sts:AssumeRole in so many words: take the Deny out, an Allow does not outweigh it");
     insta::assert_snapshot!(detail("AccountLevelIdentityBasedPolicy, NoPermissionType ExplicitDeny"), @"a policy of the asker, or a control policy of its resource directory, denies sts:AssumeRole in so many words: take the Deny out, an Allow does not outweigh it");
+    // The same for what is asked of Container Registry, and for RRSA.
+    for operation in ["GetAuthorizationToken", "ListInstanceEndpoint", "PersonalAuthorizationToken"] {
+        let message = "denied (AuthAction cr:x, NoPermissionType ExplicitDeny, PolicyType AccountLevelIdentityBasedPolicy)";
+        let text = told(operation, Denied, "NoPermission", message, &about());
+        assert!(text.contains("take the Deny out") && !text.contains("grant"), "{text}");
+    }
+    let message = "There is no permission (NoPermissionType ExplicitDeny, PolicyType AssumeRolePolicy)";
+    let text = told("AssumeRoleWithOIDC", Denied, "AuthenticationFail.NoPermission", message, &about());
+    assert!(text.contains("take the Deny out") && !text.contains("must hold"), "{text}");
     let external = Circumstances { external_id: Some("id-1".to_owned()), account: None, ..about() };
     let text = told("AssumeRole", Denied, "NoPermission", "", &external);
     assert!(text.contains(r#""sts:ExternalId":"id-1""#) && text.contains("<account of the asker>"), "{text}");
@@ -195,7 +204,7 @@ fn the_ways_in_which_nothing_is_reached_are_told_apart() {
     insta::assert_snapshot!(at(Barrier::Connection), @"check routes, security groups and the network policy (TCP 443), or set HTTPS_PROXY, `endpoint` or `endpoints`");
     insta::assert_snapshot!(at(Barrier::Certificate), @"something between here and Alibaba Cloud answers with a certificate of its own: give its authority with --extra-ca, or let the component through");
     insta::assert_snapshot!(at(Barrier::Proxy), @"check HTTPS_PROXY and NO_PROXY, the credential in them, and what the proxy lets through");
-    insta::assert_snapshot!(at(Barrier::NoEndpoint), @"correct `regionId`, or set `endpoints`");
+    insta::assert_snapshot!(at(Barrier::NoEndpoint), @"no endpoint follows from this region: correct what names it, `regionId`, --region, ALIBABA_CLOUD_STS_REGION or ALIBABA_CLOUD_REGION_ID, or set `endpoints`");
     insta::assert_snapshot!(said("MetadataRegion", FailureKind::Unreachable { at: Barrier::Connection }, ""), @"the metadata service answers on ECS instances only, and pods may have no route to 100.100.100.200: use hostNetwork, or give `regionId` (or --region)");
     insta::assert_snapshot!(said("GetAuthorizationToken", FailureKind::Throttled { retry_after: None }, ""), @"it is tried again more slowly; look for other users of the account's quota");
 }
