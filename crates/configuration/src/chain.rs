@@ -22,7 +22,9 @@ pub fn identity_chain(entry: &Entry, token_mode: TokenMode) -> Vec<String> {
             }
         },
     };
-    let hop = entry.assume_role.as_ref().map(|hop| role(&hop.role_arn));
+    // Nobody is asked for what stands in a Secret.
+    let is_asked = !matches!(entry.identity, Identity::StaticSecretRef(_));
+    let hop = entry.assume_role.as_ref().filter(|_| is_asked).map(|hop| role(&hop.role_arn));
     [source].into_iter().chain(hop).collect()
 }
 

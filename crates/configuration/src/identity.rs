@@ -19,6 +19,7 @@ impl Sheet<'_> {
         let rrsa = self.rrsa_pair(fields, setting);
         self.warn_about_several(fields, setting);
         if fields.is_set("staticSecretRef") {
+            self.warn_about_what_nobody_is_asked_for(fields);
             return static_ref.map(Identity::StaticSecretRef);
         }
         if fields.is_set("customAccessKeySecretRef") {
@@ -40,6 +41,18 @@ impl Sheet<'_> {
             );
         }
         Some(Identity::TokenMode)
+    }
+
+    /// A login that somebody wrote down is published as it is: no cloud is called.
+    fn warn_about_what_nobody_is_asked_for(&mut self, fields: &Fields<'_>) {
+        for field in ["assumeRoleARN", "endpoint"].into_iter().filter(|field| fields.is_set(field)) {
+            self.warn(
+                code::NO_EFFECT,
+                fields.name_span(field),
+                format!("{field} has no effect beside staticSecretRef, whose login is published as it is"),
+                format!("remove {field}, or staticSecretRef"),
+            );
+        }
     }
 
     fn warn_about_several(&mut self, fields: &Fields<'_>, setting: Setting) {
@@ -76,6 +89,14 @@ impl Sheet<'_> {
         let namespace = self.name_in_ref(&inner, name, "namespace", is_dns_label);
         let secret = self.name_in_ref(&inner, name, "name", is_dns_subdomain);
         let reference = SecretRef { namespace: namespace?, name: secret? };
+        if names::OWN_SECRETS.contains(&reference.name.as_str()) {
+            self.error(
+                code::INVALID_VALUE,
+                inner.written("name").map(|node| node.span),
+                format!("{name} names the Secret {}, which the component itself writes", reference.name),
+                "name the Secret into which you have put the login or the key".to_owned(),
+            );
+        }
         (self.errors() == before).then_some(reference)
     }
 

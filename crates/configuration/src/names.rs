@@ -23,6 +23,11 @@ pub(crate) const KEYS: [&str; 15] = [
     "webhook-configuration",
 ];
 
+/// The Secrets that the component writes: pull secrets and its journal. What it published would come back to it as what
+/// somebody else wrote down, without an end.
+pub(crate) const OWN_SECRETS: [&str; 2] =
+    ["acr-credential-secret-aggregation", "acr-credential-helper-state"];
+
 /// The key that holds the add-on parameters.
 pub(crate) const ADD_ON_PARAMETERS: &str = "add-on-parameters";
 

@@ -159,6 +159,14 @@ fn a_static_entry_needs_no_instance() {
 }
 
 #[test]
+fn a_static_entry_assumes_no_role() {
+    let list = "- {staticSecretRef: {namespace: n, name: s}, assumeRoleARN: 'acs:ram::1:role/x'}";
+    let entry = &good(&[("acr-registry-info", list)]).entries[0];
+    let chain = acr_configuration::identity_chain(entry, acr_configuration::TokenMode::Auto);
+    assert_eq!(chain, ["user name and password in Secret n/s"]);
+}
+
+#[test]
 fn rrsa_with_one_switch_only_is_told() {
     let arns = "rrsaRoleARN: 'acs:ram::1:role/a', rrsaOIDCProviderRoleARN: 'acs:ram::1:oidc-provider/p'";
     let off = entries(&format!("- {{instanceId: cri-1, {arns}}}"));

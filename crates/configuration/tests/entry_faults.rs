@@ -142,6 +142,17 @@ const FAULTS: &[Fault] = &[
         &["error IncompletePair 1:40", "error InvalidValue 1:52", "error MisspelledField 1:55"],
     ),
     (
+        "a pull secret and the journal as references",
+        "- {staticSecretRef: {namespace: shop, name: acr-credential-secret-aggregation}}\n\
+         - {instanceId: cri-1, customAccessKeySecretRef: {namespace: kube-system, name: acr-credential-helper-state}}",
+        &["error InvalidValue 1:45", "error InvalidValue 2:80"],
+    ),
+    (
+        "a role to assume beside a login that somebody wrote down",
+        "- {staticSecretRef: {namespace: a, name: b}, assumeRoleARN: 'acs:ram::1:role/x', endpoint: vpc}",
+        &["warning NoEffect 1:46", "warning NoEffect 1:82"],
+    ),
+    (
         "several identities",
         "- instanceId: cri-1\n  customAccessKey: a\n  customAccessKeySecret: b\n  customAccessKeySecretRef: {namespace: a, name: b}",
         &["warning InlineAccessKey 2:3", "warning SeveralIdentities 2:3"],
