@@ -212,27 +212,21 @@ impl Recorder {
         self.known = true;
         self.desired_generation += 1;
         self.durable_generation = self.desired_generation;
-        let known = match seen.map(|seen| document::decode(&seen.document)) {
-            Some(Ok(record)) => Ok(record),
-            None => Err(None),
-            Some(Err(unusable)) => Err(Some(unusable)),
-        };
-        let progress = match known {
-            Ok(record) => {
+        match seen.map(|seen| document::decode(&seen.document)).transpose() {
+            Ok(Some(record)) => {
                 self.desired = record.clone();
                 self.durable = record;
                 Progress::Opened
             }
-            Err(unusable) => {
+            lost => {
                 // Nobody knows better than this process: what has counted counts, and what it has accepted since is
                 // written.
                 self.desired = self.desired.without_logins();
                 self.durable = self.durable.without_logins();
                 self.desired_generation += u64::from(self.desired.accepted.is_some());
-                Progress::OpenedWithout(unusable)
+                Progress::OpenedWithout(lost.err())
             }
-        };
-        progress
+        }
     }
 
     fn written(&mut self, sent: Sent) -> Progress {
