@@ -6,7 +6,7 @@ use std::panic;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use acr_alibaba::{Client, ClientOptions, ClientSetupFailure, ProxyRules};
+use acr_alibaba::{Client, ClientOptions, ClientSetupFailure, ProxyRules, UnusableProxy};
 use acr_cluster::{Access, Cluster, ConnectError, Ourselves};
 use acr_configuration::TokenMode;
 use acr_controller::admission::Front;
@@ -98,6 +98,9 @@ pub(crate) enum CloudError {
         /// Why.
         source: std::io::Error,
     },
+    /// A proxy that is none.
+    #[error(transparent)]
+    Proxy(#[from] UnusableProxy),
     /// The client cannot be made.
     #[error(transparent)]
     Setup(#[from] ClientSetupFailure),
@@ -110,7 +113,7 @@ pub(crate) fn cloud(extra_ca: Option<&Path>) -> Result<Client, CloudError> {
     };
     Ok(Client::new(&ClientOptions {
         user_agent: concat!("acr-credential-helper/", env!("CARGO_PKG_VERSION")).to_owned(),
-        proxy: ProxyRules::from_environment(),
+        proxy: ProxyRules::from_environment()?,
         extra_authorities: extra_ca.map(read).transpose()?.unwrap_or_default(),
     })?)
 }

@@ -272,18 +272,22 @@ fn region_and_token_mode_fill_what_a_cluster_would_say() {
 
 #[test]
 fn the_managed_role_cannot_assume_a_role() {
-    let input = br#"{"tokenMode":"managedRole","AcrInstanceInfo":[{"instanceId":"cri-1","regionId":"cn-beijing","assumeRoleARN":"acs:ram::1:role/b"}]}"#;
-    let find = |arguments: &[&str]| {
-        let report = json(&run(&[&["-", "--output", "json"], arguments].concat(), input));
+    const ENTRIES: &str = r#""AcrInstanceInfo":[{"instanceId":"cri-1","regionId":"cn-beijing","assumeRoleARN":"acs:ram::1:role/b"}]}"#;
+    let find_in = |input: &str, arguments: &[&str]| {
+        let report = json(&run(&[&["-", "--output", "json"], arguments].concat(), input.as_bytes()));
         let found = report["findings"].as_array().unwrap().clone();
         found.into_iter().find(|finding| finding["code"] == "AssumeRoleUnderManagedRole")
     };
+    let find = |arguments: &[&str]| find_in(&format!(r#"{{"tokenMode":"managedRole",{ENTRIES}"#), arguments);
     let finding = find(&[]).unwrap();
     for word in ["workerRole", "RRSA", "AliyunSTSAssumeRoleAccess"] {
         assert!(finding["remedy"].as_str().unwrap().contains(word), "{finding}");
     }
     assert_eq!((&finding["key"], &finding["line"]), (&"add-on-parameters".into(), &1.into()));
-    assert_eq!(find(&["--token-mode", "workerRole"]), None, "the flag wins over the parameter");
+    assert!(find(&["--token-mode", "workerRole"]).is_some(), "as in `run`, the parameter wins over the flag");
+    let open = |arguments: &[&str]| find_in(&format!("{{{ENTRIES}"), arguments);
+    assert!(open(&[]).unwrap()["message"].as_str().unwrap().contains("2023-04-03"));
+    assert_eq!(open(&["--token-mode", "workerRole"]), None);
 }
 
 #[test]

@@ -21,8 +21,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls_platform_verifier::Verifier;
 use tokio::time::{Instant, timeout_at};
 
-pub use self::route::ProxyRules;
 use self::route::Route;
+pub use self::route::{ProxyRules, UnusableProxy};
 use crate::conversation::{BODY_LIMIT_BYTES, Conversation, Stamp, Step, TransportFailure};
 
 /// Long enough for the calls of one renewal to share a connection, shorter than any server keeps it.

@@ -18,5 +18,5 @@ mod secret_member;
 mod sts;
 
 pub use add_on_token::{ADD_ON_TOKEN_MEMBER, AddOnToken, AddOnTokenFailure, decode_add_on_token};
-pub use client::{Client, ClientOptions, ClientSetupFailure, ProxyRules};
+pub use client::{Client, ClientOptions, ClientSetupFailure, ProxyRules, UnusableProxy};
 pub use conversation::{BODY_LIMIT_BYTES, Conversation, Stamp, Step, TransportFailure};

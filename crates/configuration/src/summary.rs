@@ -13,7 +13,7 @@ use crate::region;
 pub struct Assumptions {
     /// The region of entries without `regionId`.
     pub region: Option<String>,
-    /// Wins over `tokenMode` of the add-on parameters.
+    /// What `run` is given by flag: `tokenMode` of the add-on parameters wins over it, as there.
     pub token_mode: Option<TokenMode>,
 }
 
@@ -39,7 +39,7 @@ impl Document {
     /// findings.
     pub fn summarize(&mut self, assumptions: &Assumptions) -> Vec<EntrySummary> {
         let Some(configuration) = self.loaded.configuration.clone() else { return Vec::new() };
-        let given = assumptions.token_mode.or(configuration.token_mode);
+        let given = configuration.token_mode.or(assumptions.token_mode);
         if let Some(region) = &assumptions.region
             && let Err(near) = region::check(region)
         {
@@ -85,18 +85,24 @@ impl Document {
 
     /// The managed role can do less than the others.
     fn check_mode(&mut self, entry: &Entry, given: Option<TokenMode>) {
-        if entry.identity != Identity::TokenMode || given != Some(TokenMode::ManagedRole) {
+        if entry.identity != Identity::TokenMode || entry.assume_role.is_none() {
             return;
         }
-        if entry.assume_role.is_some() {
-            self.warn_entry(
-                entry,
-                code::ASSUME_ROLE_UNDER_MANAGED_ROLE,
-                "the managed role cannot assume the role of assumeRoleARN".to_owned(),
-                "use tokenMode workerRole, or RRSA, with the policy AliyunSTSAssumeRoleAccess on that role"
-                    .to_owned(),
-            );
-        }
+        let message = match given.unwrap_or(TokenMode::Auto) {
+            TokenMode::WorkerRole => return,
+            TokenMode::ManagedRole => "the managed role cannot assume the role of assumeRoleARN",
+            TokenMode::Auto => {
+                "in clusters made since 2023-04-03 tokenMode auto is the managed role, which cannot assume the role of \
+                 assumeRoleARN"
+            }
+        };
+        self.warn_entry(
+            entry,
+            code::ASSUME_ROLE_UNDER_MANAGED_ROLE,
+            message.to_owned(),
+            "use tokenMode workerRole, or RRSA, with the policy AliyunSTSAssumeRoleAccess on that role"
+                .to_owned(),
+        );
     }
 
     fn warn_entry(&mut self, entry: &Entry, code: &'static str, message: String, remedy: String) {

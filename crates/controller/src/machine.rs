@@ -1,6 +1,7 @@
 //! The machine itself: what comes in is put where it belongs, what goes out is asked of those who decide.
 
 mod admission;
+mod answers;
 mod certificates;
 mod cloud;
 mod configuration;
@@ -23,11 +24,10 @@ use crate::admission::AdmissionObject;
 use crate::cloud_clock::CloudClock;
 use crate::facts::{Book, FactKey, Lines};
 use crate::journal::Recorder;
-use crate::journal::recorder::Progress;
 use crate::lease::Lease;
 use crate::ledger::Ledger;
-use crate::observation::{Answer, ConfigMapSeen, Observation, Watch};
-use crate::operation::{Class, Operation, OperationId, Subject};
+use crate::observation::{ConfigMapSeen, Observation, Watch};
+use crate::operation::{Class, Operation, OperationId};
 use crate::payload::Profile;
 use crate::policy::{Policy, Standing};
 use crate::settings::{Purpose, Settings};
@@ -327,98 +327,6 @@ impl Machine {
                 self.touch_namespace(now, namespace);
             }
         }
-    }
-
-    fn answered(&mut self, now: Now, operation: OperationId, answer: Answer) {
-        let Some(flight) = self.in_flight.remove(&operation) else { return };
-        match flight {
-            Flight::Lease { wrote } => self.lease_answered(now, wrote, answer),
-            Flight::DeleteLease => self.lease_deleted(&answer),
-            Flight::Journal => self.journal_answered(now, answer),
-            Flight::Fact(key, _) => self.fact_answered(now, key, answer),
-            Flight::Account { namespace, name, version, attaches } => {
-                self.account_answered(now, &namespace, &name, version, attaches, answer);
-            }
-            Flight::Secret { namespace, version, wrote } => {
-                self.secret_answered(now, &namespace, version, wrote, answer);
-            }
-            Flight::Report => {}
-            Flight::Admission { object, applies } => self.admission_answered(now, object, applies, answer),
-            Flight::Certificate => self.certificate_answered(now, answer),
-        }
-    }
-
-    fn lease_answered(&mut self, now: Now, wrote: bool, answer: Answer) {
-        let led = self.lease.held();
-        match answer {
-            Answer::Lease(lease) => self.lease.answered(now.mono, wrote, Ok(lease)),
-            Answer::Refused(refusal) => self.lease.answered(now.mono, wrote, Err(refusal)),
-            _ => {}
-        }
-        if self.lease.held() && !led {
-            // A new term: another leader may have written the journal since it was read.
-            self.recorder.reopen();
-            self.is_unsettled(now);
-            self.book = Book::default();
-            self.gathering = None;
-            self.fresh_endpoints.clear();
-        }
-        if let Some(holder) = self.lease.refused() {
-            self.outcome = Some(Outcome::LeaseHeld { holder: holder.to_owned() });
-        }
-    }
-
-    fn journal_answered(&mut self, now: Now, answer: Answer) {
-        let progress = match answer {
-            Answer::Journal(seen) => self.recorder.read(seen),
-            Answer::Done { resource_version, uid } => self.recorder.done(now.mono, resource_version, uid),
-            Answer::Refused(refusal) => self.recorder.refused(now.mono, refusal),
-            _ => Progress::Nothing,
-        };
-        match progress {
-            Progress::Opened => self.journal_opened(now, false),
-            Progress::OpenedWithout(unusable) => {
-                if let Some(unusable) = unusable {
-                    let message = format!("{unusable}; it is written anew, as after a first installation");
-                    self.ledger.set_one(
-                        now.mono,
-                        "journal",
-                        Subject::Configuration,
-                        "JournalUnusable",
-                        message,
-                    );
-                }
-                self.journal_opened(now, true);
-            }
-            Progress::Written => {
-                self.ledger.clear(now.mono, "journal");
-                self.redraw(now);
-            }
-            Progress::Refused(refusal) => {
-                let message = format!(
-                    "the Secret {}/{} cannot be read or written: {refusal}; nothing new is served before it can",
-                    self.settings.namespace,
-                    crate::names::JOURNAL_SECRET
-                );
-                self.ledger.set_one(now.mono, "journal", Subject::Configuration, refusal.label(), message);
-            }
-            Progress::Deleted | Progress::Nothing => {}
-        }
-    }
-
-    /// A term begins with what the journal says, or without it.
-    fn journal_opened(&mut self, now: Now, cold: bool) {
-        self.cold = cold;
-        self.policy.cold = cold;
-        if cold {
-            self.suspect_admission();
-        }
-        // Others may have written since: the marks tell what is there.
-        self.world.forget_trust();
-        self.clock.remember(self.recorder.desired().cloud_offset_millis);
-        self.inherit();
-        self.redraw(now);
-        self.consider_configuration(now);
     }
 
     /// What follows from what is known, without any new observation.

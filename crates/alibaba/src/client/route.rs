@@ -33,8 +33,18 @@ pub struct ProxyRules(Option<Arc<Matcher>>);
 
 impl ProxyRules {
     /// What `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say, in capital or small letters.
-    pub fn from_environment() -> Self {
-        Self(Some(Arc::new(Matcher::from_env())))
+    ///
+    /// One that is set and is no proxy is an error: calls that were to go through it would go straight.
+    pub fn from_environment() -> Result<Self, UnusableProxy> {
+        for variable in ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"] {
+            for name in [variable.to_owned(), variable.to_ascii_lowercase()] {
+                let value = std::env::var(&name).unwrap_or_default();
+                if !value.is_empty() && !is_proxy(&value) {
+                    return Err(UnusableProxy { variable: name });
+                }
+            }
+        }
+        Ok(Self(Some(Arc::new(Matcher::from_env()))))
     }
 
     /// The same from given values; an empty one says nothing. `secure` is the proxy for `https://`, `plain` the one for
@@ -47,6 +57,25 @@ impl ProxyRules {
     fn proxy_for(&self, host: &Uri) -> Option<Intercept> {
         self.0.as_ref()?.intercept(host)
     }
+}
+
+/// A variable of the environment that is set and names no proxy. Its value may hold a password, and is not told.
+#[derive(Debug, thiserror::Error)]
+#[error("{variable} is no URL of a proxy: write http://host:port, or take it away")]
+pub struct UnusableProxy {
+    /// Its name.
+    pub variable: String,
+}
+
+/// Whether a value leads anywhere.
+fn is_proxy(value: &str) -> bool {
+    let rules = Matcher::builder().all(value).build();
+    let Some(proxy) = rules.intercept(&Uri::from_static("https://registry.example/")) else { return false };
+    let Some(authority) = proxy.uri().authority() else { return false };
+    // What stands behind the host is a port, or nothing.
+    let port = authority.port_u16().map_or_else(String::new, |port| format!(":{port}"));
+    let host = authority.host();
+    !host.is_empty() && authority.as_str().ends_with(&format!("{host}{port}")) && !host.contains('@')
 }
 
 impl fmt::Debug for ProxyRules {

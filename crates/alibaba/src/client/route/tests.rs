@@ -152,3 +152,18 @@ fn a_tunnel_names_the_port_that_the_scheme_implies() {
     }
     assert_eq!(with_port(Uri::from_static("https://[::1]")).unwrap().authority().unwrap(), "[::1]:443");
 }
+
+#[test]
+fn what_is_no_proxy_is_told_from_one() {
+    for good in [
+        "http://127.0.0.1:3128",
+        "proxy.example:3128",
+        "http://user:MARKER@proxy.example",
+        "https://proxy.example",
+    ] {
+        assert!(is_proxy(good), "{good}");
+    }
+    for bad in ["http://user:MARKER@@p:1x", "ftp://proxy.example", "http://", "http://a b"] {
+        assert!(!is_proxy(bad), "{bad}");
+    }
+}
