@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use acr_alibaba::{Client, ClientOptions, ClientSetupFailure, ProxyRules, UnusableProxy};
 use acr_cluster::{Access, Cluster, ConnectError, Ourselves};
-use acr_configuration::TokenMode;
+use acr_configuration::{TokenMode, is_dns_label};
 use acr_controller::admission::Front;
 use acr_controller::names::{SERVICE_ACCOUNT, WEBHOOK_SERVICE};
 use acr_controller::settings::{Purpose, Settings};
 use clap::Args;
-use clap::builder::NonEmptyStringValueParser;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -38,7 +37,7 @@ pub(crate) struct Place {
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
     /// The namespace of ConfigMap, journal, Lease and ServiceAccount
-    #[arg(long, env = "POD_NAMESPACE", default_value = "kube-system", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, env = "POD_NAMESPACE", default_value = "kube-system", value_parser = dns_label)]
     namespace: String,
     /// The name of this process in Lease and Events; a random part is added
     #[arg(long, value_name = "NAME", env = "POD_NAME")]
@@ -67,6 +66,12 @@ impl Place {
         let random = RandomState::new().build_hasher().finish();
         Ourselves { namespace: self.namespace.clone(), identity: format!("{name}_{random:016x}") }
     }
+}
+
+/// What can be the name of a namespace, or stand in a host name.
+pub(crate) fn dns_label(text: &str) -> Result<String, &'static str> {
+    let good = is_dns_label(text).then(|| text.to_owned());
+    good.ok_or("at most 63 of a-z, 0-9 and -, with a letter or digit at both ends")
 }
 
 /// The settings of a process.

@@ -23,7 +23,7 @@ use crate::handed_over::HandedOver;
 use crate::logging::Logs;
 use crate::operations::Notes;
 use crate::parameters::Parameters;
-use crate::process::{self, Place, TOKEN_FILE, failed};
+use crate::process::{self, Place, TOKEN_FILE, dns_label, failed};
 use crate::pump::{Sources, turn};
 
 /// Observations that may wait for the machine. The watches wait when there are more.
@@ -75,7 +75,7 @@ struct Cloud {
     /// The region of entries without `regionId`, such as cn-hangzhou
     ///
     /// Without it: ALIBABA_CLOUD_STS_REGION, ALIBABA_CLOUD_REGION_ID, then the ECS metadata service.
-    #[arg(long)]
+    #[arg(long, value_parser = region_name)]
     region: Option<String>,
     /// The host name or URL of the Security Token Service; default: that of the entry's region
     #[arg(long, value_name = "HOST|URL", env = "ALIBABA_CLOUD_STS_ENDPOINT", value_parser = sts_endpoint)]
@@ -135,6 +135,11 @@ impl Cloud {
         };
         std::iter::once(flag).chain(variables).find_map(given)
     }
+}
+
+/// The region becomes a part of host names. Empty is not set.
+fn region_name(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() { Ok(String::new()) } else { dns_label(text) }
 }
 
 /// A host or a URL as a URL. Empty stays empty: an injected variable that is blank is not set.

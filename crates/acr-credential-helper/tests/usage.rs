@@ -42,6 +42,31 @@ fn a_variable_with_a_wrong_value_is_wrong_usage() {
 }
 
 #[test]
+fn what_cannot_be_a_name_is_wrong_usage() {
+    for wrong in [["--region", "cn hang"], ["--region", "../x"], ["--namespace", "A_b"], ["--namespace", ""]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_acr-credential-helper"))
+            .args(["run", "--kubeconfig", "/nonexistent/kubeconfig"])
+            .args(wrong)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(64), "{wrong:?}: {output:?}");
+        assert!(told(&output).contains("a-z, 0-9"), "{output:?}");
+    }
+}
+
+#[test]
+fn a_proxy_that_is_none_stops_the_start_and_is_not_shown() {
+    let output = Command::new(env!("CARGO_BIN_EXE_acr-credential-helper"))
+        .args(["run", "--kubeconfig"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kubeconfig.yaml"))
+        .env("https_proxy", "http://user:MARKER@@p:1x")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(78), "{output:?}");
+    assert!(told(&output).contains("https_proxy") && !told(&output).contains("MARKER"), "{output:?}");
+}
+
+#[test]
 fn an_endpoint_that_cannot_be_called_is_wrong_usage() {
     let output = run(&[("ALIBABA_CLOUD_STS_ENDPOINT", "http://[bad")]);
     assert_eq!(output.status.code(), Some(64), "{output:?}");
