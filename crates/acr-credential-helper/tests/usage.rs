@@ -43,7 +43,8 @@ fn a_variable_with_a_wrong_value_is_wrong_usage() {
 
 #[test]
 fn what_cannot_be_a_name_is_wrong_usage() {
-    for wrong in [["--region", "cn hang"], ["--region", "../x"], ["--namespace", "A_b"], ["--namespace", ""]] {
+    for wrong in [["--region", "cn hang"], ["--region", "../x"], ["--namespace", "A_b"], ["--namespace", ""]]
+    {
         let output = Command::new(env!("CARGO_BIN_EXE_acr-credential-helper"))
             .args(["run", "--kubeconfig", "/nonexistent/kubeconfig"])
             .args(wrong)

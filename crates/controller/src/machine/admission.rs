@@ -36,6 +36,8 @@ pub(super) struct Admission {
 struct Followed {
     /// As last seen; `None` where it does not exist.
     seen: Option<AdmissionSeen>,
+    /// It leads to this namespace: another installation has made it, and it is neither written nor deleted.
+    foreign: Option<String>,
     /// What was written last.
     wrote: Option<Value>,
     work: Work,
@@ -69,7 +71,7 @@ impl Machine {
     }
 
     /// Works out how the objects shall be, after the journal has changed.
-    pub(super) fn wish_for_admission(&mut self) {
+    pub(super) fn wish_for_admission(&mut self, now: Now) {
         let record = self.recorder.counting();
         let accepted = record.accepted.as_ref().filter(|_| self.settings.purpose == Purpose::Run);
         let wish = accepted.and_then(|accepted| {
@@ -91,6 +93,13 @@ impl Machine {
             Some((object, content))
         });
         self.admission.wishes = wish.into_iter().collect();
+        for object in AdmissionObject::ALL {
+            if !self.admission.wishes.contains_key(&object) {
+                // What stands in the way of what nobody wants is no finding.
+                self.ledger.clear(now.mono, group(object));
+            }
+        }
+        self.report_foreign(now);
     }
 
     /// An object was seen, or it cannot be followed.
@@ -111,6 +120,9 @@ impl Machine {
             }
             Err(refusal) => return self.report_admission(now, object, &refusal),
         };
+        let of = seen.as_ref().and_then(|seen| home(&seen.content)).map(str::to_owned);
+        let foreign = of.filter(|home| *home != self.settings.namespace);
+        let seen = seen.filter(|_| foreign.is_none());
         if seen.is_none() {
             suspects.remove(&object);
         }
@@ -131,6 +143,25 @@ impl Machine {
             self.fights = self.fights.saturating_add(1);
         }
         followed.seen = seen;
+        followed.foreign = foreign;
+        self.report_foreign(now);
+    }
+
+    /// Says of what is wanted and of another installation that it is.
+    fn report_foreign(&mut self, now: Now) {
+        for (object, known) in &self.admission.objects {
+            let Some(home) = known.foreign.as_ref().filter(|_| self.admission.wishes.contains_key(object))
+            else {
+                continue;
+            };
+            let message = format!(
+                "{} leads to the namespace {home}: another installation has made it; new ServiceAccounts are served by the \
+                 watch, a moment after they are made; remove one of the two, or take `enable` out of \
+                 webhook-configuration here",
+                name(*object)
+            );
+            self.ledger.set_one(now.mono, group(*object), Subject::Configuration, "AnotherInstance", message);
+        }
     }
 
     /// What follows without any new observation.
@@ -188,7 +219,9 @@ impl Machine {
     /// not waited for.
     pub(super) fn registration_comes_first(&self) -> bool {
         let mut objects = self.admission.objects.iter();
-        objects.any(|(object, known)| known.work.failures == 0 && !self.is_fulfilled(*object))
+        objects.any(|(object, known)| {
+            known.work.failures == 0 && known.foreign.is_none() && !self.is_fulfilled(*object)
+        })
     }
 
     /// Whether an object is there that is to go.
@@ -208,7 +241,7 @@ impl Machine {
         }
         let Admission { objects, wishes, .. } = &mut self.admission;
         for (object, known) in objects {
-            if !known.work.free(now.mono) {
+            if known.foreign.is_some() || !known.work.free(now.mono) {
                 continue;
             }
             let operation = match (wishes.get(object), &known.seen) {
@@ -297,7 +330,7 @@ impl Machine {
     /// When something is due here although nothing was observed.
     pub(super) fn admission_wake(&self) -> Option<Mono> {
         let waits = |(object, known): (&AdmissionObject, &Followed)| {
-            let wants = !self.is_fulfilled(*object);
+            let wants = known.foreign.is_none() && !self.is_fulfilled(*object);
             let unknown = self.admission.wishes.get(object) == Some(&Wish::Unknown);
             (wants && !unknown && !known.work.in_flight && !known.work.awaiting())
                 .then_some(known.work.not_before)
@@ -327,6 +360,11 @@ fn wanted(configuration: &Configuration) -> Option<AdmissionObject> {
 
 fn fulfils(wish: &Wish, content: Option<&Value>) -> bool {
     matches!((wish, content), (Wish::Is(wanted), Some(content)) if wanted == content)
+}
+
+/// The namespace to whose Service a registration leads; `None` of a URL, and of what is no registration.
+fn home(content: &Value) -> Option<&str> {
+    content.pointer("/0/clientConfig/service/namespace")?.as_str()
 }
 
 fn group(object: AdmissionObject) -> &'static str {

@@ -250,7 +250,7 @@ impl Machine {
         let known =
             |line: &Line| record.login(line).is_some() && slots(&self.lines.drawn, record, line).is_some();
         self.cold &= !self.lines.drawn.iter().all(known);
-        self.wish_for_admission();
+        self.wish_for_admission(now);
         self.seed_facts(now, &records);
         self.gather_what_is_missing(now, &records);
         self.give_references(now);

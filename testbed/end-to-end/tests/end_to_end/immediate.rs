@@ -348,3 +348,36 @@ async fn outside_of_the_cluster_a_program_without_any_right_answers() {
     assert!(answering.terminate().await.unwrap().success());
     scene.end().await;
 }
+
+#[tokio::test]
+async fn the_registration_of_another_installation_is_reported_and_left_alone() {
+    let _turn = turn().await;
+    let control_plane = control_plane(&[]).await;
+    let (mut scene, options) = scene_with_webhook(&control_plane, "second").await;
+    let registrations: Api<MutatingWebhookConfiguration> = Api::all(scene.stage.client().clone());
+    let theirs = json!({
+        "metadata": { "name": "acr-credential-helper" },
+        "webhooks": [{
+            "name": "serviceaccounts.acr-credential-helper.io",
+            "clientConfig": { "service": { "namespace": "elsewhere", "name": "acr-credential-helper-webhook" } },
+            "sideEffects": "None",
+            "admissionReviewVersions": ["v1"],
+            "failurePolicy": "Ignore",
+        }],
+    });
+    let theirs =
+        registrations.create(&PostParams::default(), &serde_json::from_value(theirs).unwrap()).await.unwrap();
+    let space = scene.create_space("shop").await;
+    scene.configure(ACME_BY_KEY, &[&space], &[("webhook-configuration", "enable: true")]).await;
+    scene.run_with(&options).await;
+    assert!(scene.finding("AnotherInstance").await.contains("elsewhere"));
+    // The watch serves all the same.
+    scene.served_with_acme(&space).await;
+    scene.attached(&space, "default").await;
+    // Nor is it deleted when the mode is turned off.
+    scene.configure(ACME_BY_KEY, &[&space], &[("notify-email", "ops@acme.example")]).await;
+    scene.mended("AnotherInstance").await;
+    let found = registrations.get("acr-credential-helper").await.unwrap();
+    assert_eq!(found.metadata.resource_version, theirs.metadata.resource_version);
+    scene.end().await;
+}
