@@ -12,6 +12,7 @@
 )]
 
 mod age;
+mod answering;
 mod beforehand;
 mod chains;
 mod claims;

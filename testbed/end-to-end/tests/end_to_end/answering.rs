@@ -1,0 +1,165 @@
+//! Who answers the API server: every replica, with certificates that change, or a program without any right.
+
+use acr_end_to_end::{Component, PULL_SECRET, RunOptions};
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use kube::api::{Api, PostParams};
+use serde_json::json;
+
+use crate::immediate::{counts, created_with, free_address, scene_with_webhook};
+use crate::scene::{ACME_BY_KEY, Scene};
+use crate::{control_plane, program, tools, turn};
+
+#[tokio::test]
+async fn every_replica_answers_and_an_update_that_drops_our_name_is_mended_by_the_watch() {
+    let _turn = turn().await;
+    let control_plane = control_plane(&[]).await;
+    let (mut scene, leading) = scene_with_webhook(&control_plane, "both").await;
+    let client = scene.stage.client().clone();
+    let fail = [
+        ("service-account", "*"),
+        ("webhook-configuration", "enable: true\nfailure-policy: Fail\ntimeout-seconds: 1"),
+    ];
+    scene.create_space("shop").await;
+    scene.configure(ACME_BY_KEY, &["both-shop"], &fail).await;
+    scene.run_with(&leading).await;
+    let first = scene.take_component();
+    let probe = async || counts(&client, "both-shop").await;
+    scene.until("the API server calls the webhook", probe).await;
+    assert_eq!(created_with(&client, "both-shop", "app", &[]).await, [PULL_SECRET]);
+
+    // What `kubectl apply` of a manifest with its own list does.
+    let theirs = json!({ "imagePullSecrets": [{ "name": "theirs" }] });
+    scene.merge_account("both-shop", "app", &theirs).await;
+    scene
+        .until("our name is back, behind theirs", async || {
+            (scene.list("both-shop", "app").await == ["theirs", PULL_SECRET]).then_some(())
+        })
+        .await;
+
+    // The second replica serves with the certificate that the first one made, at the same address once that is free.
+    scene.start(&leading).await;
+    first.kill().unwrap();
+    scene.until("the second replica answers", probe).await;
+    assert_eq!(scene.component().status().await.unwrap()["leading"], false);
+    assert_eq!(created_with(&client, "both-shop", "later", &[]).await, [PULL_SECRET]);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn certificates_change_without_one_refused_service_account() {
+    let _turn = turn().await;
+    let control_plane = control_plane(&[]).await;
+    let (mut scene, mut options) = scene_with_webhook(&control_plane, "rotation").await;
+    // Renewed after 40 s, served 3 s later, and the former authority is forgotten after 3 s more.
+    options.arguments.extend(["--certificate-life", "60"].map(str::to_owned));
+    let client = scene.stage.client().clone();
+    let registrations: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+    let authorities = async || {
+        let found = registrations.get_opt("acr-credential-helper").await.unwrap()?;
+        let bundle = found.webhooks?.first()?.client_config.ca_bundle.clone()?;
+        let text = String::from_utf8(bundle.0).ok()?;
+        Some((text.matches("BEGIN CERTIFICATE").count(), text))
+    };
+    scene.create_space("shop").await;
+    let fail = [
+        ("service-account", "*"),
+        ("webhook-configuration", "enable: true\nfailure-policy: Fail\ntimeout-seconds: 5"),
+    ];
+    scene.configure(ACME_BY_KEY, &["rotation-shop"], &fail).await;
+    scene.run_with(&options).await;
+    let (_, first) = scene.until("the webhook is registered", authorities).await;
+    scene.until("the API server calls the webhook", async || counts(&client, "rotation-shop").await).await;
+    let (mut made, mut both) = (0, false);
+    scene
+        .until("another authority alone is trusted", async || {
+            // `Fail`: each of them would be refused by a certificate that is not trusted.
+            assert_eq!(
+                created_with(&client, "rotation-shop", &format!("app-{made}"), &[]).await,
+                [PULL_SECRET]
+            );
+            made += 1;
+            let (count, text) = authorities().await?;
+            both |= count == 2;
+            (count == 1 && text != first).then_some(())
+        })
+        .await;
+    assert!(both && made > 100, "{both} {made}");
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn outside_of_the_cluster_a_program_without_any_right_answers() {
+    let _turn = turn().await;
+    let control_plane = control_plane(&[]).await;
+    let mut scene = Scene::begin_on(&control_plane, "apart", |_| {}).await;
+    let client = scene.stage.client().clone();
+    let address = free_address();
+    let url = format!("https://{address}");
+    scene.stage.is_reached_at(&url).await.unwrap();
+    let fail = [("service-account", "*"), ("webhook-configuration", "enable: true\nfailure-policy: Fail")];
+    scene.create_space("shop").await;
+    scene.configure(ACME_BY_KEY, &["apart-shop"], &fail).await;
+    // The component itself serves nothing: it registers the URL, and keeps the certificate.
+    let arguments = ["--webhook-url", &url].map(str::to_owned).to_vec();
+    scene.run_with(&RunOptions { arguments, ..RunOptions::default() }).await;
+
+    // What the kubelet does with the two keys of the Secret that the pod mounts.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_string_lossy();
+    let arguments = ["--listen", &address, "--certificate-folder", &path];
+    let mut answering =
+        Component::start_webhook(tools().await, program().await, &scene.stage, &arguments).unwrap();
+    let members = scene
+        .until("the certificate is in the journal's Secret", async || {
+            let secret = scene
+                .stage
+                .secrets(scene.stage.namespace())
+                .get_opt("acr-credential-helper-state")
+                .await
+                .unwrap()?;
+            let mut data = secret.data?;
+            Some([("tls.crt", data.remove("tls.crt")?), ("tls.key", data.remove("tls.key")?)])
+        })
+        .await;
+    for (name, bytes) in &members {
+        std::fs::write(folder.path().join(name), &bytes.0).unwrap();
+    }
+    scene.until("the API server is answered", async || counts(&client, "apart-shop").await).await;
+    assert_eq!(created_with(&client, "apart-shop", "app", &[]).await, [PULL_SECRET]);
+    answering.check_alive().unwrap();
+    assert!(answering.terminate().await.unwrap().success());
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn the_registration_of_another_installation_is_reported_and_left_alone() {
+    let _turn = turn().await;
+    let control_plane = control_plane(&[]).await;
+    let (mut scene, options) = scene_with_webhook(&control_plane, "second").await;
+    let registrations: Api<MutatingWebhookConfiguration> = Api::all(scene.stage.client().clone());
+    let theirs = json!({
+        "metadata": { "name": "acr-credential-helper" },
+        "webhooks": [{
+            "name": "serviceaccounts.acr-credential-helper.io",
+            "clientConfig": { "service": { "namespace": "elsewhere", "name": "acr-credential-helper-webhook" } },
+            "sideEffects": "None",
+            "admissionReviewVersions": ["v1"],
+            "failurePolicy": "Ignore",
+        }],
+    });
+    let theirs =
+        registrations.create(&PostParams::default(), &serde_json::from_value(theirs).unwrap()).await.unwrap();
+    let space = scene.create_space("shop").await;
+    scene.configure(ACME_BY_KEY, &[&space], &[("webhook-configuration", "enable: true")]).await;
+    scene.run_with(&options).await;
+    assert!(scene.finding("AnotherInstance").await.contains("elsewhere"));
+    // The watch serves all the same.
+    scene.served_with_acme(&space).await;
+    scene.attached(&space, "default").await;
+    // Nor is it deleted when the mode is turned off.
+    scene.configure(ACME_BY_KEY, &[&space], &[("notify-email", "ops@acme.example")]).await;
+    scene.mended("AnotherInstance").await;
+    let found = registrations.get("acr-credential-helper").await.unwrap();
+    assert_eq!(found.metadata.resource_version, theirs.metadata.resource_version);
+    scene.end().await;
+}
