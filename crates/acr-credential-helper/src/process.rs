@@ -1,5 +1,6 @@
 //! What `run` and `uninstall` have in common: how the cluster is reached, who we are, and how a process ends.
 
+use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write;
 use std::panic;
@@ -17,6 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::Exit;
+use crate::logging::Logs;
 
 /// Where the kubelet projects the token that RRSA presents, as ack-pod-identity-webhook and deploy/ have it.
 pub(crate) const TOKEN_FILE: &str = "/var/run/secrets/ack.alibabacloud.com/rrsa-tokens/token";
@@ -121,6 +123,17 @@ pub(crate) fn cloud(extra_ca: Option<&Path>) -> Result<Client, CloudError> {
         proxy: ProxyRules::from_environment()?,
         extra_authorities: extra_ca.map(read).transpose()?.unwrap_or_default(),
     })?)
+}
+
+/// Starts the logs, and does `work` to its end.
+pub(crate) fn run(logs: &Logs, work: impl Future<Output = Exit>) -> Exit {
+    if let Err(error) = logs.start() {
+        return failed(Exit::Usage, &format_args!("--log-level: {error}"));
+    }
+    match runtime() {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => failed(Exit::System, &format_args!("cannot start: {error}")),
+    }
 }
 
 /// One thread: everything here waits for others, and a second thread costs memory.

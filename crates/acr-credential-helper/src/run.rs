@@ -155,14 +155,7 @@ fn sts_endpoint(text: &str) -> Result<String, &'static str> {
 
 /// Serves.
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    if let Err(error) = arguments.logs.start() {
-        return failed(Exit::Usage, &format_args!("--log-level: {error}"));
-    }
-    let runtime = match process::runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(Exit::System, &format_args!("cannot start: {error}")),
-    };
-    runtime.block_on(serve(arguments))
+    process::run(&arguments.logs, serve(arguments))
 }
 
 async fn serve(arguments: &Arguments) -> Exit {

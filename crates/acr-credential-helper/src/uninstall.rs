@@ -60,13 +60,7 @@ pub(crate) struct Arguments {
 
 /// Takes everything back.
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    if let Err(error) = arguments.logs.start() {
-        return failed(Exit::Usage, &format_args!("--log-level: {error}"));
-    }
-    match process::runtime() {
-        Ok(runtime) => runtime.block_on(take_back(arguments)),
-        Err(error) => failed(Exit::System, &format_args!("cannot start: {error}")),
-    }
+    process::run(&arguments.logs, take_back(arguments))
 }
 
 async fn take_back(arguments: &Arguments) -> Exit {

@@ -16,7 +16,7 @@ use crate::exit::Exit;
 use crate::front;
 use crate::handed_over::read_if_there;
 use crate::logging::Logs;
-use crate::process::{self, failed};
+use crate::process;
 
 /// How often the certificate is read. The kubelet takes up to two minutes to bring a changed Secret; this adds little.
 const EVERY: Duration = Duration::from_secs(5);
@@ -47,13 +47,7 @@ pub(crate) struct Arguments {
 
 /// Serves.
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    if let Err(error) = arguments.logs.start() {
-        return failed(Exit::Usage, &format_args!("--log-level: {error}"));
-    }
-    match process::runtime() {
-        Ok(runtime) => runtime.block_on(serve(arguments)),
-        Err(error) => failed(Exit::System, &format_args!("cannot start: {error}")),
-    }
+    process::run(&arguments.logs, serve(arguments))
 }
 
 async fn serve(arguments: &Arguments) -> Exit {
