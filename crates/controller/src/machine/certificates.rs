@@ -102,12 +102,22 @@ impl Machine {
         SecretRef { namespace: settings.namespace.clone(), name: JOURNAL_SECRET.to_owned() }
     }
 
-    /// Looks at what the ConfigMap asks for, for as long as the journal was not read.
+    /// Looks at what the ConfigMap asks for. Once the journal was read it is considered as a whole, and read there.
     pub(super) fn look_for_webhook(&mut self) {
-        let Some(seen) = &self.config_map else { return self.admission.certificates.asked_for = None };
-        let loaded = acr_configuration::load(&Source::from_config_map_data(&seen.data));
-        self.admission.certificates.asked_for =
-            loaded.configuration.map(|configuration| has_webhook(&configuration));
+        match &self.config_map {
+            None => self.configuration_asks(None),
+            Some(seen) if self.recorder.durable().is_none() => {
+                let loaded = acr_configuration::load(&Source::from_config_map_data(&seen.data));
+                let asks_for_webhook = loaded.configuration.as_ref().map(has_webhook);
+                self.configuration_asks(asks_for_webhook);
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Whether the ConfigMap asks for a webhook; `None` where it says nothing of use.
+    pub(super) fn configuration_asks(&mut self, for_webhook: Option<bool>) {
+        self.admission.certificates.asked_for = for_webhook;
     }
 
     /// The journal's Secret was seen.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use acr_configuration::{Configuration, Finding, Loaded, Source, TokenMode};
 use acr_credentials::UnixMillis;
 
+use super::admission::has_webhook;
 use super::cloud::Gathering;
 use super::{Flight, Machine};
 use crate::area::Area;
@@ -55,6 +56,7 @@ impl Machine {
         let known = in_force.is_some_and(|accepted| accepted.data == seen.data);
         let Loaded { configuration, findings, errors_only_in_entries, .. } =
             acr_configuration::load(&Source::from_config_map_data(&seen.data));
+        let asks_for_webhook = configuration.as_ref().map(has_webhook);
         let faulty = findings.iter().any(Finding::is_error);
         let usable = !faulty || errors_only_in_entries && !self.accepted_other_text(&seen.data);
         let mut active: Vec<ActiveFinding> = findings.iter().map(active_finding).collect();
@@ -64,6 +66,7 @@ impl Machine {
                 active.push(finding);
             }
         }
+        self.configuration_asks(asks_for_webhook);
         if known {
             self.ledger.set_known(GROUP, active);
         } else {
