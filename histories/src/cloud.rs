@@ -232,6 +232,11 @@ impl CloudSide {
         (response.delay, outcome)
     }
 
+    /// How many answers were given.
+    pub fn answers(&self) -> u64 {
+        self.serial
+    }
+
     fn register(&mut self, call: &Call, answer: &Answer) {
         self.serial += 1;
         match (call, &answer.outcome) {

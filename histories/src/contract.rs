@@ -3,7 +3,9 @@
 
 mod admission;
 mod calls;
+mod controls;
 mod known;
+mod object;
 mod place;
 mod published;
 mod rest;
@@ -13,22 +15,23 @@ mod writes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use acr_controller::admission::AdmissionObject;
-use acr_controller::observation::{Answer, Watch};
+use acr_controller::observation::Answer;
 use acr_controller::operation::Operation;
 use acr_credentials::{Reply, UnixMillis};
 
 pub use known::{Delivery, Meaning};
 pub use rule::{Checked, Rule, Violation};
 
-use crate::api_server::{AccountKey, ApiServer, Effect, Sight};
+use crate::api_server::{AccountKey, ApiServer, Effect};
 use crate::cloud::CloudSide;
 use crate::coverage::Coverage;
 use crate::plan::Moment;
 use crate::wanted::Wanted;
 pub(crate) use admission::{s5_no_admission_is_left, s5_who_answers_is_trusted};
 use calls::Calls;
+use controls::Controls;
 use known::{Candidate, Known};
+use object::Object;
 use published::Published;
 use rule::ensure;
 
@@ -67,47 +70,6 @@ pub struct Issue {
     clock: published::ClockBounds,
 }
 
-/// One object of the cluster.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Object {
-    Account(AccountKey),
-    PullSecret(String),
-    Journal,
-    Lease,
-    Admission(AdmissionObject),
-    Certificate,
-    TokenFile,
-    Token,
-}
-
-impl Object {
-    fn of(operation: &Operation) -> Option<Self> {
-        Some(match operation {
-            Operation::PatchList { namespace, name, .. } | Operation::ReadAccount { namespace, name } => {
-                Self::Account((namespace.clone(), name.clone()))
-            }
-            Operation::ApplyPullSecret { namespace, .. }
-            | Operation::DeletePullSecret { namespace, .. }
-            | Operation::ReadForeignSecret { namespace } => Self::PullSecret(namespace.clone()),
-            Operation::ReadJournal | Operation::WriteJournal { .. } | Operation::DeleteJournal => {
-                Self::Journal
-            }
-            Operation::ReadLease | Operation::WriteLease(_) | Operation::DeleteLease { .. } => Self::Lease,
-            Operation::ApplyAdmission { object, .. } | Operation::DeleteAdmission { object, .. } => {
-                Self::Admission(*object)
-            }
-            Operation::MakeCertificate { .. } => Self::Certificate,
-            Operation::ReadTokenFile => Self::TokenFile,
-            Operation::RequestToken { .. } => Self::Token,
-            // Several facts may look for keys that the cluster hands over at once.
-            Operation::ReadRegisteredKey
-            | Operation::ReadAddOnToken
-            | Operation::Ask { .. }
-            | Operation::Report(_) => return None,
-        })
-    }
-}
-
 /// The contract with all that it has to remember.
 #[derive(Debug, Default)]
 pub struct Contract {
@@ -135,6 +97,7 @@ pub struct Contract {
     ever_cold: bool,
     published: Published,
     calls: Calls,
+    controls: Controls,
     rest: rest::RestState,
 }
 
@@ -150,6 +113,7 @@ impl Contract {
         self.in_flight.retain(|(owner, _)| *owner != process);
         self.owed.retain(|(owner, _), _| *owner != process);
         self.calls.ended(process);
+        self.controls.ended(process);
     }
 
     /// The ConfigMap has a new version with a meaning.
@@ -180,6 +144,19 @@ impl Contract {
         !said && (account.ignored || self.ever_cold)
     }
 
+    /// The ConfigMap has a new version with the text of the one before.
+    pub fn annotated(&mut self, before: u64, after: u64) {
+        if let Some(meaning) = self.meanings.get(&before).cloned() {
+            self.meanings.insert(after, meaning);
+        }
+    }
+
+    /// Somebody asks with a word of its own, after so many answers of the cloud, to renew what is held for an instance, or
+    /// for all.
+    pub fn renewal_asked(&mut self, word: String, answers: u64) {
+        self.controls.renewal_asked(word, answers);
+    }
+
     /// The wall clock has jumped.
     pub fn clock_jumped(&mut self, wall_offset: i64) {
         self.published.clock_jumped(wall_offset);
@@ -200,7 +177,10 @@ impl Contract {
         let Some(known) = self.known.get_mut(&process) else { return };
         let before = known.candidates.len();
         known.take(delivery, &self.meanings);
-        if known.candidates.len() != before {
+        let renewed = self.controls.shown(process, delivery, now);
+        if renewed {
+            self.calls.renewed(process, now);
+        } else if known.candidates.len() != before {
             self.calls.inputs_changed(process, now);
         }
         self.see_own_writes(process, delivery);
@@ -222,49 +202,6 @@ impl Contract {
         }
     }
 
-    fn see_own_writes(&mut self, process: ProcessId, delivery: &Delivery) {
-        if self.owed.is_empty() {
-            return;
-        }
-        match delivery {
-            Delivery::ListStarted(_) => {}
-            Delivery::ListCompleted(watch, _) => self.owed.retain(|(owner, object), _| {
-                let listed = match object {
-                    Object::Account(_) => *watch == Watch::Accounts,
-                    Object::PullSecret(_) => *watch == Watch::PullSecrets,
-                    _ => false,
-                };
-                *owner != process || !listed
-            }),
-            Delivery::Sight(Sight::NamespaceGone(name)) => self.owed.retain(|(owner, object), _| {
-                let inside = match object {
-                    Object::Account((namespace, _)) | Object::PullSecret(namespace) => namespace == name,
-                    _ => false,
-                };
-                *owner != process || !inside
-            }),
-            Delivery::Sight(sight) => {
-                let (object, version) = match sight {
-                    Sight::Account(seen) => {
-                        (Object::Account((seen.namespace.clone(), seen.name.clone())), seen.resource_version)
-                    }
-                    Sight::AccountGone(namespace, name) => {
-                        (Object::Account((namespace.clone(), name.clone())), u64::MAX)
-                    }
-                    Sight::PullSecret(seen) => {
-                        (Object::PullSecret(seen.namespace.clone()), seen.resource_version)
-                    }
-                    Sight::PullSecretGone(namespace) => (Object::PullSecret(namespace.clone()), u64::MAX),
-                    _ => return,
-                };
-                let key = (process, object);
-                if self.owed.get(&key).is_some_and(|owed| *owed <= version) {
-                    self.owed.remove(&key);
-                }
-            }
-        }
-    }
-
     /// A process starts an operation: the rules that hold at the start.
     pub fn issued(
         &mut self,
@@ -275,6 +212,7 @@ impl Contract {
     ) -> Result<Issue, Violation> {
         self.s8_one_operation_per_object(process, operation)?;
         writes::s3_only_the_leader_acts(identity, operation, truth)?;
+        self.controls.s6_nothing_moves_while_paused(process, operation)?;
         let Some(known) = self.known.get(&process) else {
             return Err(Violation {
                 rule: Rule::S7,
@@ -301,32 +239,6 @@ impl Contract {
             self.s5_nothing_is_written_at_rest(process, operation, truth)?;
         }
         Ok(issue)
-    }
-
-    fn s8_one_operation_per_object(&mut self, process: ProcessId, operation: &Operation) -> Checked {
-        let Some(object) = Object::of(operation) else { return Ok(()) };
-        let key = (process, object);
-        ensure(Rule::S8, !self.in_flight.contains(&key), || {
-            format!("{} starts while another operation on {:?} is in flight", operation.label(), key.1)
-        })?;
-        let writes = matches!(
-            operation,
-            Operation::PatchList { .. }
-                | Operation::ApplyPullSecret { .. }
-                | Operation::DeletePullSecret { .. }
-        );
-        if let (true, Some(owed)) = (writes, self.owed.get(&key)) {
-            return Err(Violation {
-                rule: Rule::S8,
-                what: format!(
-                    "{} on {:?} starts before its own last write, version {owed}, was seen",
-                    operation.label(),
-                    key.1
-                ),
-            });
-        }
-        self.in_flight.insert(key);
-        Ok(())
     }
 
     /// An operation has reached the server: the rules that hold for what it changed there.
@@ -389,6 +301,9 @@ impl Contract {
                 let cold = held.is_none();
                 known.read_journal(held.map_or(&[], Vec::as_slice));
                 self.calls.begin_term(process);
+                if self.controls.journal_read(process) {
+                    self.calls.renewed(process, truth.now);
+                }
                 self.published.term_begins(process);
                 if cold {
                     self.forget_what_only_the_journal_knew(truth.now);
@@ -396,6 +311,9 @@ impl Contract {
                 self.remember_scope(process);
             }
             (Operation::WriteJournal { .. }, Answer::Done { .. }) => {
+                if self.controls.journal_written(process, issue.at) {
+                    self.calls.renewed(process, truth.now);
+                }
                 if known.settle(&issue.candidates, issue.accepted.as_ref()) {
                     // The lines of another configuration are drawn now, and what only the former wanted is forgotten.
                     self.calls.inputs_changed(process, truth.now);
@@ -410,23 +328,11 @@ impl Contract {
                     self.calls.inputs_changed(process, truth.now);
                 }
                 self.published.answered(process, call, answer, truth.cloud);
-                self.rest.answered(answer);
+                self.rest.answered(answer, truth.now);
             }
             _ => {}
         }
         Ok(())
-    }
-
-    /// Whether a write has been shown already, its event having overtaken its answer.
-    fn is_shown(&self, process: ProcessId, object: &Object, version: u64) -> bool {
-        let listed = |known: &Known, watch| known.listed.get(&watch).is_some_and(|listed| *listed >= version);
-        self.known.get(&process).is_some_and(|known| match object {
-            Object::Account(_) if listed(known, Watch::Accounts) => true,
-            Object::PullSecret(_) if listed(known, Watch::PullSecrets) => true,
-            Object::Account(key) => known.account_versions.get(key).is_none_or(|seen| *seen >= version),
-            Object::PullSecret(name) => known.secret_versions.get(name).is_some_and(|seen| *seen >= version),
-            _ => true,
-        })
     }
 
     /// A term begins without a journal: nobody can know any more what was published and who was served.

@@ -65,6 +65,8 @@ pub enum Happening {
     ConfigurationRemoved,
     ConfigurationEmptied,
     RestartedWithSpoiledConfiguration,
+    Paused,
+    RenewalAsked,
     JournalSpoiled,
     AdmissionSpoiled,
     WebhookRegistered,
@@ -77,7 +79,7 @@ pub enum Happening {
 
 impl Happening {
     /// All of them.
-    pub const ALL: [Self; 66] = [
+    pub const ALL: [Self; 68] = [
         Self::Attached,
         Self::Detached,
         Self::SecretCreated,
@@ -136,6 +138,8 @@ impl Happening {
         Self::ConfigurationRemoved,
         Self::ConfigurationEmptied,
         Self::RestartedWithSpoiledConfiguration,
+        Self::Paused,
+        Self::RenewalAsked,
         Self::JournalSpoiled,
         Self::AdmissionSpoiled,
         Self::WebhookRegistered,

@@ -15,6 +15,7 @@ macro_rules! truth {
 
 mod act;
 mod calm;
+mod controls;
 mod effects;
 mod faults;
 mod named;
@@ -118,6 +119,7 @@ enum Ending {
     Quota(&'static str),
     Right(crate::api_server::Right),
     Throttling,
+    Pause,
     Trouble(u64),
     Hold(&'static str),
     FightList(AccountKey),

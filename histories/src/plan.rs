@@ -3,6 +3,7 @@
 //! Actions name their objects by name from small pools, whether they exist then or not, so that any action can be left
 //! out of a failing plan and the rest still means something: that is how a failing history is made small.
 
+mod controls;
 mod generate;
 mod scenes;
 
@@ -118,6 +119,10 @@ pub enum Action {
     Spoil(Rc<Spoiled>),
     /// The ConfigMap is deleted.
     RemoveConfiguration,
+    /// Everything is held still for so long, by the annotation of the ConfigMap.
+    Pause(Moment),
+    /// What is held for an instance of this name, or for all, is to be renewed, by the annotation of the ConfigMap.
+    Rotate(Option<&'static str>),
     /// A foreign Secret of our name is created.
     CreateSecret(&'static str, ForeignContent, Forgery),
     /// The data of a Secret of our name is written by somebody else.

@@ -134,7 +134,12 @@ impl Map {
     }
 
     fn shown(&self, text: &str) -> Observation {
-        let alone = || ConfigMapSeen { uid: String::new(), resource_version: 0, data: BTreeMap::new() };
+        let alone = || ConfigMapSeen {
+            uid: String::new(),
+            resource_version: 0,
+            data: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+        };
         let mut seen = self.seen.clone().unwrap_or_else(alone);
         seen.data.insert(PARAMETERS_FILE.to_owned(), text.to_owned());
         Observation::Configuration(seen)
@@ -151,6 +156,7 @@ mod tests {
                 uid: "u".into(),
                 resource_version: 7,
                 data: data.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect(),
+                annotations: BTreeMap::new(),
             })
         };
         let watch = Watch::Configuration;

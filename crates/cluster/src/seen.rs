@@ -31,6 +31,12 @@ pub(crate) trait Watched: DeserializeOwned + Clone + Send + 'static {
 /// Secret.
 const KEPT_ANNOTATIONS: &str = "acr-credential-helper/";
 
+fn kept(annotations: Option<BTreeMap<String, String>>) -> BTreeMap<String, String> {
+    let mut annotations = annotations.unwrap_or_default();
+    annotations.retain(|key, _| key.starts_with(KEPT_ANNOTATIONS));
+    annotations
+}
+
 fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     // A decimal number since Kubernetes is stored in etcd, and by contract since 1.35 (KEP-5504).
     struct Text;
@@ -120,6 +126,7 @@ impl Watched for ConfigMapObject {
             uid: self.metadata.uid,
             resource_version: self.metadata.resource_version,
             data: self.data.unwrap_or_default(),
+            annotations: kept(self.metadata.annotations),
         })
     }
 
@@ -224,8 +231,7 @@ impl Watched for PullSecretObject {
     fn shown(self) -> Observation {
         let metadata = self.metadata;
         let owners = metadata.managed_fields.unwrap_or_default().into_iter();
-        let mut annotations = metadata.annotations.unwrap_or_default();
-        annotations.retain(|key, _| key.starts_with(KEPT_ANNOTATIONS));
+        let annotations = kept(metadata.annotations);
         Observation::PullSecret(PullSecretSeen {
             namespace: metadata.namespace,
             uid: metadata.uid,

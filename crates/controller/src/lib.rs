@@ -7,6 +7,7 @@ pub mod admission;
 mod area;
 mod backoff;
 mod cloud_clock;
+mod controls;
 mod facts;
 mod journal;
 mod lease;

@@ -6,6 +6,7 @@ mod certificates;
 mod cloud;
 mod configuration;
 mod contest;
+mod controls;
 mod findings;
 mod objects;
 mod queues;
@@ -89,7 +90,7 @@ enum Flight {
     Account { namespace: Arc<str>, name: Box<str>, version: u64, attaches: bool },
     Secret { namespace: Arc<str>, version: u64, wrote: Option<Trust> },
     Report,
-    Admission { object: AdmissionObject, applies: bool },
+    Admission { object: AdmissionObject, version: u64, applies: bool },
     Certificate,
 }
 
@@ -223,6 +224,9 @@ impl Machine {
             return None;
         }
         self.settle(now);
+        if self.rests(class) {
+            return None;
+        }
         let (flight, operation) = match class {
             Class::Lease => return None,
             Class::Journal => (Flight::Journal, self.recorder.next(now.mono)?),
@@ -271,16 +275,16 @@ impl Machine {
         if !self.stopping && self.lease.leading(self.clocked) {
             wakes.push(self.recorder.wake());
             if self.recorder.durable().is_some() {
-                if !self.is_full(Class::Objects) {
+                if !self.is_full(Class::Objects) && !self.rests(Class::Objects) {
                     let held_back = self.registration_comes_first();
                     wakes.push(self.queues.wake(held_back).map(|wake| wake.max(self.paused)));
                 }
-                if !self.is_full(Class::Admission) {
+                if !self.is_full(Class::Admission) && !self.rests(Class::Admission) {
                     wakes.push(self.admission_wake());
                 }
                 let gathered = self.gathering.filter(|_| self.recorder.configuration_is_durable());
                 wakes.extend([
-                    self.book.wake(self.clocked, |class| self.is_full(class)),
+                    self.book.wake(self.clocked, |class| self.is_full(class) || self.rests(class)),
                     gathered.map(|gathering| gathering.wake(self.clocked)),
                     self.queues.death,
                     (self.retires() && self.unsettled > self.clocked).then_some(self.unsettled),

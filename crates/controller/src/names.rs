@@ -38,6 +38,11 @@ pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 pub const MANAGED_BY: &str = "acr-credential-helper";
 /// The label by which a Namespace or ServiceAccount opts out, with the value `true`.
 pub const IGNORE_LABEL: &str = "acr-credential-helper/ignore";
+/// The annotation of the ConfigMap that holds everything still, with the value `true`.
+pub const PAUSE_ANNOTATION: &str = "acr-credential-helper/pause";
+/// The annotation of the ConfigMap that has what is held asked for anew, whenever its value changes; with `.` and the
+/// id of an instance behind it, only what is held for that.
+pub const ROTATE_ANNOTATION: &str = "acr-credential-helper/rotate";
 /// The annotation that holds the digest of a pull secret's payload.
 pub const DIGEST_ANNOTATION: &str = "acr-credential-helper/payload-digest";
 /// The annotation that holds the time, RFC 3339, at which the first login of a pull secret ends.

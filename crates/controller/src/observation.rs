@@ -110,6 +110,8 @@ pub struct ConfigMapSeen {
     pub resource_version: u64,
     /// Its `data`; values may hold inline keys.
     pub data: BTreeMap<String, String>,
+    /// Those of its annotations that begin with `acr-credential-helper/`.
+    pub annotations: BTreeMap<String, String>,
 }
 
 impl fmt::Debug for ConfigMapSeen {
@@ -120,6 +122,7 @@ impl fmt::Debug for ConfigMapSeen {
             .field("uid", &self.uid)
             .field("resource_version", &self.resource_version)
             .field("data", &keys)
+            .field("annotations", &self.annotations)
             .finish()
     }
 }

@@ -161,6 +161,8 @@ pub struct ConfigMap {
     pub resource_version: u64,
     /// Its data.
     pub data: Data,
+    /// Its annotations of our prefix.
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// One thing that a watch shows: an [`Observation`] that can be kept.
@@ -205,6 +207,7 @@ impl ConfigMap {
             uid: self.uid.clone(),
             resource_version: self.resource_version,
             data: self.data.clone(),
+            annotations: self.annotations.clone(),
         }
     }
 }

@@ -161,14 +161,32 @@ impl ApiServer {
             return None;
         };
         let resource_version = self.next_version();
-        let uid = match self.configuration.take() {
-            Some(before) => before.uid,
-            None => self.next_uid(),
+        let (uid, annotations) = match self.configuration.take() {
+            Some(before) => (before.uid, before.annotations),
+            None => (self.next_uid(), BTreeMap::new()),
         };
-        let configuration = ConfigMap { uid, resource_version, data };
+        let configuration = ConfigMap { uid, resource_version, data, annotations };
         self.logs.configuration.push(Sight::Configuration(configuration.seen()));
         self.configuration = Some(configuration);
         Some(resource_version)
+    }
+
+    /// Sets an annotation of the ConfigMap, or takes it away. Its resourceVersions before and after, where that changed
+    /// anything.
+    pub fn annotate(&mut self, name: &str, value: Option<String>) -> Option<(u64, u64)> {
+        let mut configuration = self.configuration.clone()?;
+        let changed = match value {
+            Some(value) => configuration.annotations.insert(name.to_owned(), value.clone()) != Some(value),
+            None => configuration.annotations.remove(name).is_some(),
+        };
+        if !changed {
+            return None;
+        }
+        let before = std::mem::replace(&mut configuration.resource_version, self.next_version());
+        self.logs.configuration.push(Sight::Configuration(configuration.seen()));
+        let after = configuration.resource_version;
+        self.configuration = Some(configuration);
+        Some((before, after))
     }
 
     /// Somebody else creates a Secret of our name, where there is none.

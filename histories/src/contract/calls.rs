@@ -67,7 +67,8 @@ fn session(call: &Call) -> String {
 
 #[derive(Debug)]
 struct Asked {
-    in_flight: bool,
+    /// When those in flight were started.
+    in_flight: Vec<Moment>,
     session: String,
     last: Option<Last>,
 }
@@ -75,7 +76,7 @@ struct Asked {
 #[derive(Debug)]
 enum Last {
     Answered { at: Moment, told_at: UnixMillis, life: Life, repeat: bool },
-    Failed { at: Moment, in_a_row: u32, kind: FailureKind },
+    Failed { at: Moment, in_a_row: u32, kind: FailureKind, told: bool },
 }
 
 #[derive(Debug)]
@@ -96,12 +97,15 @@ pub(super) struct Calls {
     terms: BTreeMap<ProcessId, Term>,
     /// When a process last learned something that may change its questions.
     changed: BTreeMap<ProcessId, Moment>,
+    /// When a process was last told to renew what it holds.
+    renewed: BTreeMap<ProcessId, Moment>,
 }
 
 impl Calls {
     pub(super) fn ended(&mut self, process: ProcessId) {
         self.asked.retain(|(owner, ..), _| *owner != process);
         self.changed.remove(&process);
+        self.renewed.remove(&process);
     }
 
     /// A process begins a leader term.
@@ -118,6 +122,12 @@ impl Calls {
         self.changed.insert(process, now);
     }
 
+    /// What a process asks from now on it asks anew, whatever is out.
+    pub(super) fn renewed(&mut self, process: ProcessId, now: Moment) {
+        self.renewed.insert(process, now);
+        self.inputs_changed(process, now);
+    }
+
     /// S4, at the start of a call. `threshold` is the longest that may be in force, in seconds.
     pub(super) fn s4_started(
         &mut self,
@@ -131,11 +141,16 @@ impl Calls {
         let changed = self.changed.get(&process).copied();
         let term = self.term(process);
         let asked = self.asked.entry((process, term, question.clone())).or_insert_with(|| Asked {
-            in_flight: false,
+            in_flight: Vec::new(),
             session: session.clone(),
             last: None,
         });
-        ensure(Rule::S4, !asked.in_flight, || format!("two calls in flight for {question:?}"))?;
+        // What is out is the answer to another question where something was to be renewed since.
+        let renewed = self.renewed.get(&process).copied();
+        let same = |started: &Moment| renewed.is_none_or(|renewed| *started > renewed);
+        ensure(Rule::S4, !asked.in_flight.iter().any(same), || {
+            format!("two calls in flight for {question:?}")
+        })?;
         let since = asked.last.as_ref().map(|last| match last {
             Last::Answered { at, .. } | Last::Failed { at, .. } => *at,
         });
@@ -149,7 +164,7 @@ impl Calls {
                 what: format!("{} {} is asked again {what}", question.operation, question.about),
             })?;
         }
-        asked.in_flight = true;
+        asked.in_flight.push(truth.now);
         asked.session = session;
         Ok(())
     }
@@ -157,7 +172,7 @@ impl Calls {
     pub(super) fn answered(&mut self, issue: &Issue, call: &Call, answer: &Answer, truth: Truth<'_>) {
         let key = (issue.process, issue.term, Question::of(call, truth));
         let Some(asked) = self.asked.get_mut(&key) else { return };
-        asked.in_flight = false;
+        asked.in_flight.retain(|started| *started != issue.at);
         if self.changed.get(&issue.process).is_some_and(|changed| *changed >= issue.at) {
             // It was asked for other inputs, among which it may not have been wanted for a while.
             asked.last = None;
@@ -166,11 +181,19 @@ impl Calls {
         let at = truth.now;
         asked.last = Some(match &answer.outcome {
             Err(failure) => {
-                let before = match &asked.last {
-                    Some(Last::Failed { in_a_row, .. }) => *in_a_row,
-                    _ => 0,
+                let (before, was_told) = match &asked.last {
+                    Some(Last::Failed { in_a_row, told, .. }) => (*in_a_row, *told),
+                    _ => (0, false),
                 };
-                Last::Failed { at, in_a_row: before.saturating_add(1), kind: failure.kind }
+                // Once the cloud says what is wrong with a call, the next is another one.
+                let told = calls_for_other_inputs(failure.kind);
+                let before = if told && !was_told { 0 } else { before };
+                Last::Failed {
+                    at,
+                    in_a_row: before.saturating_add(1),
+                    kind: failure.kind,
+                    told: told || was_told,
+                }
             }
             Ok(reply) => {
                 let life = match reply {
@@ -222,7 +245,7 @@ impl Last {
                     Life::Unlimited => Err("although it was answered".to_owned()),
                 }
             }
-            Self::Failed { at, in_a_row, kind } => {
+            Self::Failed { at, in_a_row, kind, told: _ } => {
                 let elapsed = truth.now.saturating_sub(*at);
                 let asked_for = match kind {
                     FailureKind::Throttled { retry_after: Some(wait) } => {

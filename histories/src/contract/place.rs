@@ -145,15 +145,20 @@ impl Place<'_> {
                 None => {}
             }
         }
-        // Where the domains of an instance are not known, what was published for it stays.
-        let entries = self.wanted.entries.iter().filter(|entry| entry.admits_namespace(self.namespace));
-        let unknown = entries
-            .filter(|entry| entry.domains.is_none())
-            .any(|entry| entry.instances.iter().any(|instance| !entry.fact(instance.id).may_list()));
+        // What was published for unknown domains stays.
+        let unknown = self.has_unknown_domains();
         let extra = document.slots.keys().find(|slot| !unknown && !self.claims.contains_key(*slot));
         ensure(Rule::S5, extra.is_none(), || {
             self.broken(&format!("holds {extra:?}, which nobody wants")).what
         })
+    }
+
+    /// Whether nobody can know the domains of some instance.
+    pub(super) fn has_unknown_domains(&self) -> bool {
+        let entries = self.wanted.entries.iter().filter(|entry| entry.admits_namespace(self.namespace));
+        entries
+            .filter(|entry| entry.domains.is_none())
+            .any(|entry| entry.instances.iter().any(|instance| !entry.fact(instance.id).may_list()))
     }
 
     fn slot_is_current(&self, slot: &str, claims: &[Claim], found: &Slot) -> Checked {
@@ -175,6 +180,12 @@ impl Place<'_> {
         };
         ensure(Rule::S5, waits || allowed.chain(&gone).any(right), || {
             self.broken(&format!("has the login of {:?} for {slot}; wanted: {claims:?}", record.fact)).what
+        })?;
+        let configuration = self.truth.server.configuration();
+        let asked_after = configuration
+            .map_or(0, |found| self.contract.controls.renewed_after(found, record.fact.instance));
+        ensure(Rule::S5, waits || record.serial > asked_after, || {
+            self.broken(&format!("has a login for {slot} from before it was to be renewed")).what
         })?;
         // Before the cloud has told the time after a restart, a wall clock that was put back hides that it has expired.
         let deceived = self.contract.known.get(&self.leader).is_none_or(|known| !known.cloud_time_heard);

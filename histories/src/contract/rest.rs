@@ -14,14 +14,19 @@ use super::published::{DEAD_AFTER, Document};
 use super::{Checked, Contract, Meaning, ProcessId, Rule, Truth, Violation, ensure};
 use crate::api_server::{Namespace, PullSecret, Standing};
 use crate::coverage::{Coverage, Happening};
+use crate::plan::Moment;
 use crate::wanted::{Claim, Immediate, Wanted};
 
 /// Whether the history is at rest, and what has happened since.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RestState {
     resting: bool,
-    answered: bool,
+    since: Moment,
+    answered: Option<Moment>,
 }
+
+/// How long after an answer its writes may come: it is gathered with others, and journalled first.
+const GATHERED_WITHIN: Moment = 5_000;
 
 impl RestState {
     pub(super) fn is_resting(&self) -> bool {
@@ -29,8 +34,15 @@ impl RestState {
     }
 
     /// A renewal makes writes of pull secrets due.
-    pub(super) fn answered(&mut self, answer: &acr_credentials::Answer) {
-        self.answered |= answer.outcome.is_ok();
+    pub(super) fn answered(&mut self, answer: &acr_credentials::Answer, now: Moment) {
+        if answer.outcome.is_ok() {
+            self.answered = Some(now);
+        }
+    }
+
+    /// Whether some answer came since everything was at rest, or so shortly before that its writes are to come.
+    fn has_answer(&self) -> bool {
+        self.answered.is_some_and(|at| at.saturating_add(GATHERED_WITHIN) >= self.since)
     }
 }
 
@@ -40,8 +52,8 @@ pub(super) fn s5(what: impl Into<String>) -> Violation {
 
 impl Contract {
     /// From now on nothing may be written without a reason, or again.
-    pub fn rest(&mut self, resting: bool) {
-        self.rest = RestState { resting, answered: false };
+    pub fn rest(&mut self, resting: bool, now: Moment) {
+        self.rest = RestState { resting, since: now, ..self.rest };
     }
 
     /// S5: at rest only renewals are written, and what resists is tried again.
@@ -67,7 +79,7 @@ impl Contract {
                 // After the loss of the journal an apply may wait for what the Secret holds to die.
                 (
                     namespace,
-                    deceived || self.cold || self.rest.answered || holds_a_dead_login(namespace, truth),
+                    deceived || self.cold || self.rest.has_answer() || holds_a_dead_login(namespace, truth),
                 )
             }
             _ => return Ok(()),
@@ -85,6 +97,12 @@ impl Contract {
         truth: Truth<'_>,
         coverage: &mut Coverage,
     ) -> Checked {
+        if truth.server.configuration().is_none()
+            && status.findings.iter().any(|finding| finding.code == "Paused")
+        {
+            // It was deleted before the pause was taken back.
+            return Ok(());
+        }
         let current = truth.server.configuration().map(|found| found.resource_version);
         let meaning = current.and_then(|version| self.meanings.get(&version));
         let options: Vec<Option<Rc<Wanted>>> = if let Some(Meaning::Good(wanted)) = meaning {
@@ -104,7 +122,7 @@ impl Contract {
         for option in &options {
             match self.stands(leader, option.as_deref(), status, truth, coverage) {
                 Ok(clean) => {
-                    if let (true, Some(wanted)) = (clean, option) {
+                    if let (true, Some(wanted)) = (clean && !retires(truth), option) {
                         self.start_over(wanted, truth);
                     }
                     return Ok(());
@@ -187,7 +205,7 @@ impl Contract {
                 format!("{namespace}/{name} is out of scope and still attached")
             })?;
         }
-        let mut documents: Vec<(BTreeMap<String, Vec<Claim>>, &PullSecret)> = Vec::new();
+        let mut documents = Vec::new();
         for (namespace, home) in truth.server.namespaces() {
             let secret = truth.server.pull_secrets().get(namespace);
             if home.terminating {
@@ -201,12 +219,14 @@ impl Contract {
             let claims = self.published.claims(wanted, namespace);
             let judge = Place { contract: self, leader, wanted, status, truth, namespace, claims: &claims };
             if let Some(secret) = judge.pull_secret(secret, coverage)? {
-                documents.push((claims, secret));
+                let settled = !judge.has_unknown_domains();
+                documents.push((claims, settled, secret));
             }
         }
-        for (claims, secret) in &documents {
-            let other =
-                documents.iter().find(|(others, other)| others == claims && !same(claims, other, secret));
+        for (claims, settled, secret) in &documents {
+            let other = documents.iter().find(|(others, others_settled, other)| {
+                others == claims && !same(claims, *settled && *others_settled, other, secret)
+            });
             ensure(Rule::S5, other.is_none(), || {
                 "two namespaces with the same entries hold different bytes".into()
             })?;
@@ -245,15 +265,22 @@ impl Contract {
     }
 }
 
-/// Whether two pull secrets with the same claims are the same: byte for byte, but for slots whose entry waits for its
-/// login: there each keeps the last good one that it has.
-fn same(claims: &BTreeMap<String, Vec<Claim>>, one: &PullSecret, other: &PullSecret) -> bool {
+/// Whether two pull secrets with the same claims are the same: byte for byte where all is `settled`, but for slots whose
+/// entry waits for its login or whose domains nobody knows: there each keeps the last good one that it has.
+fn same(claims: &BTreeMap<String, Vec<Claim>>, settled: bool, one: &PullSecret, other: &PullSecret) -> bool {
     let sure = |slot: &String| claims.get(slot).is_some_and(|claims| is_sure(claims));
-    let settled = |secret: &PullSecret| {
+    let slots = |secret: &PullSecret| {
         let document = Document::parse(&secret.document).ok();
         document.map(|document| document.slots.into_iter().filter(|(slot, _)| sure(slot)).collect::<Vec<_>>())
     };
-    one.document == other.document || !claims.keys().all(sure) && settled(one) == settled(other)
+    let excused = !settled || !claims.keys().all(sure);
+    one.document == other.document || excused && slots(one) == slots(other)
+}
+
+/// Whether the journal still names former scopes: who is in one of them may be cleaned.
+fn retires(truth: Truth<'_>) -> bool {
+    let journal = truth.server.journal().and_then(|journal| serde_json::from_slice(&journal.document).ok());
+    journal.is_some_and(|journal: serde_json::Value| journal.get("retiring").is_some())
 }
 
 /// Whether time makes a write due: the one thing that it removes is a dead login.

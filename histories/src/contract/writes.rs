@@ -108,7 +108,10 @@ impl Contract {
         let retiring = known.uninstall
             || forged
             || self.ever_served.contains(key)
-            || self.considered.iter().any(|wanted| known.serves_account(wanted, key));
+            || self.considered.iter().any(|wanted| known.serves_account(wanted, key))
+            // Our own Secret tells that the namespace was served before a label took it out of scope.
+            || known.marked.contains(&key.0)
+                && self.considered.iter().any(|wanted| wanted.names_account(&key.0, &key.1));
         ensure(Rule::S2, retiring, || {
             format!(
                 "our name is taken out of {}/{}, which was never in scope: it is the user's",

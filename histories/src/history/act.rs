@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use acr_controller::names;
+use acr_controller::names::{self, PAUSE_ANNOTATION};
 use acr_controller::observation::Observation;
 use acr_controller::settings::Purpose;
 use serde_json::json;
@@ -55,6 +55,8 @@ impl History<'_> {
                 self.schedule(*duration, Event::End(Ending::FightList(key)));
             }
             Action::Configure(..) | Action::Spoil(_) | Action::RemoveConfiguration => self.configure(action),
+            Action::Pause(duration) => self.pause(*duration),
+            Action::Rotate(instance) => self.rotate(*instance),
             Action::CreateSecret(..)
             | Action::WriteSecret(..)
             | Action::WidenSecret(_)
@@ -381,6 +383,7 @@ impl History<'_> {
             Ending::Hold(namespace) => {
                 self.server.hold_secret(namespace, false);
             }
+            Ending::Pause => self.annotate(PAUSE_ANNOTATION, None),
             Ending::FightList(key) => {
                 self.list_fights.remove(key);
             }

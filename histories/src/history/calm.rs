@@ -1,5 +1,6 @@
 //! When faults end: everything heals, must come to rest, and stays at rest; and the end of all, an uninstall.
 
+use acr_controller::names::PAUSE_ANNOTATION;
 use acr_controller::settings::Purpose;
 use acr_controller::status::Outcome;
 
@@ -30,9 +31,9 @@ impl History<'_> {
         let look = if self.contract.is_spoiled(&self.server) { BOUND } else { FIRST_LOOK };
         self.run_until(self.now + look)?;
         self.comes_to_rest(bound)?;
-        self.contract.rest(true);
+        self.contract.rest(true, self.now);
         let still = self.run_until(self.now + STILL);
-        self.contract.rest(false);
+        self.contract.rest(false, self.now);
         still?;
         // What the first answer of a renewal has changed waits for the others until the bound.
         self.comes_to_rest(bound)?;
@@ -65,6 +66,7 @@ impl History<'_> {
     fn heal(&mut self) {
         self.cloud.end_all();
         self.outage = false;
+        self.annotate(PAUSE_ANNOTATION, None);
         self.list_fights.clear();
         self.secret_fights.clear();
         self.server.resistance = Resistance::default();
@@ -110,9 +112,14 @@ impl History<'_> {
     /// An uninstall: refused while somebody leads, and thorough once nobody does.
     pub(super) fn remove_everything(&mut self, bound: Moment) -> Checked {
         if self.delays.chance(50) {
+            let holder = self.server.lease().and_then(|lease| lease.holder.clone());
+            let leader = self.processes.iter().find(|process| Some(&process.identity) == holder.as_ref());
+            let leader = leader.map(|process| process.id);
             self.uninstall_once()?;
             let refused = matches!(&self.uninstall, Some(Outcome::LeaseHeld { .. }));
-            if !refused {
+            // A leader that was asked to stop meanwhile has handed the Lease over.
+            let handed_over = leader.is_some_and(|id| self.processes.iter().all(|process| process.id != id));
+            if !refused && !handed_over {
                 let what = format!("an uninstall beside a living leader ended with {:?}", self.uninstall);
                 return Err(Violation { rule: Rule::S3, what });
             }

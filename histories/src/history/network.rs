@@ -52,6 +52,7 @@ impl History<'_> {
         let Some(process) = self.process(id) else { return Ok(()) };
         let wake = process.machine.wake().map(|mono| process.moment(mono));
         process.wake = wake;
+        process.turned = now;
         let outcome = process.machine.outcome();
         if wake.is_some_and(|wake| wake <= now) && process.asleep_until <= now && outcome.is_none() {
             let what = "`wake` lies in the past although `next` has nothing to do".to_owned();
@@ -83,7 +84,9 @@ impl History<'_> {
         }
         let (now, wall) = (self.now, self.wall());
         for process in &mut self.processes {
-            if process.asleep_until > now || process.wake.is_some_and(|wake| wake <= now) {
+            if process.asleep_until > now
+                || process.wake.is_some_and(|wake| wake <= now + process.drifted(now))
+            {
                 continue;
             }
             let clocks = process.clocks(now, wall);

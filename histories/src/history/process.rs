@@ -29,6 +29,8 @@ pub(super) struct Process {
     pub(super) followed: Followed,
     /// When the machine wants to be asked again.
     pub(super) wake: Option<Moment>,
+    /// When it was last asked what to do.
+    pub(super) turned: Moment,
     /// It does not run before.
     pub(super) asleep_until: Moment,
     /// It does not reach the API server before.
@@ -71,6 +73,7 @@ impl Process {
             streams: watches.map(Stream::new),
             followed: Followed::new(),
             wake: None,
+            turned: now,
             asleep_until: 0,
             cut_off_until: 0,
             drift,
@@ -84,6 +87,13 @@ impl Process {
         let elapsed = i128::from(now.saturating_sub(self.started));
         let shown = elapsed * (MILLION + i128::from(self.drift)) / MILLION;
         Now { wall, mono: Mono(u64::try_from(shown).unwrap_or_default()) }
+    }
+
+    /// How far its two clocks have drifted apart since it was last asked, rounded up: what is due by the wall clock may be
+    /// due that much before the moment that it has named by the other one.
+    pub(super) fn drifted(&self, now: Moment) -> Moment {
+        let since = i128::from(now.saturating_sub(self.turned));
+        Moment::try_from(since * i128::from(self.drift.abs()) / MILLION + 1).unwrap_or_default()
     }
 
     /// The first moment of the history at which its monotonic clock shows this.

@@ -7,7 +7,7 @@ use acr_controller::names;
 use acr_controller::observation::Watch;
 use acr_simulator::Product;
 
-use super::{Action, ForeignContent, JournalSpoil, ListEdit, Moment, Plan, Round};
+use super::{Action, ForeignContent, JournalSpoil, ListEdit, Moment, Plan, Round, controls};
 use crate::api_server::{Forgery, Right};
 use crate::cloud::{Trouble, effects};
 use crate::estate::{HOME_REGION, INSTANCES, KeyPair};
@@ -54,7 +54,8 @@ impl Plan {
         let wanted = Wanted::generate(&mut random);
         let mut maker = Maker { random, flavour, wanted, before: Vec::new() };
         let rounds = maker.random.weighted([(7, 1), (3, 2)]);
-        let rounds = (0..rounds).map(|round| maker.round(round == 0)).collect();
+        let mut rounds: Vec<Round> = (0..rounds).map(|round| maker.round(round == 0)).collect();
+        controls::put_into(seed, &mut rounds);
         Self {
             seed,
             region: maker.random.chance(70).then_some(HOME_REGION),

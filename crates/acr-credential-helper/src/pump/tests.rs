@@ -186,6 +186,7 @@ fn configuration() -> Observation {
         uid: "cm".into(),
         resource_version: 3,
         data: data.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+        annotations: BTreeMap::new(),
     })
 }
 

@@ -83,7 +83,8 @@ impl Certificates {
         match (next, former) {
             (Some(_), _) if is_settled || serving.ends <= now => Step::Promote,
             (None, Some(_)) if is_settled => Step::Forget,
-            (Some(_), _) | (None, Some(_)) => Step::Wait(settled),
+            (Some(_), _) => Step::Wait(settled.min(serving.ends)),
+            (None, Some(_)) => Step::Wait(settled),
             (None, None) if now >= renewal(serving) || now < serving.begins => Step::Prepare,
             (None, None) => Step::Wait(renewal(serving)),
         }
@@ -160,6 +161,15 @@ mod tests {
         let certificates = Certificates::new(generation("a", 0), UnixMillis(0));
         assert_eq!(step(&certificates, 1), Step::Wait(UnixMillis(60 * DAY)));
         assert_eq!(step(&certificates, 60 * DAY - 1), Step::Wait(UnixMillis(60 * DAY)));
+    }
+
+    #[test]
+    fn what_ends_before_its_successor_is_known_everywhere_gives_way_when_it_ends() {
+        let mut certificates = Certificates::new(generation("a", 0), UnixMillis(0));
+        let late = 90 * DAY - 1;
+        certificates = Certificates::take(Some(certificates), generation("b", late), UnixMillis(late));
+        assert_eq!(step(&certificates, late), Step::Wait(UnixMillis(90 * DAY)));
+        assert_eq!(step(&certificates, 90 * DAY), Step::Promote);
     }
 
     #[test]

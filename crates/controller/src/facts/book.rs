@@ -16,6 +16,7 @@ use crate::facts::timing::{ENDPOINTS_LIFE, Timing, WINDOW, check, due, renewal};
 use crate::facts::value::Value;
 use crate::operation::Class;
 use crate::time::{Mono, Now};
+use failures::Failures;
 use pace::Pace;
 use share::Shares;
 
@@ -45,7 +46,7 @@ struct Fact {
     retry: Mono,
     /// When the call in flight was started.
     asked: Option<Mono>,
-    failures: u32,
+    failures: Failures,
     failure: Option<CallFailure>,
     /// What it holds was refused when something was asked with it: it says whose it was, and is used no more.
     refused: bool,
@@ -77,7 +78,7 @@ impl Fact {
     /// An input of it has changed: nothing speaks against trying at once. A call that is out was made with the former one.
     fn try_now(&mut self) {
         self.retry = Mono(0);
-        self.failures = 0;
+        self.failures = Failures::default();
         self.replaced_meanwhile = self.asked.is_some();
     }
 
@@ -131,7 +132,7 @@ impl Book {
                     answered: Mono(0),
                     retry: Mono(0),
                     asked: None,
-                    failures: 0,
+                    failures: Failures::default(),
                     failure: None,
                     refused: false,
                     place: Place::First,
@@ -286,7 +287,7 @@ impl Book {
                 let replaced = fact.is_replaced_by(&value);
                 fact.answered = now.mono;
                 fact.retry = Mono(0);
-                fact.failures = 0;
+                fact.failures = Failures::default();
                 fact.failure = None;
                 fact.refused = false;
                 fact.place = Place::First;
@@ -302,7 +303,7 @@ impl Book {
                 change
             }
             Err(failure) => {
-                fact.failures = fact.failures.saturating_add(1);
+                fact.failures.take(failure.kind);
                 // The next try begins in the first place again: somebody may have put something there.
                 fact.place = Place::First;
                 let at_once = std::mem::take(&mut fact.replaced_meanwhile);
@@ -390,13 +391,13 @@ impl Book {
         let fresh = !parent.nearly_due(now) && parent.is_as_handed_over(now);
         // Old but good keys are better than none for a fact that has no value at all.
         let lacks = fact.value.is_none() || fact.refused;
-        let better_than_none = lacks && parent.failures > 0 && now < parent.retry;
+        let better_than_none = lacks && parent.failures.any() && now < parent.retry;
         fresh || better_than_none
     }
 }
 
 fn wait(fact: &Fact, failure: &CallFailure, key: FactKey) -> Duration {
-    let backoff = backoff::after(fact.failures, key);
+    let backoff = backoff::after(fact.failures.in_a_row(), key);
     match failure.kind {
         FailureKind::Throttled { retry_after: Some(asked) } => backoff.max(asked.min(ENDPOINTS_LIFE)),
         // Nothing but a warning depends on it: it is tried again when its life would have ended.
@@ -405,6 +406,7 @@ fn wait(fact: &Fact, failure: &CallFailure, key: FactKey) -> Duration {
     }
 }
 
+mod failures;
 mod given;
 mod handed_over;
 mod identity;

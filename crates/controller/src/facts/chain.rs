@@ -10,6 +10,7 @@ use acr_credentials::KeySlot;
 use acr_credentials::endpoint::endpoints;
 use serde::{Deserialize, Serialize};
 
+use crate::controls::{self, Controls};
 use crate::facts::book::Wanted;
 use crate::facts::key::{FactKey, KeySource, Question};
 use crate::settings::Settings;
@@ -135,6 +136,8 @@ pub struct Surroundings<'a> {
     pub older_than_managed_role: Option<bool>,
     /// What is known of the Secrets of `staticSecretRef`.
     pub static_secrets: &'a BTreeMap<SecretRef, StaticSlots>,
+    /// What is asked for by annotations.
+    pub controls: &'a Controls,
 }
 
 /// For which hosts a Secret of `staticSecretRef` holds a login.
@@ -210,7 +213,11 @@ impl Lines {
         match &drawing.entry.edition {
             Edition::Static => Vec::new(),
             Edition::Personal => {
-                let login = Question::PersonalLogin { endpoints: endpoints(), key: key() };
+                let login = Question::PersonalLogin {
+                    endpoints: endpoints(),
+                    key: key(),
+                    rotation: drawing.surroundings.controls.rotation_of(controls::PERSONAL),
+                };
                 let slots = match &drawing.entry.domains {
                     Some(domains) => SlotSource::Fixed(domains.iter().map(slot).collect()),
                     None if region.is_empty() => SlotSource::Unknown,
@@ -224,8 +231,12 @@ impl Lines {
             Edition::Enterprise { ids } => ids
                 .iter()
                 .map(|instance| {
-                    let login =
-                        Question::Login { endpoints: endpoints(), instance: instance.clone(), key: key() };
+                    let login = Question::Login {
+                        endpoints: endpoints(),
+                        instance: instance.clone(),
+                        key: key(),
+                        rotation: drawing.surroundings.controls.rotation_of(instance),
+                    };
                     let domains = Question::Endpoints {
                         endpoints: endpoints(),
                         instance: instance.clone(),
@@ -333,6 +344,7 @@ impl Lines {
             duration_seconds: hop.duration_seconds,
             external_id: hop.external_id.clone(),
             key: source,
+            rotation: drawing.surroundings.controls.rotation_of_all(),
         };
         Some(KeySource::Fact(self.want(session)))
     }
@@ -351,6 +363,7 @@ impl Lines {
                     role_arn: role_arn.clone(),
                     oidc_provider_arn: oidc_provider_arn.clone(),
                     token,
+                    rotation: drawing.surroundings.controls.rotation_of_all(),
                 };
                 Some(KeySource::Fact(self.want(session)))
             }

@@ -81,6 +81,8 @@ pub enum Question {
         oidc_provider_arn: String,
         /// Where the ServiceAccount token comes from.
         token: FactKey,
+        /// Which request to renew it follows, if any.
+        rotation: Option<String>,
     },
     /// A session of another role, asked for by the identity before it.
     AssumeRole {
@@ -94,6 +96,8 @@ pub enum Question {
         external_id: Option<String>,
         /// Who asks.
         key: KeySource,
+        /// Which request to renew it follows, if any.
+        rotation: Option<String>,
     },
     /// Whose key it is that nobody has named. Asked only after a call that it signed was refused.
     CallerIdentity {
@@ -119,6 +123,8 @@ pub enum Question {
         instance: String,
         /// Who asks.
         key: KeySource,
+        /// Which request to renew it follows, if any.
+        rotation: Option<String>,
     },
     /// An AccessKey that a Secret holds. It is not asked for: whoever follows the Secret gives the answer.
     SecretKey {
@@ -138,6 +144,8 @@ pub enum Question {
         endpoints: Vec<String>,
         /// Who asks.
         key: KeySource,
+        /// Which request to renew it follows, if any.
+        rotation: Option<String>,
     },
 }
 
@@ -150,30 +158,32 @@ impl Question {
             Self::Region { endpoints } => inputs.text("region").list(endpoints),
             Self::Token => inputs.text("token"),
             Self::WorkerRole { endpoints } => inputs.text("worker-role").list(endpoints),
-            Self::AssumeRoleWithOidc { endpoints, role_arn, oidc_provider_arn, token } => inputs
+            Self::AssumeRoleWithOidc { endpoints, role_arn, oidc_provider_arn, token, rotation } => inputs
                 .text("assume-role-with-oidc")
                 .list(endpoints)
                 .text(role_arn)
                 .text(oidc_provider_arn)
-                .bytes(&token.0),
+                .bytes(&token.0)
+                .rotation(rotation.as_ref()),
             Self::ManagedRole => inputs.text("managed-role"),
-            Self::AssumeRole { endpoints, role_arn, duration_seconds, external_id, key } => inputs
+            Self::AssumeRole { endpoints, role_arn, duration_seconds, external_id, key, rotation } => inputs
                 .text("assume-role")
                 .list(endpoints)
                 .text(role_arn)
                 .bytes(&duration_seconds.to_be_bytes())
                 .list(external_id.as_slice())
-                .source(key),
+                .source(key)
+                .rotation(rotation.as_ref()),
             // It is the same wherever it is asked.
             Self::CallerIdentity { endpoints: _, key } => inputs.text("caller-identity").source(key),
             Self::Endpoints { endpoints, instance, key } => {
                 inputs.text("endpoints").list(endpoints).text(instance).source(key)
             }
-            Self::Login { endpoints, instance, key } => {
-                inputs.text("login").list(endpoints).text(instance).source(key)
+            Self::Login { endpoints, instance, key, rotation } => {
+                inputs.text("login").list(endpoints).text(instance).source(key).rotation(rotation.as_ref())
             }
-            Self::PersonalLogin { endpoints, key } => {
-                inputs.text("personal-login").list(endpoints).source(key)
+            Self::PersonalLogin { endpoints, key, rotation } => {
+                inputs.text("personal-login").list(endpoints).source(key).rotation(rotation.as_ref())
             }
             Self::SecretKey { reference } => inputs.text("secret-key").reference(reference),
             Self::StaticLogin { reference, slot } => {
@@ -313,6 +323,14 @@ impl Inputs {
         self
     }
 
+    /// What nobody ever asked to renew has the key that it always had.
+    fn rotation(&mut self, rotation: Option<&String>) -> &mut Self {
+        match rotation {
+            None => self,
+            Some(word) => self.text("rotation").text(word),
+        }
+    }
+
     fn reference(&mut self, reference: &SecretRef) -> &mut Self {
         let SecretRef { namespace, name } = reference;
         self.text(namespace).text(name)
@@ -335,6 +353,7 @@ mod tests {
             endpoints: vec![endpoint.into()],
             instance: instance.into(),
             key: KeySource::Inline { id: SecretText::new(id), secret: SecretText::new(secret) },
+            rotation: None,
         }
     }
 
@@ -349,7 +368,13 @@ mod tests {
             duration_seconds,
             external_id: external_id.map(str::to_owned),
             key: KeySource::Inline { id: SecretText::new(id), secret: SecretText::new("") },
+            rotation: None,
         }
+    }
+
+    fn of_token(rotation: Option<String>) -> Question {
+        let key = KeySource::Fact(Question::Token.key());
+        Question::Login { endpoints: vec![], instance: "i".into(), key, rotation }
     }
 
     #[test]
@@ -360,17 +385,19 @@ mod tests {
             login("i", "ab", "", "e"),
             login("i", "a", "c", "e"),
             login("i", "a", "b", "f"),
-            Question::Login {
-                endpoints: vec![],
-                instance: "i".into(),
-                key: KeySource::Fact(Question::Token.key()),
-            },
+            of_token(None),
+            of_token(Some("a".into())),
+            of_token(Some("b".into())),
             Question::Endpoints {
                 endpoints: vec![],
                 instance: "i".into(),
                 key: KeySource::Fact(Question::Token.key()),
             },
-            Question::PersonalLogin { endpoints: vec![], key: KeySource::Fact(Question::Token.key()) },
+            Question::PersonalLogin {
+                endpoints: vec![],
+                key: KeySource::Fact(Question::Token.key()),
+                rotation: None,
+            },
             Question::WorkerRole { endpoints: vec![] },
             Question::ManagedRole,
             Question::Region { endpoints: vec![] },
@@ -390,7 +417,7 @@ mod tests {
         .iter()
         .map(Question::key)
         .collect();
-        assert_eq!(keys.len(), 23);
+        assert_eq!(keys.len(), 25);
     }
 
     #[test]

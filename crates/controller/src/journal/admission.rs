@@ -15,6 +15,8 @@ use crate::admission::certificates::{Certificates, Generation};
 pub(super) struct AdmissionText<'a> {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     kept: BTreeSet<AdmissionObject>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    suspects: BTreeSet<AdmissionObject>,
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
     certificates: Option<CertificatesText<'a>>,
 }
@@ -46,7 +48,7 @@ struct GenerationText<'a> {
 
 impl AdmissionText<'_> {
     pub(super) fn is_empty(&self) -> bool {
-        self.kept.is_empty() && self.certificates.is_none()
+        self.kept.is_empty() && self.suspects.is_empty() && self.certificates.is_none()
     }
 
     pub(super) fn into_record(self) -> AdmissionRecord {
@@ -56,13 +58,13 @@ impl AdmissionText<'_> {
             former: text.former.map(Cow::into_owned),
             since: text.since,
         });
-        AdmissionRecord { kept: self.kept, certificates }
+        AdmissionRecord { kept: self.kept, suspects: self.suspects, certificates }
     }
 }
 
 impl<'a> From<&'a AdmissionRecord> for AdmissionText<'a> {
     fn from(record: &'a AdmissionRecord) -> Self {
-        let AdmissionRecord { kept, certificates } = record;
+        let AdmissionRecord { kept, suspects, certificates } = record;
         let certificates =
             certificates.as_ref().map(|Certificates { serving, next, former, since }| CertificatesText {
                 serving: serving.into(),
@@ -70,7 +72,7 @@ impl<'a> From<&'a AdmissionRecord> for AdmissionText<'a> {
                 former: former.as_deref().map(Cow::Borrowed),
                 since: *since,
             });
-        Self { kept: kept.clone(), certificates }
+        Self { kept: kept.clone(), suspects: suspects.clone(), certificates }
     }
 }
 

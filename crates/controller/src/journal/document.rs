@@ -10,6 +10,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::controls::Controls;
 use crate::facts::chain::StaticSlots;
 use crate::facts::{FactKey, LineKey};
 use crate::journal::admission::AdmissionText;
@@ -56,6 +57,10 @@ struct Document<'a> {
     carried: Vec<CarriedText<'a>>,
     #[serde(default, skip_serializing_if = "AdmissionText::is_empty", borrow)]
     admission: AdmissionText<'a>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    paused: bool,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    rotations: BTreeMap<String, String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -118,8 +123,17 @@ struct LoginText<'a> {
 
 /// The text of a record, wiped when dropped. The same record gives the same bytes.
 pub fn encode<'a>(record: &'a Record) -> Zeroizing<Vec<u8>> {
-    let Record { accepted, retiring, lines, carried, region, static_secrets, cloud_offset_millis, admission } =
-        record;
+    let Record {
+        accepted,
+        retiring,
+        lines,
+        carried,
+        region,
+        static_secrets,
+        cloud_offset_millis,
+        admission,
+        controls: Controls { paused, rotations },
+    } = record;
     let mut configurations: Vec<&BTreeMap<String, String>> = Vec::new();
     let mut place_of = |accepted: &'a Arc<Accepted>| place(&mut configurations, &accepted.data);
     let document = Document {
@@ -138,6 +152,8 @@ pub fn encode<'a>(record: &'a Record) -> Zeroizing<Vec<u8>> {
             })
             .collect(),
         admission: admission.into(),
+        paused: *paused,
+        rotations: rotations.clone(),
         configurations: configurations.into_iter().map(Cow::Borrowed).collect(),
     };
     let mut text = Zeroizing::new(Vec::with_capacity(RESERVE_BYTES));
@@ -238,6 +254,8 @@ pub fn decode(text: &[u8]) -> Result<Record, Unusable> {
         lines,
         carried,
         admission,
+        paused,
+        rotations,
     } = document;
     let static_secrets = static_secrets
         .into_iter()
@@ -276,6 +294,7 @@ pub fn decode(text: &[u8]) -> Result<Record, Unusable> {
         static_secrets: static_secrets.collect(),
         cloud_offset_millis,
         admission: admission.into_record(),
+        controls: Controls { paused, rotations },
     })
 }
 
@@ -365,9 +384,14 @@ mod tests {
             ]),
             admission: AdmissionRecord {
                 kept: BTreeSet::from([AdmissionObject::Registration]),
+                suspects: BTreeSet::from([AdmissionObject::Parameters]),
                 certificates: Some(certificates()),
             },
             cloud_offset_millis: -4,
+            controls: Controls {
+                paused: true,
+                rotations: BTreeMap::from([("cri-1".to_owned(), "word".to_owned())]),
+            },
         };
         let text = encode(&record);
         let back = decode(&text).unwrap();
@@ -376,10 +400,12 @@ mod tests {
         assert!(back.lines[&key].login.as_ref().unwrap().registered);
         assert_eq!(back.carried[0].logins, record.carried[0].logins);
         assert_eq!(back.admission.kept, record.admission.kept);
+        assert_eq!(back.admission.suspects, record.admission.suspects);
         let certificates = back.admission.certificates.as_ref().unwrap();
         assert_eq!(certificates.authorities(), "-----a\n-----b\nc");
         assert_eq!(certificates.serving.key.expose_secret(), "key");
         assert_eq!(back.static_secrets, record.static_secrets);
+        assert_eq!(back.controls, record.controls);
         assert_eq!(encode(&back), text);
         let texts = String::from_utf8(text.to_vec()).unwrap().matches("acr-registry-info").count();
         assert_eq!(texts, 1, "a configuration is written once, however many mention it");

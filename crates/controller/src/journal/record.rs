@@ -10,6 +10,7 @@ use acr_credentials::{InstanceHost, KeySlot, Login, UnixMillis};
 
 use crate::admission::AdmissionObject;
 use crate::admission::certificates::Certificates;
+use crate::controls::Controls;
 use crate::facts::chain::StaticSlots;
 use crate::facts::{FactKey, Line, LineKey};
 
@@ -36,6 +37,8 @@ pub struct Record {
     pub cloud_offset_millis: i64,
     /// What makes new ServiceAccounts served at once.
     pub admission: AdmissionRecord,
+    /// What users ask for by annotations of the ConfigMap.
+    pub controls: Controls,
 }
 
 /// What is kept of the webhook and the mutating policy.
@@ -43,6 +46,8 @@ pub struct Record {
 pub struct AdmissionRecord {
     /// Objects that may exist.
     pub kept: BTreeSet<AdmissionObject>,
+    /// Objects that an earlier journal may have named, which was lost: nobody has looked for them yet.
+    pub suspects: BTreeSet<AdmissionObject>,
     /// Certificates of the webhook.
     pub certificates: Option<Certificates>,
 }

@@ -27,6 +27,8 @@ pub struct Recorder {
     unconfirmed: Option<Box<Sent>>,
     not_before: Mono,
     failures: u32,
+    /// Writes in a row that did not find what they expected.
+    races: u32,
     deleting: bool,
     deleted: bool,
 }
@@ -75,6 +77,7 @@ impl Default for Recorder {
             unconfirmed: None,
             not_before: Mono(0),
             failures: 0,
+            races: 0,
             deleting: false,
             deleted: false,
         }
@@ -92,10 +95,12 @@ impl Recorder {
         &self.desired
     }
 
-    /// Whether the configuration that shall be remembered, in the region that it is read for, is the one that counts.
+    /// Whether the configuration that shall be remembered, in the region that it is read for and as it was last asked to be
+    /// renewed, is the one that counts.
     pub fn configuration_is_durable(&self) -> bool {
         self.known
             && self.desired.region == self.durable.region
+            && self.desired.controls.rotations == self.durable.controls.rotations
             && match (&self.desired.accepted, &self.durable.accepted) {
                 (None, None) => true,
                 (Some(desired), Some(durable)) => desired.data == durable.data,
@@ -120,6 +125,11 @@ impl Recorder {
     pub fn change(&mut self, change: impl FnOnce(&mut Record)) {
         change(&mut self.desired);
         self.desired_generation += 1;
+    }
+
+    /// Changes what is written next, without being a reason to write.
+    pub fn amend(&mut self, change: impl FnOnce(&mut Record)) {
+        change(&mut self.desired);
     }
 
     /// Whether everything that shall be remembered is written.
@@ -238,6 +248,7 @@ impl Recorder {
     /// Takes the success of a write or a delete.
     pub fn done(&mut self, now: Mono, resource_version: u64, uid: Option<String>) -> Progress {
         self.failures = 0;
+        self.races = 0;
         match self.in_flight.take() {
             // Written in a former term: the read that is due tells what it came to. Where the journal is lost meanwhile,
             // this is the last that is known of it.
@@ -278,11 +289,11 @@ impl Recorder {
                 // Also what an earlier write looks like whose answer was lost: the read tells.
                 self.unconfirmed = Some(sent);
                 self.position = None;
-                self.not_before = now;
-                self.failures = self.failures.saturating_add(1);
-                if self.failures > 2 {
-                    self.not_before = now.plus(backoff::after(self.failures, "journal"));
-                }
+                // Whatever was refused before, the API server answers now.
+                self.failures = 0;
+                self.races = self.races.saturating_add(1);
+                let again = self.races > 2;
+                self.not_before = if again { now.plus(backoff::after(self.races, "journal")) } else { now };
                 return Progress::Nothing;
             }
             (Some(InFlight::Write(sent)), Refusal::Unknown { .. }) => {

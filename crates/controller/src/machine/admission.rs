@@ -27,7 +27,7 @@ pub(super) struct Admission {
     /// Those that were seen, or of which it was seen that they do not exist.
     objects: BTreeMap<AdmissionObject, Followed>,
     wishes: BTreeMap<AdmissionObject, Wish>,
-    /// The journal was lost: they may exist all the same.
+    /// A journal was lost: they may exist all the same.
     suspects: BTreeSet<AdmissionObject>,
     pub(super) certificates: CertificateState,
 }
@@ -65,9 +65,14 @@ impl Machine {
         }
     }
 
-    /// The journal was lost: what it would name may exist.
-    pub(super) fn suspect_admission(&mut self) {
-        self.admission.suspects = AdmissionObject::ALL.into();
+    /// A term begins: where the journal was lost, what it would name may exist. The next process has to know it too, should
+    /// this one end before it has looked.
+    pub(super) fn suspect_admission(&mut self, cold: bool) {
+        self.admission.suspects = if cold {
+            AdmissionObject::ALL.into()
+        } else {
+            self.recorder.desired().admission.suspects.clone()
+        };
     }
 
     /// Works out how the objects shall be, after the journal has changed.
@@ -192,9 +197,12 @@ impl Machine {
                 if !kept.contains(&AdmissionObject::Registration) {
                     record.admission.certificates = None;
                 }
-                record.admission.kept = kept;
+                record.admission.kept.clone_from(&kept);
             });
         }
+        self.admission.suspects.retain(|object| !kept.contains(object));
+        // Whoever comes next may look for them once more: that is no reason to write.
+        self.recorder.amend(|record| record.admission.suspects.clone_from(&self.admission.suspects));
         self.settle_certificates(now);
     }
 
@@ -267,16 +275,19 @@ impl Machine {
                 _ => continue,
             };
             known.work.in_flight = true;
-            return Some((Flight::Admission { object: *object, applies: known.wrote.is_some() }, operation));
+            let version = known.seen.as_ref().map_or(0, |seen| seen.resource_version);
+            let applies = known.wrote.is_some();
+            return Some((Flight::Admission { object: *object, version, applies }, operation));
         }
         None
     }
 
-    /// A write or deletion has ended.
+    /// A write or deletion of what was last seen at `before` has ended.
     pub(super) fn admission_answered(
         &mut self,
         now: Now,
         object: AdmissionObject,
+        before: u64,
         applies: bool,
         answer: Answer,
     ) {
@@ -286,17 +297,19 @@ impl Machine {
         }
         let Some(known) = self.admission.objects.get_mut(&object) else { return };
         let version = known.seen.as_ref().map_or(0, |seen| seen.resource_version);
+        // Another one may stand in its place by now.
+        let still_seen = version == before && version > 0;
         match answer {
             Answer::Done { resource_version, .. } => {
                 if applies {
                     known.work.wrote(version, resource_version, now.mono);
                 } else {
-                    known.work.awaits_deletion(known.seen.is_some(), now.mono);
+                    known.work.awaits_deletion(still_seen, now.mono);
                 }
                 self.ledger.clear(now.mono, group(object));
             }
             Answer::Refused(Refusal::Gone) if !applies => {
-                known.work.awaits_deletion(known.seen.is_some(), now.mono);
+                known.work.awaits_deletion(still_seen, now.mono);
             }
             Answer::Refused(refusal) => {
                 known.wrote = None;

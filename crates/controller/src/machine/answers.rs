@@ -23,7 +23,9 @@ impl Machine {
                 self.secret_answered(now, &namespace, version, wrote, answer);
             }
             Flight::Report => {}
-            Flight::Admission { object, applies } => self.admission_answered(now, object, applies, answer),
+            Flight::Admission { object, version, applies } => {
+                self.admission_answered(now, object, version, applies, answer);
+            }
             Flight::Certificate => self.certificate_answered(now, answer),
         }
     }
@@ -90,9 +92,7 @@ impl Machine {
     fn journal_opened(&mut self, now: Now, cold: bool) {
         self.cold = cold;
         self.policy.cold = cold;
-        if cold {
-            self.suspect_admission();
-        }
+        self.suspect_admission(cold);
         // Others may have written since: the marks tell what is there.
         self.world.forget_trust();
         self.clock.remember(self.recorder.desired().cloud_offset_millis);

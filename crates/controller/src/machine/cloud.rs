@@ -106,7 +106,7 @@ impl Machine {
             | Question::StaticLogin { .. } => return None,
             Question::Region { endpoints } => Call::Region { endpoints: endpoints.clone() },
             Question::WorkerRole { endpoints } => Call::WorkerRole { endpoints: endpoints.clone() },
-            Question::AssumeRoleWithOidc { endpoints, role_arn, oidc_provider_arn, token } => {
+            Question::AssumeRoleWithOidc { endpoints, role_arn, oidc_provider_arn, token, .. } => {
                 let Some(Value::Token(token)) = self.book.value(*token) else { return None };
                 Call::AssumeRoleWithOidc {
                     endpoints: endpoints.clone(),
@@ -117,7 +117,7 @@ impl Machine {
                     duration_seconds: SESSION_SECONDS,
                 }
             }
-            Question::AssumeRole { endpoints, role_arn, duration_seconds, external_id, key } => {
+            Question::AssumeRole { endpoints, role_arn, duration_seconds, external_id, key, .. } => {
                 Call::AssumeRole {
                     endpoints: endpoints.clone(),
                     role_arn: role_arn.clone(),
@@ -130,7 +130,7 @@ impl Machine {
             Question::CallerIdentity { endpoints, key } => {
                 Call::CallerIdentity { endpoints: endpoints.clone(), key: self.access_key(key)? }
             }
-            Question::PersonalLogin { endpoints, key } => {
+            Question::PersonalLogin { endpoints, key, .. } => {
                 Call::PersonalAuthorizationToken { endpoints: endpoints.clone(), key: self.access_key(key)? }
             }
             Question::Endpoints { endpoints, instance, key } => Call::ListInstanceEndpoint {
@@ -138,7 +138,7 @@ impl Machine {
                 instance: instance.clone(),
                 key: self.access_key(key)?,
             },
-            Question::Login { endpoints, instance, key } => Call::GetAuthorizationToken {
+            Question::Login { endpoints, instance, key, .. } => Call::GetAuthorizationToken {
                 endpoints: endpoints.clone(),
                 instance: instance.clone(),
                 key: self.access_key(key)?,

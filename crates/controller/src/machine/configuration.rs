@@ -36,6 +36,7 @@ impl Machine {
             return;
         }
         let Some(seen) = &self.config_map else {
+            self.take_controls(now);
             if self.world.has_listed(Watch::Configuration) {
                 let message = format!(
                     "the ConfigMap {}/{} does not exist; {}",
@@ -67,6 +68,7 @@ impl Machine {
             }
         }
         self.configuration_asks(asks_for_webhook);
+        self.take_controls(now);
         if known {
             self.ledger.set_known(GROUP, active);
         } else {
@@ -101,6 +103,7 @@ impl Machine {
         record.region.clone_from(&desired.region);
         record.static_secrets.clone_from(&desired.static_secrets);
         record.admission.clone_from(&desired.admission);
+        record.controls.clone_from(&desired.controls);
         record.cloud_offset_millis = desired.cloud_offset_millis;
         if let Some(former) = record.accepted.replace(Arc::clone(accepted))
             && whole(&former) != whole(accepted)
@@ -195,6 +198,7 @@ impl Machine {
             local_region: record.region.as_deref(),
             older_than_managed_role: created.map(|created| created < MANAGED_ROLE_SINCE),
             static_secrets: &record.static_secrets,
+            controls: &record.controls,
         }
     }
 

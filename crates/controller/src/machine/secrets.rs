@@ -289,8 +289,9 @@ impl Machine {
                         work.verdict = None;
                         namespace.trust = Some(Trust { version: resource_version, ..trust });
                     }
-                    // A deletion is over when the watch says so; that the object is gone may be known already.
-                    None => work.awaits_deletion(namespace.secret.is_some(), now.mono),
+                    // A deletion is over when the watch says so. That the object is gone may be known already, and another one
+                    // may stand in its place.
+                    None => work.awaits_deletion(seen == version && seen > 0, now.mono),
                 }
                 if work.fights < FIGHT {
                     self.ledger.clear(now.mono, &group);

@@ -55,6 +55,8 @@ pub struct Scenario {
     pub token: String,
     /// Whether the watch shows a patched list only after the patch was answered.
     pub late: bool,
+    /// The annotations of the ConfigMap.
+    pub annotations: BTreeMap<String, String>,
     /// Whether somebody takes our name out of every write before it is stored; `Some(true)` where nothing is left to store.
     pub stripped: Option<bool>,
     held: Vec<(String, String)>,
@@ -97,6 +99,7 @@ impl Scenario {
             registered: false,
             token: "header.payload.signature".to_owned(),
             late: false,
+            annotations: BTreeMap::new(),
             stripped: None,
             held: Vec::new(),
         }
@@ -124,6 +127,7 @@ impl Scenario {
             uid: "cm".into(),
             resource_version: self.version,
             data,
+            annotations: self.annotations.clone(),
         }));
     }
 
@@ -179,8 +183,17 @@ impl Scenario {
         }
     }
 
+    /// What the API server goes by for new ServiceAccounts does not exist in any scenario.
+    fn show_admission(&mut self) {
+        let version = self.version;
+        for object in self.machine.admission_objects() {
+            self.observe(Observation::Admission { object, version, seen: Ok(None) });
+        }
+    }
+
     /// Carries out everything until nothing is left to do now.
     pub fn run(&mut self) {
+        self.show_admission();
         while let Some((operation, answer)) = self.step() {
             assert!(self.log.len() < 100_000, "there is no end to it");
             self.observe(Observation::Answered { operation, answer });

@@ -19,6 +19,7 @@ mod claims;
 mod cloud;
 mod cluster;
 mod configuring;
+mod controls;
 mod dialects;
 mod editions;
 mod front;

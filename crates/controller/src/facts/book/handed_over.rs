@@ -21,14 +21,14 @@ impl Fact {
     /// again although nobody waits for it, so that it is known when somebody has put it right.
     fn is_missed(&self) -> bool {
         self.wanted.question.is_handed_over()
-            && (self.changed || self.failures > 0 && self.value.is_some() && !self.refused)
+            && (self.changed || self.failures.any() && self.value.is_some() && !self.refused)
     }
 
     /// Whether it was looked at just now, or the last look failed: then what was there before is used on, to its end.
     pub(super) fn is_as_handed_over(&self, now: Mono) -> bool {
         !self.wanted.question.is_handed_over()
             || now < self.answered.plus(READ_LIFE)
-            || self.failures > 0 && now < self.retry
+            || self.failures.any() && now < self.retry
     }
 
     /// Whether another key takes the place of one without an end: nobody knows how long the former one is good.
@@ -55,7 +55,7 @@ impl Book {
             .collect();
         for source in sources {
             self.change_what_stands_on(source, |fact| {
-                if fact.failures > 0 {
+                if fact.failures.any() {
                     fact.try_now();
                 }
             });
@@ -114,7 +114,7 @@ mod tests {
 
     fn leaf() -> Question {
         let key = KeySource::Fact(source().key());
-        Question::Login { endpoints: vec![], instance: "cri-1".into(), key }
+        Question::Login { endpoints: vec![], instance: "cri-1".into(), key, rotation: None }
     }
 
     fn now(at: u64) -> Now {

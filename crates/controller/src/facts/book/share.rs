@@ -47,6 +47,7 @@ mod tests {
             endpoints: vec![format!("https://cr.{region}.aliyuncs.com")],
             instance: format!("cri-{number}"),
             key: KeySource::Inline { id: SecretText::new("id"), secret: SecretText::new("secret") },
+            rotation: None,
         }
     }
 

@@ -27,7 +27,7 @@ fn wanted(question: Question) -> Wanted {
 
 fn inline(instance: &str) -> Question {
     let key = KeySource::Inline { id: SecretText::new("id"), secret: SecretText::new("secret") };
-    Question::Login { endpoints: vec![], instance: instance.into(), key }
+    Question::Login { endpoints: vec![], instance: instance.into(), key, rotation: None }
 }
 
 fn role() -> Question {
@@ -35,7 +35,12 @@ fn role() -> Question {
 }
 
 fn by_role(instance: &str) -> Question {
-    Question::Login { endpoints: vec![], instance: instance.into(), key: KeySource::Fact(role().key()) }
+    Question::Login {
+        endpoints: vec![],
+        instance: instance.into(),
+        key: KeySource::Fact(role().key()),
+        rotation: None,
+    }
 }
 
 fn login(at: u64, life: i64) -> Value {
@@ -278,11 +283,17 @@ fn hop() -> Question {
         duration_seconds: 3600,
         external_id: None,
         key: KeySource::Fact(from_secret().key()),
+        rotation: None,
     }
 }
 
 fn by_hop() -> Question {
-    Question::Login { endpoints: vec![], instance: "i".into(), key: KeySource::Fact(hop().key()) }
+    Question::Login {
+        endpoints: vec![],
+        instance: "i".into(),
+        key: KeySource::Fact(hop().key()),
+        rotation: None,
+    }
 }
 
 fn key(id: &str) -> Value {

@@ -36,6 +36,7 @@ fn sts(fields: &str, injected: Option<&str>, region: Option<&str>, overrides: &s
         local_region: None,
         older_than_managed_role: None,
         static_secrets: &BTreeMap::new(),
+        controls: &Controls::default(),
     };
     let lines = Lines::of(&loaded.configuration.unwrap(), surroundings);
     let mut asked = lines.wanted.iter().filter_map(|wanted| match &wanted.question {
