@@ -8,7 +8,7 @@ use acr_histories::fault::Fault;
 use acr_histories::history::{History, Options, SetupFailure};
 
 /// A fault that is not seen within so many seeds would slip through.
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 2_000;
 
 /// The first seed that fails because of a fault, and the rule that it breaks.
 fn caught(fault: Fault) -> Result<Option<(u64, Violation)>, SetupFailure> {
