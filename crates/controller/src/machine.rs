@@ -282,7 +282,8 @@ impl Machine {
                 if !self.is_full(Class::Admission) && !self.rests(Class::Admission) {
                     wakes.push(self.admission_wake());
                 }
-                let gathered = self.gathering.filter(|_| self.recorder.configuration_is_durable());
+                let releases = self.recorder.configuration_is_durable() && !self.is_paused();
+                let gathered = self.gathering.filter(|_| releases);
                 wakes.extend([
                     self.book.wake(self.clocked, |class| self.is_full(class) || self.rests(class)),
                     gathered.map(|gathering| gathering.wake(self.clocked)),

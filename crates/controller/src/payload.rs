@@ -82,7 +82,8 @@ pub fn profile(
     }
     for slot in waiting {
         let fits = |login: &&CarriedLogin| login.slots.contains(&slot) && login.login.dies() > time;
-        if let Some(carried) = carried().find(fits) {
+        let good = |login: &&CarriedLogin| fits(login) && login.login.login.expires > time;
+        if let Some(carried) = carried().find(good).or_else(|| carried().find(fits)) {
             put(slot, &carried.login);
         }
     }

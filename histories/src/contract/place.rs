@@ -169,7 +169,10 @@ impl Place<'_> {
         let record = self.truth.cloud.login(&found.password);
         let record = record.ok_or_else(|| self.broken(&format!("has a made-up login for {slot}")))?;
         // The first entry that is sure to have the host: one that may not list domains may not know of it.
-        let first = claims.iter().position(Claim::is_sure);
+        let has = |claim: &Claim| {
+            claim.explicit || self.contract.published.surely_has(self.leader, claim.fact.instance, slot)
+        };
+        let first = claims.iter().position(|claim| claim.is_sure() && has(claim));
         let allowed = claims.iter().take(first.map_or(claims.len(), |first| first + 1));
         // Where the first entry cannot log in, the last good login stays until it is dead, whoever's it was.
         let waits = !is_sure(&claims);

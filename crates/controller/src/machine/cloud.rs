@@ -240,8 +240,9 @@ impl Machine {
     /// Hands what was gathered to the journal, when all have answered or the first has waited long enough.
     pub(super) fn release(&mut self, now: Now) {
         let Some(gathering) = self.gathering else { return };
-        if !self.recorder.configuration_is_durable() {
-            // The lines of the edit that is being written are not drawn yet.
+        // The lines of an edit that is being written are not drawn yet. And what waited in the journal for the end of a pause
+        // might have ended before it is published.
+        if !self.recorder.configuration_is_durable() || self.is_paused() {
             return;
         }
         let (held, out) = (self.book.held_by_limiter(now.mono), self.book.is_out());
