@@ -8,6 +8,7 @@ mod exit;
 mod front;
 mod handed_over;
 mod logging;
+mod observer;
 mod operations;
 mod parameters;
 mod process;

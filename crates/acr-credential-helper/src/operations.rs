@@ -61,6 +61,8 @@ impl Described {
 #[derive(Debug)]
 pub(crate) struct Notes {
     counters: Counters,
+    /// Whether what writes is written.
+    acts: bool,
     /// What was told of objects that were refused last time: the same refusal is news once.
     told: HashMap<Key, &'static str>,
 }
@@ -72,8 +74,8 @@ type Key = (&'static str, Option<String>, Option<String>);
 const REMEMBERED: usize = 4096;
 
 impl Notes {
-    pub(crate) fn new(counters: Counters) -> Self {
-        Self { counters, told: HashMap::new() }
+    pub(crate) fn new(counters: Counters, acts: bool) -> Self {
+        Self { counters, acts, told: HashMap::new() }
     }
 
     /// Takes note of one.
@@ -109,6 +111,7 @@ impl Notes {
             (Class::Sts | Class::ContainerRegistry, ..) | (_, Answer::Cloud(_), _) => {
                 self.counters.cloud_call(label, result);
             }
+            (_, _, true) if !self.acts => {}
             (_, _, true) => self.counters.api_write(label, result),
             (_, _, false) => self.counters.api_read(label, result),
         }
@@ -164,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_news_until_it_is_told_and_again_after_a_success() {
-        let mut notes = Notes::new(Counters::default());
+        let mut notes = Notes::new(Counters::default(), true);
         let key: Key = ("attach", Some("team".into()), Some("default".into()));
         let other: Key = ("attach", Some("team".into()), Some("app".into()));
         assert!(notes.is_news(&key, Some("NoRight")));
@@ -196,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let mut notes = Notes::new(Counters::default());
+        let mut notes = Notes::new(Counters::default(), true);
         for place in 0..3 * REMEMBERED {
             notes.is_news(&("attach", Some(place.to_string()), None), Some("Quota"));
         }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use acr_cluster::Ourselves;
 use acr_configuration::{TokenMode, callable_url};
 use acr_controller::Machine;
 use acr_controller::settings::{GivenRegion, Purpose, Settings};
@@ -21,6 +22,7 @@ use crate::exit::Exit;
 use crate::front::{Front, FrontArguments};
 use crate::handed_over::HandedOver;
 use crate::logging::Logs;
+use crate::observer::Observer;
 use crate::operations::Notes;
 use crate::parameters::Parameters;
 use crate::process::{self, Place, TOKEN_FILE, dns_label, failed};
@@ -49,6 +51,13 @@ pub(crate) struct Arguments {
     /// A change takes effect within a second. The same parameters and keys of the ConfigMap at once are an error.
     #[arg(long, value_name = "FILE")]
     parameters: Option<PathBuf>,
+    /// Write nothing: say in the log what would be written, beside whoever serves the cluster now
+    ///
+    /// Needs the rights to get, list and watch only, and for RRSA without a token file the right to ask for a token.
+    /// The cloud is asked as usual, so that findings tell whether every identity gets its login. No Lease is taken,
+    /// and no webhook is served. SIGINT ends it with a summary.
+    #[arg(long)]
+    observe: bool,
     #[command(flatten)]
     cloud: Cloud,
     /// Where to serve /healthz, /readyz, /metrics and /status; port 0 takes a free one, which the log names
@@ -153,6 +162,21 @@ fn sts_endpoint(text: &str) -> Result<String, &'static str> {
     callable.ok_or("write a host such as sts-vpc.cn-hangzhou.aliyuncs.com, or https://host with a port and a path if needed")
 }
 
+/// What the machine is told of the flags, and whether this process answers as webhook.
+fn settings(arguments: &Arguments, ourselves: &Ourselves, answers: bool) -> Settings {
+    Settings {
+        token_mode: arguments.cloud.token_mode,
+        region: arguments.cloud.region(),
+        sts_endpoint: arguments.cloud.sts_endpoint.clone().filter(|url| !url.is_empty()),
+        registered_key_secret: arguments.cloud.registered_key_secret.clone(),
+        add_on_token_secret: arguments.cloud.add_on_token_secret.clone(),
+        front: arguments.webhook.target(),
+        answers,
+        certificate_life: arguments.webhook.certificate_life(),
+        ..process::settings(ourselves, Purpose::Run)
+    }
+}
+
 /// Serves.
 pub(crate) fn run(arguments: &Arguments) -> Exit {
     process::run(&arguments.logs, serve(arguments))
@@ -180,18 +204,9 @@ async fn serve(arguments: &Arguments) -> Exit {
         info!(%address, identity = ourselves.identity, version = env!("CARGO_PKG_VERSION"), "listening");
     }
 
-    let listen_webhook = arguments.webhook.listen(arguments.place.is_outside());
-    let settings = Settings {
-        token_mode: arguments.cloud.token_mode,
-        region: arguments.cloud.region(),
-        sts_endpoint: arguments.cloud.sts_endpoint.clone().filter(|url| !url.is_empty()),
-        registered_key_secret: arguments.cloud.registered_key_secret.clone(),
-        add_on_token_secret: arguments.cloud.add_on_token_secret.clone(),
-        front: arguments.webhook.target(),
-        answers: listen_webhook.is_some(),
-        certificate_life: arguments.webhook.certificate_life(),
-        ..process::settings(&ourselves, Purpose::Run)
-    };
+    let listen_webhook =
+        arguments.webhook.listen(arguments.place.is_outside()).filter(|_| !arguments.observe);
+    let settings = settings(arguments, &ourselves, listen_webhook.is_some());
     let counters = Counters::default();
     let (snapshots, status) = snapshots();
     let (observe, observations) = mpsc::channel(WAITING);
@@ -217,11 +232,18 @@ async fn serve(arguments: &Arguments) -> Exit {
     let mut front = Front::at(listen_webhook);
     let handed_over = arguments.cloud.handed_over();
     let files = tokio::spawn(handed_over.clone().watch(observe));
-    let edges =
-        Arc::new(Edges { cluster, cloud, token_file: arguments.cloud.token_file.clone(), handed_over });
+    let edges = Arc::new(Edges {
+        cluster,
+        cloud,
+        token_file: arguments.cloud.token_file.clone(),
+        handed_over,
+        observer: arguments.observe.then(Observer::begin),
+    });
     let mut chronicle = Chronicle::default();
+    let observes = arguments.observe;
     let stop = async {
         match process::asked_to_end().await {
+            Ok(()) if observes => info!("asked to end"),
             Ok(()) => info!("asked to end: giving the Lease back"),
             Err(error) => {
                 // Without signals the process is ended by force, which is safe.
@@ -245,7 +267,7 @@ async fn serve(arguments: &Arguments) -> Exit {
             },
             stop,
         },
-        Notes::new(counters),
+        Notes::new(counters, !arguments.observe),
         |status| chronicle.tell(status),
     )
     .await;
@@ -253,6 +275,9 @@ async fn serve(arguments: &Arguments) -> Exit {
     drop((watches, stop_serving));
     files.abort();
     server.abort();
+    if let Some(observer) = &edges.observer {
+        info!("{}", observer.summary());
+    }
     match outcome {
         Some(Outcome::Stopped) => info!("stopped"),
         outcome => error!(?outcome, "ended without giving the Lease back: it becomes free by itself"),

@@ -136,6 +136,7 @@ async fn attempt(
         cloud,
         token_file: PathBuf::from(TOKEN_FILE),
         handed_over: HandedOver::default(),
+        observer: None,
     });
     let stop = async {
         tokio::select! {
@@ -155,7 +156,7 @@ async fn attempt(
             follow: |machine: &Machine| references.follow(machine.references(), machine.admission_objects()),
             stop,
         },
-        Notes::new(Counters::default()),
+        Notes::new(Counters::default(), true),
         |status| progress.tell(status),
     )
     .await;

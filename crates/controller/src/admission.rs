@@ -14,8 +14,12 @@ mod registration;
 pub use parameters::parameters;
 pub use registration::{Front, WEBHOOK_NAME, WEBHOOK_PATH, registration};
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::names::{REGISTRATION, SCOPE_CONFIG_MAP};
 
 /// The objects that tell the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,6 +34,16 @@ pub enum AdmissionObject {
 impl AdmissionObject {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Registration, Self::Parameters];
+}
+
+impl fmt::Display for AdmissionObject {
+    /// Kind and name.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Registration => write!(formatter, "MutatingWebhookConfiguration {REGISTRATION}"),
+            Self::Parameters => write!(formatter, "ConfigMap {SCOPE_CONFIG_MAP}"),
+        }
+    }
 }
 
 /// One of them as it is in the cluster.

@@ -80,7 +80,7 @@ fn start<F: Future<Output = Answer> + 'static>(
         };
         let sources = Sources { observations, status, follow: |_: &_| {}, stop };
         let carry_out = |operation| edge(inner.clone(), operation);
-        turn(machine, carry_out, sources, Notes::new(Counters::default()), |status| {
+        turn(machine, carry_out, sources, Notes::new(Counters::default(), true), |status| {
             shown.borrow_mut().push(status.clone());
         })
         .await

@@ -160,10 +160,9 @@ impl Machine {
                 continue;
             };
             let message = format!(
-                "{} leads to the namespace {home}: another installation has made it; new ServiceAccounts are served by the \
+                "the {object} leads to the namespace {home}: another installation has made it; new ServiceAccounts are served by the \
                  watch, a moment after they are made; remove one of the two, or take `enable` out of \
-                 webhook-configuration here",
-                name(*object)
+                 webhook-configuration here"
             );
             self.ledger.set_one(now.mono, group(*object), Subject::Configuration, "AnotherInstance", message);
         }
@@ -333,9 +332,8 @@ impl Machine {
             _ => "",
         };
         let message = format!(
-            "{} cannot be kept up to date: {refusal}; new ServiceAccounts are served by the watch, a moment after they are \
-             made{remedy}",
-            name(object)
+            "the {object} cannot be kept up to date: {refusal}; new ServiceAccounts are served by the watch, a moment after they are \
+             made{remedy}"
         );
         self.ledger.set_one(now.mono, group(object), Subject::Configuration, refusal.label(), message);
     }
@@ -384,14 +382,5 @@ fn group(object: AdmissionObject) -> &'static str {
     match object {
         AdmissionObject::Registration => "registration",
         AdmissionObject::Parameters => "parameters",
-    }
-}
-
-fn name(object: AdmissionObject) -> String {
-    match object {
-        AdmissionObject::Registration => {
-            format!("the MutatingWebhookConfiguration {}", crate::names::REGISTRATION)
-        }
-        AdmissionObject::Parameters => format!("the ConfigMap {}", crate::names::SCOPE_CONFIG_MAP),
     }
 }

@@ -29,6 +29,7 @@ mod immediate;
 mod leaving;
 mod many;
 mod migration;
+mod observing;
 mod original;
 mod replicas;
 mod rights;
