@@ -9,6 +9,7 @@ use acr_end_to_end::{ACME, Component, Images, PARTNER, PULL_SECRET, Program, Run
 use acr_testbed::{ControlPlane, ControlPlaneOptions, Progress, PushedImage, Tools};
 
 use crate::Outcome;
+use crate::output::output;
 use crate::show::{Result, headline, print_environment, say, until_interrupted};
 use cast::{ACCOUNTS, NAMESPACES, REPOSITORY, TAG};
 use table::Table;
@@ -101,7 +102,7 @@ async fn show(once: bool) -> Result {
         headline("Everything held true");
         return Ok(());
     }
-    anstream::println!("\nThe table is kept up to date until Ctrl-C.\n");
+    output!("\nThe table is kept up to date until Ctrl-C.\n");
     table.move_on();
     loop {
         table.look(&mut component).await?;
@@ -178,10 +179,10 @@ async fn rotate(
 
 fn print_ways_to_try(control_plane: &ControlPlane, tools: &Tools) -> Result {
     print_environment(control_plane, tools)?;
-    anstream::println!("kubectl create namespace {}", cast::SPARE);
-    anstream::println!("kubectl --namespace {} get serviceaccount default --output yaml", cast::SPARE);
-    anstream::println!("kubectl --namespace {} get secret {PULL_SECRET} --output yaml", cast::SHOP);
-    anstream::println!("kubectl --namespace kube-system edit configmap acr-configuration");
-    anstream::println!("kubectl --namespace kube-system get events");
+    output!("kubectl create namespace {}", cast::SPARE);
+    output!("kubectl --namespace {} get serviceaccount default --output yaml", cast::SPARE);
+    output!("kubectl --namespace {} get secret {PULL_SECRET} --output yaml", cast::SHOP);
+    output!("kubectl --namespace kube-system edit configmap acr-configuration");
+    output!("kubectl --namespace kube-system get events");
     Ok(())
 }

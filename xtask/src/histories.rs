@@ -11,6 +11,7 @@ use acr_histories::plan::Plan;
 use acr_histories::shrink::shrink;
 
 use crate::Outcome;
+use crate::output::output;
 
 /// As many as the machines have that this is made for.
 const THREADS: usize = 2;
@@ -79,17 +80,13 @@ fn many(arguments: &Arguments) -> Outcome {
 }
 
 fn print(summary: &Summary, took: Duration) {
-    anstream::println!("{}", summary.coverage);
+    output!("{}", summary.coverage);
     let missing = summary.coverage.missing();
     if !missing.is_empty() {
-        anstream::println!("never happened: {missing:?}");
+        output!("never happened: {missing:?}");
     }
     let steps = summary.steps / summary.histories.max(1);
-    anstream::println!(
-        "{} histories of {steps} steps on average in {:.1} s",
-        summary.histories,
-        took.as_secs_f64()
-    );
+    output!("{} histories of {steps} steps on average in {:.1} s", summary.histories, took.as_secs_f64());
 }
 
 fn how_to_replay(seed: u64) {
@@ -102,18 +99,18 @@ fn replay(seed: u64, arguments: &Arguments) -> Outcome {
     if let (true, Some(violation)) = (arguments.shrink, &report.violation) {
         let (plan, _) = shrink(&Plan::of(seed), violation, Options::default());
         report = History::run(&plan, Options { trace: arguments.trace, ..Options::default() })?;
-        anstream::println!("plan: region {:?}, token file {}", plan.region, plan.token_file);
+        output!("plan: region {:?}, token file {}", plan.region, plan.token_file);
         for (wait, action) in plan.rounds.iter().flat_map(|round| &round.actions) {
-            anstream::println!("plan: {wait:>8} ms later {action}");
+            output!("plan: {wait:>8} ms later {action}");
         }
     }
     for line in &report.trace {
-        anstream::println!("{line}");
+        output!("{line}");
     }
-    anstream::println!("{}", report.coverage);
+    output!("{}", report.coverage);
     Ok(match &report.violation {
         None => {
-            anstream::println!("seed {seed} keeps the contract, in {} steps", report.steps);
+            output!("seed {seed} keeps the contract, in {} steps", report.steps);
             ExitCode::SUCCESS
         }
         Some(violation) => {

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::Outcome;
+use crate::output::output;
 use error::Error;
 use layout::{Image, Layout};
 use materials::Materials;
@@ -77,7 +78,7 @@ fn make(arguments: &Arguments) -> Result<(), Error> {
         }
         made.push(one);
     }
-    anstream::println!("==> layout");
+    output!("==> layout");
     let digest = write(&output, &arguments.tag, &made)?;
     for one in &made {
         let bytes = size(&one.layers);
@@ -86,7 +87,7 @@ fn make(arguments: &Arguments) -> Result<(), Error> {
             .iter()
             .map(|layer| format!("{} {}", layer.title, megabytes(layer.compressed.len())))
             .collect();
-        anstream::println!(
+        output!(
             "    linux/{}: {} compressed ({}), at most {}",
             one.architecture,
             megabytes(usize::try_from(bytes).unwrap_or(usize::MAX)),
@@ -98,9 +99,9 @@ fn make(arguments: &Arguments) -> Result<(), Error> {
         }
     }
     let layout = output.join(LAYOUT);
-    anstream::println!("    {digest}");
-    anstream::println!("\n{} is the image, tag {}. To push it:", layout.display(), arguments.tag);
-    anstream::println!(
+    output!("    {digest}");
+    output!("\n{} is the image, tag {}. To push it:", layout.display(), arguments.tag);
+    output!(
         "    skopeo copy --all oci:{}:{tag} docker://REGISTRY/acr-credential-helper:{tag}",
         layout.display(),
         tag = arguments.tag
@@ -109,14 +110,14 @@ fn make(arguments: &Arguments) -> Result<(), Error> {
 }
 
 fn make_for(target: &str, host: &str, profile: &str) -> Result<Made, Error> {
-    anstream::println!("==> program for {target}, profile {profile}");
+    output!("==> program for {target}, profile {profile}");
     let built = program::build(target, host, profile)?;
-    anstream::println!("==> bill of materials");
+    output!("==> bill of materials");
     let used = Materials::of(target, &built.packages)?;
     let bill = used.bill(&materials::toolchain(target, host))?;
-    anstream::println!("    {} packages are linked in", used.packages().count());
+    output!("    {} packages are linked in", used.packages().count());
     let licences = materials::licences(&used)?;
-    anstream::println!("==> layers");
+    output!("==> layers");
     let pack = Error::file("pack", Path::new("the layers"));
     let layers = root::base().and_then(|base| Ok(vec![base, root::program(built.bytes, licences)?]));
     Ok(Made { architecture: built.architecture, layers: layers.map_err(pack)?, materials: bill })

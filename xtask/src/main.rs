@@ -8,10 +8,12 @@ mod image;
 mod interrupt;
 mod manifests;
 mod node;
+mod output;
 mod show;
 mod test;
 mod workspace;
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -51,8 +53,17 @@ async fn main() -> ExitCode {
         Command::Node(arguments) => node::run(arguments).await,
         Command::Test(arguments) => test::run(arguments).await,
     };
-    outcome.unwrap_or_else(|error| {
+    let exit = outcome.unwrap_or_else(|error| {
         anstream::eprintln!("error: {error}");
         ExitCode::FAILURE
-    })
+    });
+    match output::lost() {
+        None => exit,
+        // Whoever reads no further, like `head`, has seen enough.
+        Some(error) if error.kind() == ErrorKind::BrokenPipe => exit,
+        Some(error) => {
+            anstream::eprintln!("error: standard output is not complete: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

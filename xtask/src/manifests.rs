@@ -6,6 +6,7 @@ use acr_end_to_end::render_manifests;
 use acr_testbed::{Helm, Progress, Tools};
 
 use crate::Outcome;
+use crate::output::output;
 
 /// Render the manifests of deploy/ from charts/acr-credential-helper
 ///
@@ -25,13 +26,13 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         let present = std::fs::read_to_string(&manifest.path).unwrap_or_default();
         let name = manifest.path.file_name().unwrap_or_default().display();
         if present == manifest.text {
-            anstream::println!("deploy/{name} is current");
+            output!("deploy/{name} is current");
         } else if arguments.check {
-            anstream::println!("deploy/{name} is not what the chart renders");
+            output!("deploy/{name} is not what the chart renders");
             stale += 1;
         } else {
             std::fs::write(&manifest.path, &manifest.text)?;
-            anstream::println!("deploy/{name} is written");
+            output!("deploy/{name} is written");
         }
     }
     Ok(if stale == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -7,6 +7,7 @@ use acr_end_to_end::{ACME, Component, Images, PULL_SECRET, Program, RunOptions, 
 use acr_testbed::{ControlPlane, ControlPlaneOptions, Node, NodeOptions, NodeTools, Progress, Tools};
 
 use crate::Outcome;
+use crate::output::output;
 use crate::show::{Result, headline, print_environment, say, until_interrupted};
 use crate::workspace::workspace_folder;
 
@@ -100,7 +101,7 @@ async fn show(once: bool) -> Result {
 
     headline("Try it in another terminal");
     print_ways_to_try(&control_plane, &tools)?;
-    anstream::println!("\nThe node runs until Ctrl-C.");
+    output!("\nThe node runs until Ctrl-C.");
     loop {
         control_plane.check_alive()?;
         node.check_alive()?;
@@ -128,11 +129,11 @@ fn fixture(name: &str) -> PathBuf {
 
 fn print_ways_to_try(control_plane: &ControlPlane, tools: &Tools) -> Result {
     print_environment(control_plane, tools)?;
-    anstream::println!("kubectl --namespace {SHOP} get events");
-    anstream::println!("kubectl create namespace {SPARE}");
+    output!("kubectl --namespace {SHOP} get events");
+    output!("kubectl create namespace {SPARE}");
     let with_account = fixture(WITH_ACCOUNT);
-    anstream::println!("kubectl --namespace {SPARE} apply --filename {}", with_account.display());
-    anstream::println!("kubectl --namespace {SPARE} get pods,events");
-    anstream::println!("kubectl --namespace kube-system edit configmap acr-configuration");
+    output!("kubectl --namespace {SPARE} apply --filename {}", with_account.display());
+    output!("kubectl --namespace {SPARE} get pods,events");
+    output!("kubectl --namespace kube-system edit configmap acr-configuration");
     Ok(())
 }

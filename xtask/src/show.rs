@@ -7,6 +7,7 @@ use acr_testbed::{ControlPlane, Tools};
 
 use crate::Outcome;
 use crate::interrupt::interrupted;
+use crate::output::output;
 
 /// Whatever fails ends the show.
 pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -18,7 +19,7 @@ pub(crate) async fn until_interrupted(show: impl Future<Output = Result>, once: 
         outcome = show => outcome.map(|()| ExitCode::SUCCESS),
         stopped = interrupted() => {
             stopped?;
-            anstream::println!("\nstopping");
+            output!("\nstopping");
             Ok(if once { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
     }
@@ -35,9 +36,9 @@ pub(crate) fn print_environment(control_plane: &ControlPlane, tools: &Tools) -> 
 }
 
 pub(crate) fn headline(text: &str) {
-    anstream::println!("\n== {text}");
+    output!("\n== {text}");
 }
 
 pub(crate) fn say(text: &str) {
-    anstream::println!("   {text}");
+    output!("   {text}");
 }

@@ -11,6 +11,7 @@ use std::time::Instant;
 use acr_testbed::{Helm, NodeTools, Progress, Tools};
 
 use crate::Outcome;
+use crate::output::output;
 use crate::workspace::{cargo, workspace_folder};
 use binaries::{Built, Kind};
 use step::{Step, Verdict};
@@ -275,9 +276,9 @@ impl Checks {
     }
 
     fn report(&self, started: Instant) -> ExitCode {
-        anstream::println!();
+        output!("");
         for step in &self.done {
-            anstream::println!("{}", step.summary());
+            output!("{}", step.summary());
         }
         let failed: Vec<&Step> = self.done.iter().filter(|step| step.verdict == Verdict::Failed).collect();
         let seconds = started.elapsed().as_secs();
@@ -285,31 +286,27 @@ impl Checks {
             let left_out =
                 self.done.iter().filter(|step| matches!(step.verdict, Verdict::LeftOut(_))).count();
             let but = if left_out == 0 { String::new() } else { format!(", {left_out} not run") };
-            anstream::println!("\nall passed in {} min {} s{but}", seconds / 60, seconds % 60);
+            output!("\nall passed in {} min {} s{but}", seconds / 60, seconds % 60);
             return ExitCode::SUCCESS;
         }
         let mut room = failures::ALL_LINES;
         for step in &failed {
             let tests = step.failures();
             if tests.is_empty() {
-                anstream::println!(
-                    "\n{} failed; its log is {}, and ends with:",
-                    step.name,
-                    step.log.display()
-                );
-                anstream::println!("{}", step.tail());
+                output!("\n{} failed; its log is {}, and ends with:", step.name, step.log.display());
+                output!("{}", step.tail());
             } else {
-                anstream::println!("\n{} failed; its log is {}, and in it:", step.name, step.log.display());
-                anstream::println!("{}", failures::words(tests, &step.log, &mut room).join("\n"));
+                output!("\n{} failed; its log is {}, and in it:", step.name, step.log.display());
+                output!("{}", failures::words(tests, &step.log, &mut room).join("\n"));
             }
         }
         // Once more at the very end, where a reader looks first.
-        anstream::println!();
+        output!("");
         for name in failed.iter().flat_map(|step| failures::names(step.failures())) {
-            anstream::println!("FAILED {name}");
+            output!("FAILED {name}");
         }
         let names: Vec<&str> = failed.iter().map(|step| step.name).collect();
-        anstream::println!("FAILED: {} ({})", names.join(", "), shown(&self.logs));
+        output!("FAILED: {} ({})", names.join(", "), shown(&self.logs));
         ExitCode::FAILURE
     }
 }

@@ -13,6 +13,7 @@ use super::population::Population;
 use super::report::{Figures, Pair, tables};
 use super::site::Site;
 use crate::Outcome;
+use crate::output::output;
 
 /// Numbers of requests in flight that the bare writer tries.
 const IN_FLIGHT: [usize; 4] = [8, 16, 32, 64];
@@ -81,8 +82,8 @@ pub(super) async fn run(arguments: Arguments) -> Outcome {
     let writes = figures.namespaces * (figures.service_accounts + 1);
     let gates = gates(&figures, writes, arguments.least_ratio);
     match arguments.output {
-        Output::Table => anstream::println!("\n{}", tables(&figures, in_flight, &pairs, &gates)),
-        Output::Json => anstream::println!("{}", serde_json::to_string_pretty(&figures)?),
+        Output::Table => output!("\n{}", tables(&figures, in_flight, &pairs, &gates)),
+        Output::Json => output!("{}", serde_json::to_string_pretty(&figures)?),
     }
     let failed: Vec<_> = gates.iter().filter(|gate| !gate.passed).collect();
     for gate in &failed {

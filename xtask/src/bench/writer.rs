@@ -14,6 +14,7 @@ use super::exchange::{APPLY, JSON_PATCH, Write, all_of};
 use super::population::{Population, accounts_path, secret_path};
 use super::process::Usage;
 use crate::Outcome;
+use crate::output::output;
 
 /// The field manager: the component's, so that the objects come out the same.
 const FIELD_MANAGER: &str = "acr-credential-helper";
@@ -43,7 +44,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
     });
     written.await?.map_err(|error| error.to_string())?;
-    anstream::println!("{}", serde_json::to_string(&Usage::own()?)?);
+    output!("{}", serde_json::to_string(&Usage::own()?)?);
     Ok(std::process::ExitCode::SUCCESS)
 }
 

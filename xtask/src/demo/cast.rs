@@ -4,6 +4,7 @@ use acr_credentials::Login;
 use acr_end_to_end::{ACME, Instance, PARTNER, PROVIDER_ARN, ROLE_ARN, Stage, secret_login};
 use secrecy::ExposeSecret;
 
+use crate::output::output;
 use crate::show::Result;
 
 /// The namespace whose Secret is tried in detail.
@@ -58,22 +59,22 @@ pub(super) async fn configure(stage: &Stage<'_>, threshold: Option<&str>) -> Res
 
 /// Shows the ConfigMap as somebody would write it, without the secret in it.
 pub(super) fn print_configuration() {
-    anstream::println!("     # ConfigMap kube-system/acr-configuration");
+    output!("     # ConfigMap kube-system/acr-configuration");
     for (key, value) in configuration(None) {
         if value.contains('\n') {
-            anstream::println!("     {key}: |");
+            output!("     {key}: |");
             for line in value.lines() {
                 let shown = line
                     .split_once("Secret: ")
                     .map_or(line.to_owned(), |(field, _)| format!("{field}Secret: ..."));
-                anstream::println!("       {shown}");
+                output!("       {shown}");
             }
         } else {
-            anstream::println!("     {key}: {value:?}");
+            output!("     {key}: {value:?}");
         }
     }
-    anstream::println!("     endpoints: |");
-    anstream::println!("       # where the simulated cloud listens");
+    output!("     endpoints: |");
+    output!("       # where the simulated cloud listens");
 }
 
 /// The login that a container runtime finds in a namespace for an instance.

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::failures::{self, Failure};
 
+use crate::output::output;
+
 /// Lines of a log that are shown at the end.
 const TAIL_LINES: usize = 40;
 /// Time between two redraws of the line that shows what runs.
@@ -50,7 +52,7 @@ type Line = (bool, String);
 
 impl Step {
     pub(super) fn begin(name: &'static str, logs: &Path) -> Self {
-        anstream::println!("==> {name}");
+        output!("==> {name}");
         Self {
             name,
             verdict: Verdict::Passed,
@@ -64,7 +66,7 @@ impl Step {
     /// A step that is not run.
     pub(super) fn left_out(name: &'static str, logs: &Path, reason: &str) -> Self {
         let step = Self { verdict: Verdict::LeftOut(reason.to_owned()), ..Self::begin(name, logs) };
-        anstream::println!("    not run: {reason}");
+        output!("    not run: {reason}");
         step
     }
 
@@ -77,7 +79,7 @@ impl Step {
 
     /// Runs a test binary; the lines that sum it up and those of failed tests are shown as they are. What it says is remembered if it fails.
     pub(super) fn test(&mut self, title: &str, command: &mut Command) -> bool {
-        anstream::println!("    {title}");
+        output!("    {title}");
         let mut output = String::new();
         let outcome = self.try_run(command, None, Some(&mut output));
         let end = match &outcome {
@@ -94,7 +96,7 @@ impl Step {
     /// Says that the step failed, and why.
     pub(super) fn fail(&mut self, reason: &str) {
         self.verdict = Verdict::Failed;
-        anstream::println!("    {reason}");
+        output!("    {reason}");
         // What cannot be logged has been said.
         let _unlogged = self.log_file().and_then(|mut log| writeln!(log, "{reason}"));
     }
@@ -102,7 +104,7 @@ impl Step {
     pub(super) fn end(&mut self) {
         self.seconds = self.started.elapsed().as_secs_f64();
         let word = if self.verdict == Verdict::Passed { "ok" } else { "FAILED" };
-        anstream::println!("    {word}, {:.1} s", self.seconds);
+        output!("    {word}, {:.1} s", self.seconds);
     }
 
     /// The line of the final report.
@@ -166,7 +168,7 @@ impl Step {
                         heard.push('\n');
                         if line.starts_with(TEST_RESULT) || line.ends_with(TEST_FAILED) {
                             bottom.erase();
-                            anstream::println!("{line}");
+                            output!("{line}");
                         }
                     }
                     bottom.show(self.started, &line);
