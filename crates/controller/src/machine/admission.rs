@@ -19,7 +19,7 @@ use crate::observation::{Answer, Refusal};
 use crate::operation::{Operation, Precondition, Subject};
 use crate::settings::Purpose;
 use crate::time::{Mono, Now};
-use crate::work::Work;
+use crate::work::{FIGHT, Work};
 
 /// What is known of the objects, and of the certificate that this process serves.
 #[derive(Debug, Default)]
@@ -146,6 +146,15 @@ impl Machine {
             followed.wrote = None;
             followed.work.taken_back(now.mono, object);
             self.fights = self.fights.saturating_add(1);
+            if followed.work.fights >= FIGHT {
+                let message = format!(
+                    "somebody keeps changing the {object}; it is written back later and later, and meanwhile new \
+                     ServiceAccounts are served by the watch, a moment after they are made; stop them: it is not to be kept in \
+                     Git, nor made by anybody else"
+                );
+                let code = "RegistrationKeepsBeingChanged";
+                self.ledger.set_one(now.mono, group(object), Subject::Configuration, code, message);
+            }
         }
         followed.seen = seen;
         followed.foreign = foreign;
@@ -227,7 +236,13 @@ impl Machine {
     pub(super) fn registration_comes_first(&self) -> bool {
         let mut objects = self.admission.objects.iter();
         objects.any(|(object, known)| {
-            known.work.failures == 0 && known.foreign.is_none() && !self.is_fulfilled(*object)
+            let waits_in_vain =
+                self.admission.wishes.get(object) == Some(&Wish::Unknown) && self.lacks_certificate();
+            known.work.failures == 0
+                && known.work.fights < FIGHT
+                && known.foreign.is_none()
+                && !waits_in_vain
+                && !self.is_fulfilled(*object)
         })
     }
 
@@ -305,7 +320,9 @@ impl Machine {
                 } else {
                     known.work.awaits_deletion(still_seen, now.mono);
                 }
-                self.ledger.clear(now.mono, group(object));
+                if known.work.fights < FIGHT {
+                    self.ledger.clear(now.mono, group(object));
+                }
             }
             Answer::Refused(Refusal::Gone) if !applies => {
                 known.work.awaits_deletion(still_seen, now.mono);

@@ -138,6 +138,11 @@ impl Machine {
         }
     }
 
+    /// Whether a certificate is needed and cannot be made.
+    pub(super) fn lacks_certificate(&self) -> bool {
+        self.admission.certificates.failures > 0
+    }
+
     /// What follows for the certificates without any new observation.
     pub(super) fn settle_certificates(&mut self, now: Now) {
         self.admission.certificates.due = None;

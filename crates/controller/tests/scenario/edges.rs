@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use acr_controller::admission::certificates::Generation;
 use acr_controller::observation::{AccountSeen, Answer, JournalSeen, LeaseSeen, Observation, PullSecretSeen};
 use acr_controller::operation::{ListChange, Operation, Precondition};
 use acr_credentials::{
@@ -95,6 +96,24 @@ impl Scenario {
             }
             Operation::Ask { call, .. } => Answer::Cloud(self.ask(&call)),
             Operation::Report(_) => self.done(),
+            Operation::MakeCertificate { host, begins, ends } => Answer::Certificate(Box::new(Generation {
+                host,
+                authority: "[authority]".to_owned(),
+                chain: "[chain]".to_owned(),
+                key: "[key]".to_owned().into(),
+                begins,
+                ends,
+            })),
+            Operation::ApplyAdmission { object, content, .. } => {
+                self.admission.insert(object, (self.version, content));
+                self.show_admission_object(object);
+                self.done()
+            }
+            Operation::DeleteAdmission { object, .. } => {
+                self.admission.remove(&object);
+                self.show_admission_object(object);
+                self.done()
+            }
             handed_over => self.hand_over(&handed_over),
         }
     }

@@ -5,7 +5,7 @@ mod edges;
 use std::collections::BTreeMap;
 
 use acr_configuration::TokenMode;
-use acr_controller::admission::Front;
+use acr_controller::admission::{AdmissionObject, AdmissionSeen, Front};
 use acr_controller::observation::{
     AccountSeen, Answer, ConfigMapSeen, ForeignSecret, LeaseSeen, NamespaceSeen, Observation, Refusal, Watch,
 };
@@ -55,6 +55,8 @@ pub struct Scenario {
     pub token: String,
     /// Whether the watch shows a patched list only after the patch was answered.
     pub late: bool,
+    /// What the API server goes by for new ServiceAccounts.
+    pub admission: BTreeMap<AdmissionObject, (u64, serde_json::Value)>,
     /// The annotations of the ConfigMap.
     pub annotations: BTreeMap<String, String>,
     /// Whether somebody takes our name out of every write before it is stored; `Some(true)` where nothing is left to store.
@@ -99,6 +101,7 @@ impl Scenario {
             registered: false,
             token: "header.payload.signature".to_owned(),
             late: false,
+            admission: BTreeMap::new(),
             annotations: BTreeMap::new(),
             stripped: None,
             held: Vec::new(),
@@ -183,12 +186,21 @@ impl Scenario {
         }
     }
 
-    /// What the API server goes by for new ServiceAccounts does not exist in any scenario.
+    /// Shows what the API server goes by for new ServiceAccounts to a machine that wants to know.
     fn show_admission(&mut self) {
-        let version = self.version;
         for object in self.machine.admission_objects() {
-            self.observe(Observation::Admission { object, version, seen: Ok(None) });
+            self.show_admission_object(object);
         }
+    }
+
+    pub fn show_admission_object(&mut self, object: AdmissionObject) {
+        let version = self.version;
+        let seen = self.admission.get(&object).map(|(resource_version, content)| AdmissionSeen {
+            uid: "uid".to_owned(),
+            resource_version: *resource_version,
+            content: content.clone(),
+        });
+        self.observe(Observation::Admission { object, version, seen: Ok(seen) });
     }
 
     /// Carries out everything until nothing is left to do now.
