@@ -29,6 +29,12 @@ pub struct Circumstances {
     pub duration_seconds: Option<u32>,
     /// What the ServiceAccount token says about itself.
     pub token: Option<TokenClaims>,
+    /// Whether that token was asked of the API server; else it is the projected one.
+    pub token_is_requested: bool,
+    /// Whether the key that signs is a session's.
+    pub is_session: bool,
+    /// `assumeRoleARN` of the entry.
+    pub hop: Option<String>,
     /// Who said the region, as the entry or the program calls it.
     pub region_source: Option<&'static str>,
     /// The hosts that the entry names.
@@ -96,7 +102,9 @@ pub fn remedy(failure: &CallFailure, about: &Circumstances) -> String {
         }
         ("AssumeRoleWithOIDC", kind) => sts::with_oidc(code, failure, about).unwrap_or_else(|| general(kind)),
         ("AssumeRole", kind) => sts::assume_role(code, failure, about).unwrap_or_else(|| general(kind)),
-        (_, kind) => key(code).or_else(|| registry(failure, code, about)).unwrap_or_else(|| general(kind)),
+        (_, kind) => {
+            key(code, about).or_else(|| registry(failure, code, about)).unwrap_or_else(|| general(kind))
+        }
     }
 }
 
@@ -123,8 +131,12 @@ fn unreachable(at: Barrier) -> String {
 }
 
 /// Keys and signatures, whichever product refuses them.
-fn key(code: &str) -> Option<String> {
+fn key(code: &str, about: &Circumstances) -> Option<String> {
     let remedy = match code {
+        "InvalidAccessKeyId.NotFound" | "InvalidAccessKeyId.Inactive" if about.is_session => {
+            "it is the key of a session, which Alibaba Cloud does not know (any more): a session that the cloud hands out is \
+             asked for anew; one that stands in a Secret is replaced there, all three values"
+        }
         "InvalidAccessKeyId.NotFound" => {
             "the AccessKey id is not known to Alibaba Cloud: correct it, or create a key for the RAM user"
         }
@@ -135,10 +147,12 @@ fn key(code: &str) -> Option<String> {
             "the AccessKey secret does not belong to the AccessKey id: copy both again"
         }
         "InvalidSecurityToken.Expired" => {
-            "the session has ended: a new one is asked for; if it stays, look at the expiry of what is handed over"
+            "the session has ended: a new one is asked for; if it stays, look at the expiry of what is handed over, or of \
+             what stands in the Secret"
         }
         code if code.starts_with("InvalidSecurityToken") || code == "MissingSecurityToken" => {
-            "the keys of a session need its security token: keys and token must be of one session"
+            "the keys of a session (STS.…) need its security token: keys and token must be of one session, in a Secret as \
+             access-key-id, access-key-secret and security-token"
         }
         code if code.starts_with("InvalidAccessKeyId") => "correct the AccessKey id",
         _ => return None,
@@ -189,9 +203,15 @@ fn registry(failure: &CallFailure, code: &str, about: &Circumstances) -> Option<
         (_, FailureKind::Denied, _) => {
             let actions = ["cr:GetAuthorizationToken", "cr:ListInstanceEndpoint", "cr:PullRepository"];
             let allow = json!({ "Effect": "Allow", "Action": actions, "Resource": "*" });
+            let way = match &about.hop {
+                None => "set `assumeRoleARN` to a role of that account".to_owned(),
+                Some(role) => format!(
+                    "{role}, which `assumeRoleARN` names, is not of that account: name a role that is"
+                ),
+            };
             format!(
                 "grant the identity {}; if it has that, {instance} belongs to another account than the identity, whose \
-                 policies do not reach there: set `assumeRoleARN` to a role of that account",
+                 policies do not reach there: {way}",
                 policy(&allow)
             )
         }
@@ -214,9 +234,13 @@ fn elsewhere(instance: &str, region: &str, about: &Circumstances) -> String {
                 .to_owned()
         }
     };
+    let way = match &about.hop {
+        None => "for an instance of another account set `assumeRoleARN`".to_owned(),
+        Some(role) => format!("`assumeRoleARN` must name a role of the instance's account, and names {role}"),
+    };
     format!(
         "Container Registry knows no instance {instance} in {region}{source}: it is unknown, in another region, or of another \
-         account; {hint}; for an instance of another account set `assumeRoleARN`"
+         account; {hint}; {way}"
     )
 }
 

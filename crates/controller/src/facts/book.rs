@@ -294,7 +294,7 @@ impl Book {
                 let change = match value {
                     Value::Login(..) | Value::Endpoints(_) => Change::Leaf,
                     Value::Region(_) => Change::Region,
-                    Value::Token(_) | Value::Key(..) | Value::Identity(_) => Change::None,
+                    Value::Token(..) | Value::Key(..) | Value::Identity(_) => Change::None,
                 };
                 fact.value = Some(value);
                 if replaced {

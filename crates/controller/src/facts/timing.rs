@@ -45,7 +45,7 @@ pub fn check(
     let expires = match &value {
         Value::Login(login, _) => login.expires,
         Value::Key(_, expires, _) => *expires,
-        Value::Region(_) | Value::Token(_) | Value::Identity(_) | Value::Endpoints(_) => return Ok(value),
+        Value::Region(_) | Value::Token(..) | Value::Identity(_) | Value::Endpoints(_) => return Ok(value),
     };
     let time = clock.time(now);
     // What ends within the grain may have ended by now.
@@ -53,7 +53,11 @@ pub fn check(
     if expires == UnixMillis::NEVER || !is_past && expires.since(time) <= LONGEST_LIFE {
         return Ok(value);
     }
-    let message = format!("the expiry {expires} makes no sense at {time} by the cloud's clock");
+    let message = if is_past {
+        format!("it ended at {expires} already: by the cloud's clock it is {time}")
+    } else {
+        format!("the expiry {expires} makes no sense at {time} by the cloud's clock")
+    };
     Err(CallFailure::new(operation, FailureKind::Malformed, message))
 }
 
@@ -61,7 +65,7 @@ pub fn check(
 pub fn due(now: Now, clock: &CloudClock, timing: &Timing, value: &Value) -> Mono {
     match value {
         Value::Region(_) | Value::Identity(_) => Mono(u64::MAX),
-        Value::Token(_) | Value::Key(_, UnixMillis::NEVER, _) => now.mono.plus(READ_LIFE),
+        Value::Token(..) | Value::Key(_, UnixMillis::NEVER, _) => now.mono.plus(READ_LIFE),
         Value::Endpoints(_) => now.mono.plus(ENDPOINTS_LIFE),
         Value::Key(_, expires, _) => renewal(now, clock, timing, *expires, clock.time(now)),
         Value::Login(login, handed_out) => renewal(now, clock, timing, login.expires, *handed_out),

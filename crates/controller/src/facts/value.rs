@@ -10,8 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 pub enum Value {
     /// A region id.
     Region(String),
-    /// A ServiceAccount token.
-    Token(SecretString),
+    /// A ServiceAccount token, and where it came from.
+    Token(SecretString, TokenOrigin),
     /// The keys of a role session or a user, their end, and whose they are.
     Key(AccessKey, UnixMillis, Owner),
     /// Whose key it is, as the cloud names it.
@@ -20,6 +20,15 @@ pub enum Value {
     Endpoints(Vec<InstanceHost>),
     /// A login, and the time by the cloud's clock at which it was handed out.
     Login(Arc<Login>, UnixMillis),
+}
+
+/// Where a ServiceAccount token came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenOrigin {
+    /// The kubelet projects it into a file.
+    Projected,
+    /// The API server was asked for it.
+    Requested,
 }
 
 /// Whose keys they are, as far as whoever handed them out says.

@@ -10,7 +10,7 @@ use acr_credentials::{
 use super::{Flight, Machine};
 use crate::facts::book::Change;
 use crate::facts::chain::{SESSION_NAME, SESSION_SECONDS};
-use crate::facts::value::{Owner, Value, value_of};
+use crate::facts::value::{Owner, TokenOrigin, Value, value_of};
 use crate::facts::{FactKey, KeySource, Line, Question};
 use crate::journal::{HeldLogin, LineRecord, Recorder};
 use crate::names::STS_AUDIENCE;
@@ -106,8 +106,8 @@ impl Machine {
             | Question::StaticLogin { .. } => return None,
             Question::Region { endpoints } => Call::Region { endpoints: endpoints.clone() },
             Question::WorkerRole { endpoints } => Call::WorkerRole { endpoints: endpoints.clone() },
-            Question::AssumeRoleWithOidc { endpoints, role_arn, oidc_provider_arn, token, .. } => {
-                let Some(Value::Token(token)) = self.book.value(*token) else { return None };
+Question::AssumeRoleWithOidc { endpoints, role_arn, oidc_provider_arn, token, .. } => {
+                let Some(Value::Token(token, _)) = self.book.value(*token) else { return None };
                 Call::AssumeRoleWithOidc {
                     endpoints: endpoints.clone(),
                     role_arn: role_arn.clone(),
@@ -146,6 +146,14 @@ impl Machine {
         })
     }
 
+    /// Where a ServiceAccount token that has just come was looked for.
+    fn token_origin(&self, key: FactKey) -> TokenOrigin {
+        match self.book.question(key) {
+            Some((_, true)) => TokenOrigin::Requested,
+            _ => TokenOrigin::Projected,
+        }
+    }
+
     fn access_key(&self, source: &KeySource) -> Option<AccessKey> {
         match source {
             KeySource::Inline { id, secret } => Some(AccessKey {
@@ -168,7 +176,7 @@ impl Machine {
         }
         let operation = if registered { REGISTERED_KEY } else { self.book.operation(key) };
         let outcome = match answer {
-            Answer::Token(Some(token)) => Ok(Value::Token(token)),
+            Answer::Token(Some(token)) => Ok(Value::Token(token, self.token_origin(key))),
             Answer::Key(Some(key)) => Ok(Value::Key(key, UnixMillis::NEVER, Owner::RegisteredCluster)),
             Answer::Token(None) | Answer::Key(None) => {
                 self.book.first_place_is_empty(key);

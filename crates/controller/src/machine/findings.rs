@@ -8,8 +8,8 @@ use super::Machine;
 use super::cloud::REGISTERED_KEY;
 use crate::facts::chain::{Problem, RegionSource, SESSION_SECONDS};
 use crate::facts::timing::effective_threshold;
-use crate::facts::value::{Owner, Value};
-use crate::facts::{FactKey, Line, Question};
+use crate::facts::value::{Owner, TokenOrigin, Value};
+use crate::facts::{FactKey, KeySource, Line, Question};
 use crate::names::REGISTERED_KEY_SECRET;
 use crate::operation::Subject;
 use crate::status::ActiveFinding;
@@ -205,6 +205,8 @@ impl Machine {
             principal: self.principal(question).map(str::to_owned),
             instance: Some(line.key.instance.clone()),
             account: self.account(line),
+            is_session: self.is_by_session(question),
+            hop: self.entry(line).and_then(|entry| Some(entry.assume_role.as_ref()?.role_arn.clone())),
             namespace: self.settings.namespace.clone(),
             ..Circumstances::default()
         };
@@ -213,8 +215,9 @@ impl Machine {
                 about.role_arn = Some(role_arn.clone());
                 about.provider_arn = Some(oidc_provider_arn.clone());
                 about.duration_seconds = Some(SESSION_SECONDS);
-                if let Some(Value::Token(token)) = self.book.value(*token) {
+                if let Some(Value::Token(token, origin)) = self.book.value(*token) {
                     about.token = TokenClaims::of(token);
+                    about.token_is_requested = *origin == TokenOrigin::Requested;
                 }
             }
             Question::AssumeRole { role_arn, duration_seconds, external_id, .. } => {
@@ -235,6 +238,12 @@ impl Machine {
             _ => {}
         }
         about
+    }
+
+    /// Whether the key that signs is a session's.
+    fn is_by_session(&self, question: &Question) -> bool {
+        let Some(KeySource::Fact(source)) = question.key_source() else { return false };
+        matches!(self.book.value(*source), Some(Value::Key(key, ..)) if key.security_token.is_some())
     }
 
     /// The account of the first identity of an entry, where its role tells.

@@ -146,6 +146,9 @@ impl Scenario {
 
     /// What the cluster hands over for an identity.
     fn hand_over(&self, operation: &Operation) -> Answer {
+        if let Some(answer) = self.handing_over.as_ref().and_then(|handing_over| handing_over(operation)) {
+            return answer;
+        }
         match operation {
             Operation::ReadTokenFile => Answer::Token(Some(self.token.clone().into())),
             Operation::ReadRegisteredKey => Answer::Key(self.registered.then(|| {

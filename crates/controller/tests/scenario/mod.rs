@@ -9,7 +9,7 @@ use acr_controller::admission::{AdmissionObject, AdmissionSeen, Front};
 use acr_controller::observation::{
     AccountSeen, Answer, ConfigMapSeen, ForeignSecret, LeaseSeen, NamespaceSeen, Observation, Refusal, Watch,
 };
-use acr_controller::operation::{Class, OperationId};
+use acr_controller::operation::{Class, Operation, OperationId};
 use acr_controller::settings::{GivenRegion, Purpose, Settings};
 use acr_controller::{Machine, Mono, Now};
 use acr_credentials::{Answer as CloudAnswer, Call, CallFailure, FailureKind, UnixMillis};
@@ -23,6 +23,9 @@ pub const ONE_ENTRY: &str = "- {instanceId: cri-0123456789abcdef, regionId: cn-h
 
 /// What a cloud of its own answers to a call.
 pub type Answering = Box<dyn Fn(&Call) -> Option<CloudAnswer>>;
+
+/// What a cluster of its own hands over for an identity.
+pub type HandingOver = Box<dyn Fn(&Operation) -> Option<Answer>>;
 
 /// A machine, its clock, and the cluster that its operations change.
 pub struct Scenario {
@@ -49,6 +52,8 @@ pub struct Scenario {
     pub failing: Option<CallFailure>,
     /// What the cloud answers instead, where it says anything.
     pub answering: Option<Answering>,
+    /// What the cluster hands over instead, where it says anything.
+    pub handing_over: Option<HandingOver>,
     /// Whether this is a registered cluster with keys.
     pub registered: bool,
     /// The text of the projected token.
@@ -76,7 +81,13 @@ impl Scenario {
 
     /// With `--token-mode`.
     pub fn with_mode(token_mode: TokenMode) -> Self {
-        let settings = Settings { token_mode, ..settings(Purpose::Run, "pod-1", None) };
+        Self::with_flags(|settings| settings.token_mode = token_mode)
+    }
+
+    /// With other flags.
+    pub fn with_flags(change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = settings(Purpose::Run, "pod-1", None);
+        change(&mut settings);
         Self { machine: Machine::new(settings), ..Self::new() }
     }
 
@@ -98,6 +109,7 @@ impl Scenario {
             cloud_fails: None,
             failing: None,
             answering: None,
+            handing_over: None,
             registered: false,
             token: "header.payload.signature".to_owned(),
             late: false,

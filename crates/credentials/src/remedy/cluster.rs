@@ -97,7 +97,7 @@ fn secret(failure: &CallFailure, about: &Circumstances) -> String {
                 replacing(failure.kind)
             )
         }
-        kind => key(failure.code.as_deref().unwrap_or_default()).unwrap_or_else(|| general(kind)),
+        kind => key(failure.code.as_deref().unwrap_or_default(), about).unwrap_or_else(|| general(kind)),
     }
 }
 

@@ -7,6 +7,8 @@ use crate::call::{CallFailure, FailureKind};
 
 /// The audience that the documented trust policy asks for, and that every token for STS must have.
 const AUDIENCE: &str = "sts.aliyuncs.com";
+/// `PolicyType` of a refusal by the trust policy of a role.
+const TRUST_POLICY: &str = "AssumeRolePolicy";
 /// The subject that the documented trust policy asks for.
 const SUBJECT: &str = "system:serviceaccount:kube-system:aliyun-acr-credential-helper";
 
@@ -27,11 +29,13 @@ pub(super) fn with_oidc(code: &str, failure: &CallFailure, about: &Circumstances
             "the trust policy of {role} denies sts:AssumeRole to the component in so many words{says}: take the Deny out, an \
              Allow does not outweigh it"
         ),
-        (FailureKind::Denied, _) => format!(
-            "the trust policy of {role} does not admit the component: {}{says}; it must hold {}",
-            mismatch(about.token.as_ref()),
-            trust_of_provider(provider, about.token.as_ref())
-        ),
+        (FailureKind::Denied, _) => match detail(failure, "PolicyType") {
+            Some(kind) if kind != TRUST_POLICY => format!(
+                "a policy of the type {kind} does not let the component become {role}: it is not the trust policy of the role; \
+                 look at what the resource directory and the account allow for sts:AssumeRole"
+            ),
+            _ => distrusted(role, provider, &says, about.token.as_ref()),
+        },
         (FailureKind::InvalidRequest, _) if code.contains("DurationSeconds") => format!(
             "the session is asked for {} s, which the role does not admit: raise the maximum session duration of {role}",
             about.duration_seconds.unwrap_or_default()
@@ -59,6 +63,11 @@ fn refused_token(reason: &str, provider: &str, says: &str, about: &Circumstances
             "the issuer does not fit{says}: {provider} must be the provider of this cluster, as the console shows it where \
              RRSA is enabled"
         ),
+        "Expired" if about.token_is_requested => {
+            "the API server made the token a moment before and gave it an hour: its clock is behind by more than that, so set \
+             the clock of the control plane (NTP)"
+                .to_owned()
+        }
         "Expired" => {
             "the projected token has expired: the kubelet renews it, so look at the node, and at its clock"
                 .to_owned()
@@ -73,6 +82,10 @@ fn refused_token(reason: &str, provider: &str, says: &str, about: &Circumstances
         "IssuerConfigurationBroken" => format!(
             "STS cannot get the keys of the issuer{says}: its URL must answer on the internet with \
              /.well-known/openid-configuration"
+        ),
+        _ if about.token_is_requested => format!(
+            "what the API server hands out is no token that STS can read{says}: look at --service-account-issuer and \
+             --service-account-signing-key-file of the API server (STS takes RS256)"
         ),
         _ => format!(
             "what was presented is no token that STS can read{says}: look at the file of --token-file, or remove it, so that \
@@ -92,24 +105,30 @@ fn says(token: Option<&TokenClaims>) -> String {
     })
 }
 
-/// Which claim it is. The cloud does not say: it is known that the provider has not refused the token, which it does for
-/// issuer and audience with codes of their own; the rest is inferred from the documented policy.
-fn mismatch(token: Option<&TokenClaims>) -> String {
-    const KNOWN: &str = "the provider has not refused the token, so it is one of the policy's conditions oidc:iss, oidc:aud \
-                         and oidc:sub, or the provider in its Principal, and the cloud does not say which";
-    let hint = match token {
-        None => String::new(),
+/// Which claim it is, as far as that can be known, where the trust policy has refused. One code stands for its Principal and
+/// each of its conditions, and no answer names the one: what is known, what is likely, and where to look are said apart.
+fn distrusted(role: &str, provider: &str, says: &str, token: Option<&TokenClaims>) -> String {
+    let known = "STS has codes of its own for an issuer or audience that the provider does not know, and this is \
+                 none of them";
+    let likely = match token {
+        None => "oidc:sub, or the provider in Principal".to_owned(),
         Some(token) if !token.is_for_sts() => {
-            format!("; the documented policy asks for audience {AUDIENCE}, which the token has not: look at oidc:aud first")
+            format!("oidc:aud, for the documented policy asks for {AUDIENCE}, which the token has not")
         }
         Some(token) if token.subject != SUBJECT => {
-            format!("; the documented policy names {SUBJECT}, and the token another: look at oidc:sub first")
+            format!("oidc:sub, for the documented policy names {SUBJECT}, and the token another ServiceAccount")
         }
-        Some(_) => "; a policy of another cluster has that one's oidc:iss and provider, one for another ServiceAccount \
-                    another oidc:sub"
+        Some(_) => "a policy that was made for another cluster (its provider in Principal, its oidc:iss) or for another \
+                    ServiceAccount (oidc:sub)"
             .to_owned(),
     };
-    format!("{KNOWN}{hint}")
+    let name = role.rsplit_once('/').map_or(role, |(_, name)| name);
+    format!(
+        "the trust policy of {role} does not admit the component; known: {known}{says}; not told by the cloud: which of the \
+         policy's Principal, oidc:iss, oidc:aud and oidc:sub does not fit; likely: {likely}; to find out, compare the \
+         AssumeRolePolicyDocument of `aliyun ram GetRole --RoleName {name}`, which must hold {}",
+        trust_of_provider(provider, token)
+    )
 }
 
 impl TokenClaims {
@@ -144,7 +163,7 @@ pub(super) fn assume_role(code: &str, failure: &CallFailure, about: &Circumstanc
                 "correct `externalId`: it is the one that the trust policy of {role} asks for, 2 to 1224 characters"
             )
         }
-        _ => return key(code),
+        _ => return key(code, about),
     })
 }
 
@@ -161,7 +180,7 @@ fn denied_hop(role: &str, failure: &CallFailure, about: &Circumstances) -> Strin
         "the trust policy of {role} does not admit the asker: it must hold {}{id}",
         trust_of_account(about, detail(failure, "AuthPrincipalOwnerId"))
     );
-    let told = detail(failure, "PolicyType").map(|kind| kind == "AssumeRolePolicy");
+    let told = detail(failure, "PolicyType").map(|kind| kind == TRUST_POLICY);
     // What is denied in so many words is not mended by allowing it elsewhere.
     if is_explicit(failure) {
         let place = match told {

@@ -21,6 +21,9 @@ fn about() -> Circumstances {
         external_id: None,
         duration_seconds: Some(43_200),
         token: Some(token()),
+        token_is_requested: false,
+        is_session: false,
+        hop: None,
         account: Some("2".to_owned()),
         region_source: Some("regionId"),
         domains: Vec::new(),
@@ -54,7 +57,7 @@ fn keys_that_are_wrong_disabled_or_expired_are_told_apart() {
     insta::assert_snapshot!(login("InvalidAccessKeyId.NotFound"), @"the AccessKey id is not known to Alibaba Cloud: correct it, or create a key for the RAM user");
     insta::assert_snapshot!(login("InvalidAccessKeyId.Inactive"), @"the AccessKey is disabled: enable it in the RAM console, or use another one");
     insta::assert_snapshot!(login("SignatureDoesNotMatch"), @"the AccessKey secret does not belong to the AccessKey id: copy both again");
-    insta::assert_snapshot!(login("InvalidSecurityToken.Expired"), @"the session has ended: a new one is asked for; if it stays, look at the expiry of what is handed over");
+    insta::assert_snapshot!(login("InvalidSecurityToken.Expired"), @"the session has ended: a new one is asked for; if it stays, look at the expiry of what is handed over, or of what stands in the Secret");
     insta::assert_snapshot!(said("AssumeRole", CredentialsRefused, "InvalidAccessKeyId.Inactive"), @"the AccessKey is disabled: enable it in the RAM console, or use another one");
     insta::assert_snapshot!(said("GetAuthorizationToken", ClockSkew, "InvalidTimeStamp.Expired"), @"set the clock of the node (NTP): the cloud takes time stamps within 15 minutes of its own");
 }
@@ -66,7 +69,7 @@ fn a_trust_policy_a_provider_and_a_role_that_do_not_fit_are_told_apart() {
     insta::assert_snapshot!(rrsa(CredentialsRefused, "AuthenticationFail.OIDCToken.IssuerNotMatch"), @"the issuer does not fit (the token says iss https://oidc.example/c1, aud sts.aliyuncs.com, sub system:serviceaccount:kube-system:aliyun-acr-credential-helper): acs:ram::1:oidc-provider/ack-rrsa-c1 must be the provider of this cluster, as the console shows it where RRSA is enabled");
     insta::assert_snapshot!(rrsa(CredentialsRefused, "AuthenticationFail.OIDCToken.InvalidSignature"), @"acs:ram::1:oidc-provider/ack-rrsa-c1 does not know the key that signs this cluster's tokens (the token says iss https://oidc.example/c1, aud sts.aliyuncs.com, sub system:serviceaccount:kube-system:aliyun-acr-credential-helper): it must be the provider of this cluster");
     insta::assert_snapshot!(rrsa(CredentialsRefused, "AuthenticationFail.OIDCToken.Expired"), @"the projected token has expired: the kubelet renews it, so look at the node, and at its clock");
-    insta::assert_snapshot!(rrsa(Denied, "AuthenticationFail.NoPermission"), @r#"the trust policy of acs:ram::1:role/pull does not admit the component: the provider has not refused the token, so it is one of the policy's conditions oidc:iss, oidc:aud and oidc:sub, or the provider in its Principal, and the cloud does not say which; a policy of another cluster has that one's oidc:iss and provider, one for another ServiceAccount another oidc:sub (the token says iss https://oidc.example/c1, aud sts.aliyuncs.com, sub system:serviceaccount:kube-system:aliyun-acr-credential-helper); it must hold {"Action":"sts:AssumeRole","Condition":{"StringEquals":{"oidc:aud":"sts.aliyuncs.com","oidc:iss":"https://oidc.example/c1","oidc:sub":"system:serviceaccount:kube-system:aliyun-acr-credential-helper"}},"Effect":"Allow","Principal":{"Federated":["acs:ram::1:oidc-provider/ack-rrsa-c1"]}}"#);
+    insta::assert_snapshot!(rrsa(Denied, "AuthenticationFail.NoPermission"), @r#"the trust policy of acs:ram::1:role/pull does not admit the component; known: STS has codes of its own for an issuer or audience that the provider does not know, and this is none of them (the token says iss https://oidc.example/c1, aud sts.aliyuncs.com, sub system:serviceaccount:kube-system:aliyun-acr-credential-helper); not told by the cloud: which of the policy's Principal, oidc:iss, oidc:aud and oidc:sub does not fit; likely: a policy that was made for another cluster (its provider in Principal, its oidc:iss) or for another ServiceAccount (oidc:sub); to find out, compare the AssumeRolePolicyDocument of `aliyun ram GetRole --RoleName pull`, which must hold {"Action":"sts:AssumeRole","Condition":{"StringEquals":{"oidc:aud":"sts.aliyuncs.com","oidc:iss":"https://oidc.example/c1","oidc:sub":"system:serviceaccount:kube-system:aliyun-acr-credential-helper"}},"Effect":"Allow","Principal":{"Federated":["acs:ram::1:oidc-provider/ack-rrsa-c1"]}}"#);
     insta::assert_snapshot!(rrsa(NotFound, "AuthenticationFail.NoPermission"), @"there is no provider acs:ram::1:oidc-provider/ack-rrsa-c1: enable RRSA for the cluster, and copy rrsaOIDCProviderRoleARN from its console page");
     insta::assert_snapshot!(rrsa(NotFound, "EntityNotExist.Role"), @"there is no role acs:ram::1:role/pull: correct rrsaRoleARN, or create the role");
 }
@@ -81,15 +84,21 @@ fn distrusted(change: impl FnOnce(&mut TokenClaims)) -> String {
 
 #[test]
 fn which_claim_a_trust_policy_does_not_admit_is_said_as_far_as_it_can_be_known() {
-    let verdict = |text: String| text.split(" (the token says").next().unwrap_or_default().to_owned();
-    insta::assert_snapshot!(verdict(distrusted(|_| {})), @"the trust policy of acs:ram::1:role/pull does not admit the component: the provider has not refused the token, so it is one of the policy's conditions oidc:iss, oidc:aud and oidc:sub, or the provider in its Principal, and the cloud does not say which; a policy of another cluster has that one's oidc:iss and provider, one for another ServiceAccount another oidc:sub");
+    let verdict = |text: String| {
+        let from = text.find("likely:").unwrap_or_default();
+        text[from..].split("; to find out").next().unwrap_or_default().to_owned()
+    };
+    insta::assert_snapshot!(verdict(distrusted(|_| {})), @"likely: a policy that was made for another cluster (its provider in Principal, its oidc:iss) or for another ServiceAccount (oidc:sub)");
     let subject = "system:serviceaccount:acr:helper";
-    insta::assert_snapshot!(verdict(distrusted(|token| token.subject = subject.to_owned())), @"the trust policy of acs:ram::1:role/pull does not admit the component: the provider has not refused the token, so it is one of the policy's conditions oidc:iss, oidc:aud and oidc:sub, or the provider in its Principal, and the cloud does not say which; the documented policy names system:serviceaccount:kube-system:aliyun-acr-credential-helper, and the token another: look at oidc:sub first");
+    insta::assert_snapshot!(verdict(distrusted(|token| token.subject = subject.to_owned())), @"likely: oidc:sub, for the documented policy names system:serviceaccount:kube-system:aliyun-acr-credential-helper, and the token another ServiceAccount");
     let audience = || vec!["kubernetes".to_owned()];
-    insta::assert_snapshot!(verdict(distrusted(|token| token.audiences = audience())), @"the trust policy of acs:ram::1:role/pull does not admit the component: the provider has not refused the token, so it is one of the policy's conditions oidc:iss, oidc:aud and oidc:sub, or the provider in its Principal, and the cloud does not say which; the documented policy asks for audience sts.aliyuncs.com, which the token has not: look at oidc:aud first");
+    insta::assert_snapshot!(verdict(distrusted(|token| token.audiences = audience())), @"likely: oidc:aud, for the documented policy asks for sts.aliyuncs.com, which the token has not");
     let unknown = Circumstances { token: None, ..about() };
     let text = told("AssumeRoleWithOIDC", Denied, "AuthenticationFail.NoPermission", "", &unknown);
-    assert!(text.contains("and the cloud does not say which; it must hold"), "{text}");
+    insta::assert_snapshot!(text, @r#"the trust policy of acs:ram::1:role/pull does not admit the component; known: STS has codes of its own for an issuer or audience that the provider does not know, and this is none of them; not told by the cloud: which of the policy's Principal, oidc:iss, oidc:aud and oidc:sub does not fit; likely: oidc:sub, or the provider in Principal; to find out, compare the AssumeRolePolicyDocument of `aliyun ram GetRole --RoleName pull`, which must hold {"Action":"sts:AssumeRole","Condition":{"StringEquals":{"oidc:aud":"sts.aliyuncs.com","oidc:iss":"<issuer of the cluster>","oidc:sub":"system:serviceaccount:kube-system:aliyun-acr-credential-helper"}},"Effect":"Allow","Principal":{"Federated":["acs:ram::1:oidc-provider/ack-rrsa-c1"]}}"#);
+    // Where the cloud names another policy, it is not the trust policy.
+    let message = "There is no permission (NoPermissionType ImplicitDeny, PolicyType ControlPolicy)";
+    insta::assert_snapshot!(told("AssumeRoleWithOIDC", Denied, "AuthenticationFail.NoPermission", message, &about()), @"a policy of the type ControlPolicy does not let the component become acs:ram::1:role/pull: it is not the trust policy of the role; look at what the resource directory and the account allow for sts:AssumeRole");
     // The provider looks at the audience before any policy does.
     let about = Circumstances { token: Some(TokenClaims { audiences: audience(), ..token() }), ..about() };
     let code = "AuthenticationFail.OIDCToken.AudienceNotMatch";
@@ -110,6 +119,39 @@ fn what_is_wrong_with_the_provider_or_the_token_itself_is_told_apart() {
     let message = "Parameter OIDCProviderArn is not valid";
     insta::assert_snapshot!(told("AssumeRoleWithOIDC", Denied, "AuthenticationFail.NoPermission", message, &about()), @"there is no provider acs:ram::1:oidc-provider/ack-rrsa-c1: enable RRSA for the cluster, and copy rrsaOIDCProviderRoleARN from its console page");
     insta::assert_snapshot!(said("AssumeRoleWithOIDC", InvalidRequest, "InvalidParameter.DurationSeconds"), @"the session is asked for 43200 s, which the role does not admit: raise the maximum session duration of acs:ram::1:role/pull");
+}
+
+#[test]
+fn a_token_of_the_api_server_is_not_blamed_on_the_kubelet_or_a_file() {
+    let requested = Circumstances { token_is_requested: true, ..about() };
+    for (reason, projected, of_api_server) in [
+        ("Expired", "the kubelet renews it", "the clock of the control plane"),
+        ("Invalid", "the file of --token-file", "--service-account-issuer"),
+    ] {
+        let code = format!("AuthenticationFail.OIDCToken.{reason}");
+        let text = |about: &Circumstances| told("AssumeRoleWithOIDC", CredentialsRefused, &code, "", about);
+        let (by_file, by_request) = (text(&about()), text(&requested));
+        assert!(by_file.contains(projected) && !by_file.contains(of_api_server), "{by_file}");
+        assert!(by_request.contains(of_api_server) && !by_request.contains(projected), "{by_request}");
+    }
+}
+
+#[test]
+fn the_key_of_a_session_is_not_one_of_a_ram_user() {
+    let session = Circumstances { is_session: true, ..about() };
+    for operation in ["GetAuthorizationToken", "AssumeRole", "PersonalAuthorizationToken"] {
+        let text = told(operation, CredentialsRefused, "InvalidAccessKeyId.NotFound", "", &session);
+        assert!(text.starts_with("it is the key of a session") && !text.contains("RAM user"), "{text}");
+    }
+}
+
+#[test]
+fn who_has_a_role_in_another_account_is_not_told_to_name_one() {
+    let hop = Circumstances { hop: Some("acs:ram::9:role/cross".to_owned()), ..about() };
+    for (kind, code) in [(Denied, "NoPrivilege"), (NotFound, "INSTANCE_NOT_EXIST")] {
+        let text = told("GetAuthorizationToken", kind, code, "", &hop);
+        assert!(!text.contains("set `assumeRoleARN`") && text.contains("acs:ram::9:role/cross"), "{text}");
+    }
 }
 
 #[test]
