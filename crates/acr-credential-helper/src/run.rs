@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use acr_cluster::Ourselves;
-use acr_configuration::{TokenMode, callable_url};
+use acr_configuration::{TokenMode, callable_url, is_dns_subdomain};
 use acr_controller::Machine;
 use acr_controller::settings::{GivenRegion, Purpose, Settings};
 use acr_controller::status::Outcome;
@@ -105,7 +105,7 @@ struct Cloud {
     #[arg(long, value_name = "FOLDER", default_value = "/var/alibaba-addon-secret")]
     registered_key_folder: PathBuf,
     /// Where it is not mounted: read this Secret of the component's namespace, which needs the right to get it
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = secret_name)]
     registered_key_secret: Option<String>,
     /// The file in which ACK hands over the token of the managed role (tokenMode managedRole)
     ///
@@ -120,7 +120,7 @@ struct Cloud {
     /// Where it is not mounted: read this Secret of the component's namespace, which needs the right to get it
     ///
     /// By the names that ACK gives to those of other roles: addon.aliyuncsmanagedacrrole.token.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = secret_name)]
     add_on_token_secret: Option<String>,
 }
 
@@ -134,21 +134,44 @@ impl Cloud {
         }
     }
 
-    /// The first that is not empty.
-    fn region(&self) -> Option<GivenRegion> {
+    /// The first that is not empty. A variable that is not used is not looked at.
+    fn region(&self) -> Result<Option<GivenRegion>, UnusableRegion> {
         let flag = (self.region.clone(), "--region");
         let variables = ["ALIBABA_CLOUD_STS_REGION", "ALIBABA_CLOUD_REGION_ID"];
         let variables = variables.into_iter().map(|variable| (std::env::var(variable).ok(), variable));
         let given = |(name, by): (Option<String>, &'static str)| {
             Some(GivenRegion { name: name.filter(|name| !name.is_empty())?, by })
         };
-        std::iter::once(flag).chain(variables).find_map(given)
+        let Some(given) = std::iter::once(flag).chain(variables).find_map(given) else { return Ok(None) };
+        match region_name(&given.name) {
+            Ok(_) => Ok(Some(given)),
+            Err(reason) => Err(UnusableRegion { by: given.by, name: given.name, reason }),
+        }
     }
+}
+
+/// What the environment says cannot be the name of a region.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{by} is {name:?}, which cannot be a region: {reason}; set it to one such as cn-hangzhou, or give --region"
+)]
+struct UnusableRegion {
+    by: &'static str,
+    name: String,
+    reason: &'static str,
 }
 
 /// The region becomes a part of host names. Empty is not set.
 fn region_name(text: &str) -> Result<String, &'static str> {
     if text.is_empty() { Ok(String::new()) } else { dns_label(text) }
+}
+
+/// What can be the name of a Secret.
+fn secret_name(text: &str) -> Result<String, &'static str> {
+    let good = is_dns_subdomain(text).then(|| text.to_owned());
+    good.ok_or(
+        "write the name of a Secret: a-z, 0-9, - and . with a letter or digit at both ends of each part",
+    )
 }
 
 /// A host or a URL as a URL. Empty stays empty: an injected variable that is blank is not set.
@@ -163,10 +186,15 @@ fn sts_endpoint(text: &str) -> Result<String, &'static str> {
 }
 
 /// What the machine is told of the flags, and whether this process answers as webhook.
-fn settings(arguments: &Arguments, ourselves: &Ourselves, answers: bool) -> Settings {
+fn settings(
+    arguments: &Arguments,
+    region: Option<GivenRegion>,
+    ourselves: &Ourselves,
+    answers: bool,
+) -> Settings {
     Settings {
         token_mode: arguments.cloud.token_mode,
-        region: arguments.cloud.region(),
+        region,
         sts_endpoint: arguments.cloud.sts_endpoint.clone().filter(|url| !url.is_empty()),
         registered_key_secret: arguments.cloud.registered_key_secret.clone(),
         add_on_token_secret: arguments.cloud.add_on_token_secret.clone(),
@@ -183,6 +211,10 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
 }
 
 async fn serve(arguments: &Arguments) -> Exit {
+    let region = match arguments.cloud.region() {
+        Ok(region) => region,
+        Err(error) => return failed(Exit::Usage, &error),
+    };
     let parameters = match arguments.parameters.as_deref().map(Parameters::read).transpose() {
         Ok(parameters) => parameters,
         Err(error) => return failed(Exit::NoInput, &error),
@@ -206,7 +238,7 @@ async fn serve(arguments: &Arguments) -> Exit {
 
     let listen_webhook =
         arguments.webhook.listen(arguments.place.is_outside()).filter(|_| !arguments.observe);
-    let settings = settings(arguments, &ourselves, listen_webhook.is_some());
+    let settings = settings(arguments, region, &ourselves, listen_webhook.is_some());
     let counters = Counters::default();
     let (snapshots, status) = snapshots();
     let (observe, observations) = mpsc::channel(WAITING);

@@ -56,6 +56,32 @@ fn what_cannot_be_a_name_is_wrong_usage() {
 }
 
 #[test]
+fn a_variable_that_cannot_be_a_region_is_wrong_usage_unless_something_comes_before_it() {
+    for variable in ["ALIBABA_CLOUD_STS_REGION", "ALIBABA_CLOUD_REGION_ID"] {
+        let output = run(&[(variable, "cn hangzhou")]);
+        assert_eq!(output.status.code(), Some(64), "{variable}: {output:?}");
+        let told = told(&output);
+        assert!(told.contains(variable) && told.contains("cn hangzhou"), "{told}");
+    }
+    let output =
+        run(&[("ALIBABA_CLOUD_STS_REGION", "cn-beijing"), ("ALIBABA_CLOUD_REGION_ID", "cn hangzhou")]);
+    assert_eq!(output.status.code(), Some(78), "{output:?}");
+}
+
+#[test]
+fn what_cannot_be_the_name_of_a_secret_is_wrong_usage() {
+    for flag in ["--registered-key-secret", "--add-on-token-secret"] {
+        for (name, code) in [("A_b", 64), ("", 64), ("a/b", 64), ("addon.aliyuncsmanagedacrrole.token", 78)] {
+            let output = Command::new(env!("CARGO_BIN_EXE_acr-credential-helper"))
+                .args(["run", "--kubeconfig", "/nonexistent/kubeconfig", flag, name])
+                .output()
+                .unwrap();
+            assert_eq!(output.status.code(), Some(code), "{flag} {name}: {output:?}");
+        }
+    }
+}
+
+#[test]
 fn a_proxy_that_is_none_stops_the_start_and_is_not_shown() {
     let output = Command::new(env!("CARGO_BIN_EXE_acr-credential-helper"))
         .args(["run", "--kubeconfig"])

@@ -71,6 +71,12 @@ pub const IMPOSSIBLE_NAME: &str = "ImpossibleName";
 pub const UNKNOWN_REGION: &str = "UnknownRegion";
 /// A domain with `https://` or the like in front.
 pub const DOMAIN_WITH_SCHEME: &str = "DomainWithScheme";
+/// The AccessKey in an entry is that of a session, whose security token has no place there.
+pub const SESSION_KEY_WITHOUT_TOKEN: &str = "SessionKeyWithoutToken";
+/// `assumeRoleARN` names the role that the entry has by RRSA already.
+pub const SAME_ROLE_TWICE: &str = "SameRoleTwice";
+/// Two entries have one instance in two regions.
+pub const INSTANCE_IN_TWO_REGIONS: &str = "InstanceInTwoRegions";
 /// A key or field that is known and does nothing.
 pub const NO_EFFECT: &str = "NoEffect";
 /// A key, value or field whose feature comes later.

@@ -327,6 +327,8 @@ pub enum Unsupported {
     NewPersonalEdition,
     /// `regionId` cannot be a part of a host name.
     ImpossibleRegion,
+    /// `customAccessKey` is that of a session (`STS.…`), whose security token has no place in an entry.
+    SessionKeyWithoutToken,
     /// A placeholder stands where the value must be parsed.
     Placeholder {
         /// The field that holds it.
@@ -343,6 +345,9 @@ impl fmt::Display for Unsupported {
                 )
             }
             Self::ImpossibleRegion => f.write_str("regionId cannot be a region"),
+            Self::SessionKeyWithoutToken => {
+                f.write_str("customAccessKey is that of a session, which asks for nothing without its security token")
+            }
             Self::Placeholder { field } => write!(f, "{field} still holds a placeholder"),
         }
     }

@@ -20,6 +20,9 @@ pub(crate) fn parse(text: &str) -> Result<Read, &'static str> {
         Some((host, path)) => (host, Some(path)),
         None => (rest, None),
     };
+    if host.starts_with('[') || host.matches(':').count() > 1 {
+        return Err("an IPv6 address is not supported here, write a host name that resolves to it");
+    }
     let name = match host.split_once(':') {
         None => host,
         Some((name, port)) => {
@@ -98,6 +101,16 @@ mod tests {
             "a/b c",
         ] {
             assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_ipv6_address_is_told_as_one() {
+        for text in ["::1", "[::1]", "[2001:db8::1]:5000/team", "https://fe80::1/"] {
+            assert!(parse(text).unwrap_err().contains("IPv6"), "{text}");
+        }
+        for text in ["a:b", "a:65536/x"] {
+            assert!(parse(text).unwrap_err().contains("port"), "{text}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::code;
 use crate::configuration::{Domain, Edition, Entry, Identity, SecretRef};
 use crate::entries::ReadEntry;
+use crate::placeholder::is_placeholder;
 use crate::region::personal_hosts;
 use crate::sheet::Sheet;
 
@@ -57,6 +58,7 @@ pub fn overlaps<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<Overlap
 
 /// Reports every overlap in the place of the later entry.
 pub(crate) fn check(sheet: &mut Sheet<'_>, entries: &[ReadEntry]) {
+    check_regions(sheet, entries);
     let places: BTreeMap<usize, &ReadEntry> = entries.iter().map(|read| (read.entry.index, read)).collect();
     for Overlap { first, later, domain, what } in overlaps(entries.iter().map(|read| &read.entry)) {
         let Some(read) = places.get(&later) else { continue };
@@ -72,6 +74,35 @@ pub(crate) fn check(sheet: &mut Sheet<'_>, entries: &[ReadEntry]) {
                 .to_owned(),
         );
         sheet.entry = None;
+    }
+}
+
+/// An instance is in one region: of two entries that have it in two, one serves nothing.
+fn check_regions(sheet: &mut Sheet<'_>, entries: &[ReadEntry]) {
+    let mut known: BTreeMap<&str, &Entry> = BTreeMap::new();
+    for ReadEntry { entry, id: place, span, .. } in entries {
+        let (Edition::Enterprise { ids }, Some(region), None) =
+            (&entry.edition, &entry.region, &entry.unsupported)
+        else {
+            continue;
+        };
+        for id in ids.iter().filter(|id| !is_placeholder(id)) {
+            let first = *known.entry(id).or_insert(entry);
+            let Some(other) = first.region.as_ref().filter(|other| *other != region) else { continue };
+            let (id, region, other) = (sheet.quote(id), sheet.quote(region), sheet.quote(other));
+            sheet.entry = Some(entry.index);
+            sheet.warn(
+                code::INSTANCE_IN_TWO_REGIONS,
+                Some(place.unwrap_or(*span)),
+                format!(
+                    "{id} is said to be in {region} here and in {other} in entry {}; an instance is in one region",
+                    first.index
+                ),
+                "its page in the console of ACR names its region: correct `regionId` or `instanceId` of one of the two"
+                    .to_owned(),
+            );
+            sheet.entry = None;
+        }
     }
 }
 
@@ -147,13 +178,14 @@ impl Claim {
     }
 }
 
-/// The instances that a domain of an entry may be a host of; one with a path is none.
+/// The instance that a domain of an entry is a host of; of one with a path it is none, and of several instances only the cloud
+/// knows which.
 fn instances(entry: &Entry, domain: &Domain) -> impl Iterator<Item = String> {
-    let ids = match &entry.edition {
-        Edition::Enterprise { ids } if domain.path.is_none() => ids.as_slice(),
-        _ => &[],
+    let id = match &entry.edition {
+        Edition::Enterprise { ids } if domain.path.is_none() && ids.len() == 1 => ids.first(),
+        _ => None,
     };
-    ids.iter().cloned()
+    id.into_iter().cloned()
 }
 
 fn personal_slots(region: Option<&str>) -> Vec<Claim> {

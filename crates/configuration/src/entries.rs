@@ -98,7 +98,11 @@ impl Sheet<'_> {
         let region = self.region_of(&fields, &mut reasons);
         let domains = self.domains(&fields, edition.as_ref(), &mut reasons);
         let identity = self.identity(&fields, setting);
+        if identity.as_ref().is_some_and(|identity| self.is_session_without_token(&fields, identity)) {
+            reasons.push(Unsupported::SessionKeyWithoutToken);
+        }
         let assume_role = self.assume_role(&fields);
+        self.warn_about_the_same_role(&fields, identity.as_ref(), assume_role.as_ref());
         let namespaces = self.names_of(&fields, "namespaces");
         let service_accounts = self.names_of(&fields, "serviceAccounts");
         let endpoints = [

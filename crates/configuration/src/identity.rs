@@ -2,7 +2,7 @@
 
 use crate::arn::{self, Arn, Kind};
 use crate::code;
-use crate::configuration::{Identity, SecretRef};
+use crate::configuration::{AssumeRole, Identity, SecretRef};
 use crate::entries::Setting;
 use crate::names;
 use crate::reader::Fields;
@@ -45,12 +45,52 @@ impl Sheet<'_> {
 
     /// A login that somebody wrote down is published as it is: no cloud is called.
     fn warn_about_what_nobody_is_asked_for(&mut self, fields: &Fields<'_>) {
-        for field in ["assumeRoleARN", "endpoint"].into_iter().filter(|field| fields.is_set(field)) {
+        let unread = ["assumeRoleARN", "endpoint", "instanceId", "regionId"];
+        for field in unread.into_iter().filter(|field| fields.is_set(field)) {
             self.warn(
                 code::NO_EFFECT,
                 fields.name_span(field),
                 format!("{field} has no effect beside staticSecretRef, whose login is published as it is"),
                 format!("remove {field}, or staticSecretRef"),
+            );
+        }
+    }
+
+    /// An entry has no field for the token of a session.
+    pub(crate) fn is_session_without_token(&mut self, fields: &Fields<'_>, identity: &Identity) -> bool {
+        let Identity::AccessKey { id, .. } = identity else { return false };
+        let is = id.expose().starts_with("STS.");
+        if is {
+            self.warn(
+                code::SESSION_KEY_WITHOUT_TOKEN,
+                fields.written("customAccessKey").map(|node| node.span),
+                "customAccessKey begins with `STS.`: it is the key of a session, and without its security token Alibaba \
+                 Cloud refuses it"
+                    .to_owned(),
+                "write the key of a RAM user, or put access-key-id, access-key-secret and security-token into a Secret and \
+                 name that with customAccessKeySecretRef; this entry is not served"
+                    .to_owned(),
+            );
+        }
+        is
+    }
+
+    /// Whoever has a role by RRSA need not assume it.
+    pub(crate) fn warn_about_the_same_role(
+        &mut self,
+        fields: &Fields<'_>,
+        identity: Option<&Identity>,
+        hop: Option<&AssumeRole>,
+    ) {
+        let (Some(Identity::Rrsa { role_arn, .. }), Some(hop)) = (identity, hop) else { return };
+        if *role_arn == hop.role_arn {
+            self.warn(
+                code::SAME_ROLE_TWICE,
+                fields.name_span("assumeRoleARN"),
+                "assumeRoleARN names the role of rrsaRoleARN, which the component has by then: it is asked to let itself in"
+                    .to_owned(),
+                "remove assumeRoleARN where the instance is of the same account, else name a role of the instance's account"
+                    .to_owned(),
             );
         }
     }

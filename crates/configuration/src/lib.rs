@@ -47,7 +47,9 @@ pub use finding::{Finding, Severity, Snippet};
 pub use glob::Glob;
 pub use load::{Loaded, load};
 pub use region::personal_hosts;
-pub use scope::{NamespaceSet, OPT_OUT_LABEL, SYSTEM_NAMESPACES, Scope, is_dns_label, is_opted_out};
+pub use scope::{
+    NamespaceSet, OPT_OUT_LABEL, SYSTEM_NAMESPACES, Scope, is_dns_label, is_dns_subdomain, is_opted_out,
+};
 pub use secret::SecretText;
 pub use selector::{LabelSelector, Operator, Requirement, SelectorError};
 pub use source::{PARAMETERS_FILE, Source};

@@ -84,7 +84,7 @@ pub fn is_dns_label(text: &str) -> bool {
 }
 
 /// RFC 1123 subdomain, as most names of objects must be: labels joined by dots, at most 253 characters.
-pub(crate) fn is_dns_subdomain(text: &str) -> bool {
+pub fn is_dns_subdomain(text: &str) -> bool {
     let label = |label: &str| {
         let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         label.starts_with(alphanumeric)

@@ -74,9 +74,14 @@ fn a_host_is_also_told_where_one_of_the_two_does_not_name_it() {
             1,
         ),
         (
-            "a whole instance, and a domain of one of several",
+            "a whole instance, and a domain of one of several: only the cloud knows which",
             "- {instanceId: cri-1}\n- {instanceId: 'cri-2,cri-1', domains: a.com}",
-            1,
+            0,
+        ),
+        (
+            "a domain of one of several, and one of these: only the cloud knows which",
+            "- {instanceId: 'cri-2,cri-1', domains: a.com}\n- {instanceId: cri-1}",
+            0,
         ),
         (
             "a whole instance, and a path of a domain of it",

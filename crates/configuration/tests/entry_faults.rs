@@ -139,7 +139,12 @@ const FAULTS: &[Fault] = &[
     (
         "impossible reference, misspelled field in it",
         "- {instanceId: cri-1, staticSecretRef: {namespace: A, names: b}}",
-        &["error IncompletePair 1:40", "error InvalidValue 1:52", "error MisspelledField 1:55"],
+        &[
+            "warning NoEffect 1:4",
+            "error IncompletePair 1:40",
+            "error InvalidValue 1:52",
+            "error MisspelledField 1:55",
+        ],
     ),
     (
         "a pull secret and the journal as references",
@@ -151,6 +156,28 @@ const FAULTS: &[Fault] = &[
         "a role to assume beside a login that somebody wrote down",
         "- {staticSecretRef: {namespace: a, name: b}, assumeRoleARN: 'acs:ram::1:role/x', endpoint: vpc}",
         &["warning NoEffect 1:46", "warning NoEffect 1:82"],
+    ),
+    (
+        "an instance and a region beside a login that somebody wrote down",
+        "- {staticSecretRef: {namespace: a, name: b}, instanceId: cri-1, regionId: cn-beijing}\n\
+         - {staticSecretRef: {namespace: a, name: c}, instanceId: '', regionId: ''}",
+        &["warning NoEffect 1:46", "warning NoEffect 1:65"],
+    ),
+    (
+        "the key of a session",
+        "- {instanceId: cri-1, customAccessKey: STS.NU, customAccessKeySecret: b}",
+        &["warning InlineAccessKey 1:23", "warning SessionKeyWithoutToken 1:40"],
+    ),
+    (
+        "one instance in two regions",
+        "- {instanceId: 'cri-1,cri-2', regionId: cn-beijing}\n- {instanceId: cri-3, regionId: cn-qingdao}\n\
+         - {instanceId: cri-2, regionId: cn-qingdao}",
+        &["warning InstanceInTwoRegions 3:16"],
+    ),
+    (
+        "one instance in a region and in that of the cluster",
+        "- {instanceId: cri-1, domains: a.com, regionId: cn-beijing}\n- {instanceId: cri-1, domains: b.com}",
+        &[],
     ),
     (
         "several identities",
@@ -178,6 +205,34 @@ fn every_fault_of_an_entry_is_told_with_its_place() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_key_of_a_session_is_not_served_and_not_shown() {
+    let loaded = entries("- {instanceId: cri-1, customAccessKey: STS.MARKER, customAccessKeySecret: b}");
+    let finding = loaded.findings.iter().find(|finding| finding.code == "SessionKeyWithoutToken").unwrap();
+    assert!(finding.remedy.contains("customAccessKeySecretRef"), "{}", finding.remedy);
+    assert!(!support::seen(&loaded.findings).contains("MARKER"));
+    assert!(loaded.configuration.unwrap().entries[0].unsupported.is_some());
+    // Where another identity wins, it is the business of nobody.
+    let other = "- {instanceId: cri-1, customAccessKey: STS.x, customAccessKeySecret: b, customAccessKeySecretRef: {namespace: a, name: b}}";
+    let loaded = entries(other);
+    assert_eq!(loaded.configuration.unwrap().entries[0].unsupported, None);
+}
+
+#[test]
+fn a_role_that_is_to_assume_itself_is_told() {
+    let list = "- {instanceId: cri-1, rrsaRoleARN: 'acs:ram::1:role/x', rrsaOIDCProviderRoleARN: 'acs:ram::1:oidc-provider/p', assumeRoleARN: 'acs:ram::1:role/x'}";
+    let on = support::loaded(&[("acr-registry-info", list), ("rrsa", "enable: true")]);
+    assert_eq!(told(&on.findings), ["warning SameRoleTwice acr-registry-info 1:112"]);
+    let other = support::loaded(&[
+        ("acr-registry-info", &list.replace("role/x'}", "role/y'}")),
+        ("rrsa", "enable: true"),
+    ]);
+    assert_eq!(told(&other.findings), support::NOTHING);
+    // Without RRSA it is a hop like any other.
+    let off = entries(list);
+    assert_eq!(told(&off.findings), ["warning ArnsWithoutRrsa acr-registry-info 1:23"]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ mod scenario;
 
 use acr_configuration::{SecretRef, TokenMode};
 use acr_controller::observation::{Observation, Refusal};
-use acr_credentials::{CallFailure, FailureKind, SecretData};
+use acr_credentials::{AccessKey, Answer, Call, CallFailure, FailureKind, Reply, SecretData, UnixMillis};
 use scenario::{START, Scenario};
 
 const BY_MODE: &str = "- {instanceId: cri-0123456789abcdef, regionId: cn-hangzhou}";
@@ -116,14 +116,14 @@ fn what_the_cloud_refuses_is_told_with_the_principal_that_it_named_and_no_sessio
     worker.failing = Some(failure("GetAuthorizationToken", FailureKind::Denied, "NoPrivilege"));
     run(&mut worker, BY_MODE, START);
     let finding = worker.finding("Denied");
-    assert!(finding.contains("by the metadata service (acs:ram::1:role/worker): "), "{finding}");
+    assert!(finding.contains("by the metadata service (acs:ram::1:role/worker/i-1): "), "{finding}");
 
     let mut hop = Scenario::with_mode(TokenMode::WorkerRole);
     hop.failing = Some(failure("AssumeRole", FailureKind::Denied, "NoPermission"));
     run(&mut hop, HOP, START);
     let finding = hop.finding("Denied");
     assert!(
-        finding.contains("(acs:ram::1:role/worker): ")
+        finding.contains("(acs:ram::1:role/worker/i-1): ")
             && finding.contains(r#""RAM":["acs:ram::1:role/worker"]"#),
         "{finding}"
     );
@@ -194,10 +194,10 @@ fn whose_key_was_refused_is_asked_once_and_told_in_the_finding_and_in_the_trust_
 
 #[test]
 fn whose_key_it_is_is_not_asked_where_it_has_a_name_or_is_unknown_to_the_cloud() {
-    let mut worker = Scenario::with_mode(TokenMode::WorkerRole);
-    worker.failing = Some(failure("GetAuthorizationToken", FailureKind::Denied, "NoPrivilege"));
-    run(&mut worker, BY_MODE, START);
-    assert_eq!(worker.count("GetCallerIdentity"), 0);
+    let mut session = Scenario::new();
+    session.failing = Some(failure("GetAuthorizationToken", FailureKind::Denied, "NoPrivilege"));
+    run(&mut session, RRSA, START);
+    assert_eq!(session.count("GetCallerIdentity"), 0);
 
     let keys = "- {instanceId: cri-1, regionId: cn-hangzhou, customAccessKey: LTAIexample, customAccessKeySecret: s}";
     let mut wrong = Scenario::new();
@@ -205,6 +205,35 @@ fn whose_key_it_is_is_not_asked_where_it_has_a_name_or_is_unknown_to_the_cloud()
     wrong.failing = Some(failure("GetAuthorizationToken", FailureKind::CredentialsRefused, code));
     run(&mut wrong, keys, START);
     assert_eq!(wrong.count("GetCallerIdentity"), 0);
+}
+
+#[test]
+fn a_node_that_is_given_another_role_is_told_with_that_one() {
+    let mut scenario = Scenario::with_mode(TokenMode::WorkerRole);
+    scenario.failing = Some(failure("GetAuthorizationToken", FailureKind::Denied, "NoPrivilege"));
+    run(&mut scenario, BY_MODE, START);
+    scenario.pass(3_600_000);
+    assert_eq!(scenario.count("GetCallerIdentity"), 1, "the role and the node are the same");
+    scenario.answering = Some(Box::new(|call| {
+        let reply = match call {
+            Call::WorkerRole { .. } => Reply::Credentials {
+                key: AccessKey {
+                    id: "b".to_owned().into(),
+                    secret: "b".to_owned().into(),
+                    security_token: Some("b".to_owned().into()),
+                },
+                expires: UnixMillis(START + 7 * 3_600_000),
+                principal: "acs:ram::1:role/another".to_owned(),
+            },
+            Call::CallerIdentity { .. } => Reply::Identity("acs:ram::1:assumed-role/another/i-1".to_owned()),
+            _ => return None,
+        };
+        Some(Answer { cloud_time: None, outcome: Ok(reply) })
+    }));
+    scenario.pass(3_600_000);
+    let finding = scenario.finding("Denied");
+    assert!(finding.contains("(acs:ram::1:assumed-role/another/i-1): "), "{finding}");
+    assert_eq!(scenario.count("GetCallerIdentity"), 2);
 }
 
 #[test]

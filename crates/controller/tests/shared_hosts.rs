@@ -72,6 +72,35 @@ fn a_domain_that_is_a_host_of_another_entrys_instance_is_said_when_the_cloud_has
 }
 
 #[test]
+fn an_entry_with_several_instances_is_named_with_the_one_that_has_the_host_and_without_where_several_do() {
+    let entries = |domains: &str| {
+        format!(
+            "- {{staticSecretRef: {{namespace: infra, name: one}}}}\n- {{instanceId: 'cri-a,cri-b', domains: '{domains}', {KEYS}}}"
+        )
+    };
+    for (domains, named) in
+        [("cri-b.example", "entry 1 (cri-b) has "), ("cri-a.example,cri-b.example", "entry 1 has ")]
+    {
+        let mut scenario = run(&entries(domains));
+        let hosts: Vec<String> = domains.split(',').map(str::to_owned).collect();
+        secret_with(&mut scenario, "one", &hosts);
+        scenario.pass(2_000);
+        let told = told(&scenario);
+        assert!(told.len() == 1 && told[0].starts_with(named), "{told:?}");
+    }
+    let mut scenario = run(&format!(
+        "- {{instanceId: 'cri-b,cri-a', domains: cri-a.example, {KEYS}}}\n- {{instanceId: cri-a, {KEYS}}}\n- {{instanceId: cri-b, {KEYS}}}"
+    ));
+    scenario.pass(2_000);
+    let told = told(&scenario);
+    assert!(
+        told.len() == 1
+            && told[0].contains("entry 1 (cri-a) has cri-a.example in common with entry 0 (cri-a)"),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn a_failing_login_of_the_first_entry_changes_nothing_about_it() {
     let entries =
         format!("- {{instanceId: cri-a, domains: cri-x.example, {KEYS}}}\n- {{instanceId: cri-x, {KEYS}}}");

@@ -19,6 +19,9 @@ pub const DOCKER_CONFIG_MEMBER: &str = ".dockerconfigjson";
 /// The members of a Secret with an AccessKey: those of `alibaba-addon-secret`, and a session's token.
 pub const ACCESS_KEY_MEMBERS: [&str; 3] = ["access-key-id", "access-key-secret", "security-token"];
 
+/// How the AccessKey id of a session begins, which is refused without its token.
+const SESSION: &str = "STS.";
+
 /// The data of a Secret, decoded from base64 and wiped when dropped. Its `Debug` shows the names of the members only.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct SecretData(BTreeMap<String, Zeroizing<Vec<u8>>>);
@@ -93,6 +96,9 @@ impl SecretData {
             (None, None) => Ok(None),
             (None, Some(_)) => Err(SecretDataFailure::Missing { member: id_member }),
             (Some(_), None) => Err(SecretDataFailure::Missing { member: secret_member }),
+            (Some(id), Some(_)) if token.is_none() && id.starts_with(SESSION) => {
+                Err(SecretDataFailure::Missing { member: token_member })
+            }
             (Some(id), Some(secret)) => Ok(Some(AccessKey {
                 id: id.into(),
                 secret: secret.into(),
@@ -214,6 +220,10 @@ mod tests {
         assert_eq!(
             key(&[("access-key-id", "a b"), ("access-key-secret", "c")]),
             "its access-key-id is not a text in one piece"
+        );
+        assert_eq!(
+            key(&[("access-key-id", "STS.a"), ("access-key-secret", "c"), ("security-token", "")]),
+            "it has no security-token"
         );
         assert_eq!(key(&[]), "none");
         assert_eq!(key(&[("access-key-id", ""), ("access-key-secret", " ")]), "none");

@@ -106,7 +106,7 @@ impl Machine {
             | Question::StaticLogin { .. } => return None,
             Question::Region { endpoints } => Call::Region { endpoints: endpoints.clone() },
             Question::WorkerRole { endpoints } => Call::WorkerRole { endpoints: endpoints.clone() },
-Question::AssumeRoleWithOidc { endpoints, role_arn, oidc_provider_arn, token, .. } => {
+            Question::AssumeRoleWithOidc { endpoints, role_arn, oidc_provider_arn, token, .. } => {
                 let Some(Value::Token(token, _)) = self.book.value(*token) else { return None };
                 Call::AssumeRoleWithOidc {
                     endpoints: endpoints.clone(),

@@ -17,10 +17,10 @@ const GROUP: &str = "shared-hosts";
 /// A finding names no more hosts than this.
 const NAMED: usize = 5;
 
-/// What a later line has in common with an earlier one.
+/// What a later entry has in common with an earlier one, of one or several instances of each.
 struct Shared<'a> {
-    first: &'a Line,
-    later: &'a Line,
+    first: Vec<&'a Line>,
+    later: Vec<&'a Line>,
     slots: Vec<KeySlot>,
 }
 
@@ -51,8 +51,11 @@ impl Machine {
                 let known = holders.entry(slot.clone()).or_default();
                 let earlier = known.iter().find(|first| first.place != line.place && meet(first, line));
                 if let Some(first) = earlier.filter(|first| !told.contains(&(first.index, line.index))) {
-                    let empty = || Shared { first, later: line, slots: Vec::new() };
-                    shared.entry((line.index, first.index)).or_insert_with(empty).slots.push(slot);
+                    let empty = || Shared { first: Vec::new(), later: Vec::new(), slots: Vec::new() };
+                    let shared = shared.entry((line.index, first.index)).or_insert_with(empty);
+                    shared.first.push(first);
+                    shared.later.push(line);
+                    shared.slots.push(slot);
                 }
                 known.push(line);
             }
@@ -69,19 +72,27 @@ fn finding(shared: &Shared<'_>) -> ActiveFinding {
         more => format!(" and {more} more"),
     };
     let message = format!(
-        "entry {} ({}) has {}{more} in common with entry {} ({}), which comes first: its login is the one in the pull \
-         secrets, as long as it has a living one; remove what is common from one entry with `domains`, narrow the entries \
-         by `namespaces`, or write `host/namespace`",
-        later.index,
-        later.key.instance,
+        "{} has {}{more} in common with {}, which comes first: its login is the one in the pull secrets, as long as it has a \
+         living one; remove what is common from one entry with `domains`, narrow the entries by `namespaces`, or write \
+         `host/namespace`",
+        entry(later),
         named.join(", "),
-        first.index,
-        first.key.instance
+        entry(first)
     );
     ActiveFinding {
         subject: Subject::Configuration,
         error: false,
         code: code::DUPLICATE_HOST.to_owned(),
         message,
+    }
+}
+
+/// The entry of these lines, with its instance where it is one that has what is common.
+fn entry(lines: &[&Line]) -> String {
+    let index = lines.first().map(|line| line.index).unwrap_or_default();
+    let instances: BTreeSet<&str> = lines.iter().map(|line| line.key.instance.as_str()).collect();
+    match (instances.len(), instances.first()) {
+        (1, Some(instance)) => format!("entry {index} ({instance})"),
+        _ => format!("entry {index}"),
     }
 }

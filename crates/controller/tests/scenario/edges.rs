@@ -207,6 +207,10 @@ impl Scenario {
                     principal,
                 }
             }
+            // Sessions of STS are named when they are handed out: this one is the node's.
+            Call::CallerIdentity { key, .. } if key.security_token.is_some() => {
+                Reply::Identity("acs:ram::1:role/worker/i-1".to_owned())
+            }
             Call::CallerIdentity { .. } => Reply::Identity("acs:ram::7:user/puller".to_owned()),
             Call::Region { .. } => Reply::Region("cn-hangzhou".to_owned()),
         };

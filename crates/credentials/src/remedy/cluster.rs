@@ -82,10 +82,16 @@ fn secret(failure: &CallFailure, about: &Circumstances) -> String {
              --serviceaccount={}:aliyun-acr-credential-helper",
             about.namespace
         ),
-        FailureKind::NotFound | FailureKind::Malformed if holds_key => format!(
-            "kubectl -n {namespace} create secret generic {name} --from-file=access-key-id --from-file=access-key-secret{}",
-            replacing(failure.kind)
-        ),
+        FailureKind::NotFound | FailureKind::Malformed if holds_key => {
+            // It is missed only where the key is that of a session.
+            let token =
+                if failure.message.ends_with("security-token") { " --from-file=security-token" } else { "" };
+            format!(
+                "kubectl -n {namespace} create secret generic {name} --from-file=access-key-id \
+                 --from-file=access-key-secret{token}{}",
+                replacing(failure.kind)
+            )
+        }
         FailureKind::NotFound | FailureKind::Malformed => {
             let each = match failure.kind {
                 FailureKind::Malformed => "each host needs `username` and `password`, or `auth`: ",

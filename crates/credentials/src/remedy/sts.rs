@@ -239,9 +239,10 @@ fn account_of(principal: &str) -> Option<&str> {
     Some(account).filter(|account| !account.is_empty())
 }
 
-/// `acs:ram::<account>:role/<role>` of `acs:ram::<account>:role/<role>/<session>`.
+/// `acs:ram::<account>:role/<role>` of `acs:ram::<account>:role/<role>/<session>`, which some answers spell `assumed-role`.
 fn role_of_session(principal: &str) -> Option<String> {
-    let (account, role) = principal.split_once(":role/")?;
+    let (account, role) =
+        principal.split_once(":role/").or_else(|| principal.split_once(":assumed-role/"))?;
     let role = role.split('/').next().filter(|role| !role.is_empty())?;
     account.starts_with("acs:ram::").then(|| format!("{account}:role/{role}"))
 }

@@ -85,14 +85,14 @@ fn distrusted(change: impl FnOnce(&mut TokenClaims)) -> String {
 #[test]
 fn which_claim_a_trust_policy_does_not_admit_is_said_as_far_as_it_can_be_known() {
     let verdict = |text: String| {
-        let from = text.find("likely:").unwrap_or_default();
-        text[from..].split("; to find out").next().unwrap_or_default().to_owned()
+        let likely = text.split_once("; likely: ").map_or("", |(_, rest)| rest);
+        likely.split("; to find out").next().unwrap_or_default().to_owned()
     };
-    insta::assert_snapshot!(verdict(distrusted(|_| {})), @"likely: a policy that was made for another cluster (its provider in Principal, its oidc:iss) or for another ServiceAccount (oidc:sub)");
+    insta::assert_snapshot!(verdict(distrusted(|_| {})), @"a policy that was made for another cluster (its provider in Principal, its oidc:iss) or for another ServiceAccount (oidc:sub)");
     let subject = "system:serviceaccount:acr:helper";
-    insta::assert_snapshot!(verdict(distrusted(|token| token.subject = subject.to_owned())), @"likely: oidc:sub, for the documented policy names system:serviceaccount:kube-system:aliyun-acr-credential-helper, and the token another ServiceAccount");
+    insta::assert_snapshot!(verdict(distrusted(|token| token.subject = subject.to_owned())), @"oidc:sub, for the documented policy names system:serviceaccount:kube-system:aliyun-acr-credential-helper, and the token another ServiceAccount");
     let audience = || vec!["kubernetes".to_owned()];
-    insta::assert_snapshot!(verdict(distrusted(|token| token.audiences = audience())), @"likely: oidc:aud, for the documented policy asks for sts.aliyuncs.com, which the token has not");
+    insta::assert_snapshot!(verdict(distrusted(|token| token.audiences = audience())), @"oidc:aud, for the documented policy asks for sts.aliyuncs.com, which the token has not");
     let unknown = Circumstances { token: None, ..about() };
     let text = told("AssumeRoleWithOIDC", Denied, "AuthenticationFail.NoPermission", "", &unknown);
     insta::assert_snapshot!(text, @r#"the trust policy of acs:ram::1:role/pull does not admit the component; known: STS has codes of its own for an issuer or audience that the provider does not know, and this is none of them; not told by the cloud: which of the policy's Principal, oidc:iss, oidc:aud and oidc:sub does not fit; likely: oidc:sub, or the provider in Principal; to find out, compare the AssumeRolePolicyDocument of `aliyun ram GetRole --RoleName pull`, which must hold {"Action":"sts:AssumeRole","Condition":{"StringEquals":{"oidc:aud":"sts.aliyuncs.com","oidc:iss":"<issuer of the cluster>","oidc:sub":"system:serviceaccount:kube-system:aliyun-acr-credential-helper"}},"Effect":"Allow","Principal":{"Federated":["acs:ram::1:oidc-provider/ack-rrsa-c1"]}}"#);
@@ -163,6 +163,7 @@ fn a_role_that_is_known_to_ask_is_the_one_that_the_other_role_must_admit() {
         statement.unwrap_or_default().to_owned()
     };
     assert_eq!(by("acs:ram::3:role/worker/i-1"), r#"{"RAM":["acs:ram::3:role/worker"]}}"#);
+    assert_eq!(by("acs:ram::3:assumed-role/worker/i-1"), r#"{"RAM":["acs:ram::3:role/worker"]}}"#);
     assert_eq!(by("acs:ram::3:user/puller"), r#"{"RAM":["acs:ram::3:root"]}}"#);
     // Without the account of the role, that of the entry has to do.
     assert_eq!(by("worker"), r#"{"RAM":["acs:ram::2:root"]}}"#);

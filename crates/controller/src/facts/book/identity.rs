@@ -35,29 +35,32 @@ impl Book {
         let Some(source) = refused.key_source() else { return };
         let of_owner =
             matches!(kind, FailureKind::Denied | FailureKind::NotFound | FailureKind::InvalidRequest);
-        if !of_owner || refused.is_of_refusals() || self.is_named(source) {
+        // What is known stays until the key is replaced.
+        let known = self.named(source).is_some_and(has_session) || self.identity(source).is_some();
+        if !of_owner || refused.is_of_refusals() || known {
             return;
         }
         let identity = Question::CallerIdentity { endpoints: Vec::new(), key: source.clone() }.key();
         if let Some(identity) = self.facts.get_mut(&identity) {
-            // What is known stays until the key is replaced.
-            if identity.value.is_none() {
-                identity.due = Mono(0);
-            }
+            identity.due = Mono(0);
         }
     }
 
     /// Whose key signs, as the cloud names it: `acs:ram::<account>:…`, or the name of a role where nobody says more.
     pub fn owner(&self, source: &KeySource) -> Option<&str> {
-        let identity = Question::CallerIdentity { endpoints: Vec::new(), key: source.clone() }.key();
-        match self.value(identity) {
-            Some(Value::Identity(arn)) => Some(arn),
-            _ => self.named(source),
-        }
+        self.identity(source).or_else(|| self.named(source))
     }
 
-    fn is_named(&self, source: &KeySource) -> bool {
-        self.named(source).is_some_and(|name| name.starts_with("acs:"))
+    /// What the cloud said when it was asked, unless the node has another role by now.
+    fn identity(&self, source: &KeySource) -> Option<&str> {
+        let identity = Question::CallerIdentity { endpoints: Vec::new(), key: source.clone() }.key();
+        let Some(Value::Identity(arn)) = self.value(identity) else { return None };
+        let is_of = |role: &str| {
+            let rest = arn.replace(":assumed-role/", ":role/");
+            rest.strip_prefix(role).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let role = self.named(source).filter(|name| name.starts_with("acs:"));
+        role.is_none_or(is_of).then_some(arn)
     }
 
     /// What whoever handed out the key said.
@@ -68,4 +71,9 @@ impl Book {
             _ => None,
         }
     }
+}
+
+/// Whether a principal is named down to its session. The metadata service names the role alone.
+fn has_session(principal: &str) -> bool {
+    principal.starts_with("acs:") && principal.split_once(":role/").is_none_or(|(_, rest)| rest.contains('/'))
 }
