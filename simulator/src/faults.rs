@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode};
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::answer::ApiError;
 use crate::description::wildcard;
@@ -54,7 +55,8 @@ pub enum FaultEffect {
     },
     /// The call is refused without being looked at.
     Error {
-        /// HTTP status.
+        /// HTTP status, 400 to 599.
+        #[serde(deserialize_with = "error_status")]
         status: u16,
         /// Error code, for example `SystemError`.
         code: String,
@@ -62,20 +64,20 @@ pub enum FaultEffect {
         #[serde(default)]
         message: Option<String>,
         /// Further headers, for example `Retry-After`.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "headers")]
         headers: BTreeMap<String, String>,
     },
     /// The call is throttled: HTTP 400 and one of the `Throttling` codes.
     Throttle {
         /// `Throttling`, `Throttling.User` (absent) or `Throttling.Api`.
-        #[serde(default = "throttling_user")]
+        #[serde(default = "throttling_user", deserialize_with = "throttling")]
         code: String,
         /// How long to wait in milliseconds: `TimeLeft` of the header `x-ratelimit-user-api`, and the header
         /// `x-acs-retry-after`; absent = neither header.
         #[serde(default)]
         time_left: Option<u64>,
         /// Further headers, for example `Retry-After`.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "headers")]
         headers: BTreeMap<String, String>,
     },
     /// Container Registry says HTTP 200 with `IsSuccess` false.
@@ -102,8 +104,8 @@ pub enum FaultEffect {
     },
     /// The call is carried out, and the body of the answer is this instead.
     Garbage {
-        /// HTTP status.
-        #[serde(default = "ok")]
+        /// HTTP status, 200 to 599.
+        #[serde(default = "ok", deserialize_with = "final_status")]
         status: u16,
         /// The body.
         #[serde(default = "nonsense")]
@@ -283,6 +285,49 @@ fn status_code(status: u16) -> StatusCode {
 /// Headers that are not well formed are left out.
 fn well_formed(headers: &BTreeMap<String, String>) -> Vec<(HeaderName, HeaderValue)> {
     headers.iter().filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?))).collect()
+}
+
+/// An answer that refuses.
+fn error_status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    status_within(deserializer, 400, "is no HTTP status of an error: write one from 400 to 599")
+}
+
+/// An answer that ends an exchange; one below 200 would not.
+fn final_status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    status_within(deserializer, 200, "is no HTTP status of an answer: write one from 200 to 599")
+}
+
+fn status_within<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    least: u16,
+    fault: &str,
+) -> Result<u16, D::Error> {
+    let status = u16::deserialize(deserializer)?;
+    if (least..600).contains(&status) {
+        Ok(status)
+    } else {
+        Err(D::Error::custom(format!("{status} {fault}")))
+    }
+}
+
+fn throttling<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let code = String::deserialize(deserializer)?;
+    if code == "Throttling" || code.starts_with("Throttling.") {
+        return Ok(code);
+    }
+    let fault = "is no code of throttling: write Throttling, Throttling.User or Throttling.Api";
+    Err(D::Error::custom(format!("{code:?} {fault}")))
+}
+
+fn headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let headers: BTreeMap<String, String> = BTreeMap::deserialize(deserializer)?;
+    match headers.keys().find(|name| name.parse::<HeaderName>().is_err()) {
+        Some(name) => Err(D::Error::custom(format!("{name:?} is no name of a header"))),
+        None if well_formed(&headers).len() < headers.len() => {
+            Err(D::Error::custom("a header has a value with characters that no header may have"))
+        }
+        None => Ok(headers),
+    }
 }
 
 fn throttling_user() -> String {

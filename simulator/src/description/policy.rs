@@ -1,7 +1,10 @@
 //! RAM policies in the spelling of RAM, and how they decide.
 //!
 //! Permission policies know actions and resources with wildcards, trust policies the three principals of RAM, and both
-//! conditions on strings and truth values. An element that is not modelled is refused when the policy is read, never passed over.
+//! conditions on strings and truth values. An element that is not modelled, or that RAM would not take, is refused when the
+//! policy is read, never passed over.
+
+mod form;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -35,11 +38,13 @@ pub struct Statement {
     /// Permission or denial.
     pub effect: Effect,
     /// Actions such as `cr:GetAuthorizationToken`, with `*` and `?`.
+    #[serde(deserialize_with = "form::actions")]
     pub action: OneOrMany,
     /// Resources such as `acs:cr:*:*:repository/cri-1/app/*`, with `*` and `?`.
+    #[serde(deserialize_with = "form::resources")]
     pub resource: OneOrMany,
     /// What else must hold.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "form::condition")]
     pub condition: Condition,
 }
 
@@ -69,11 +74,13 @@ pub struct TrustStatement {
     /// Permission or denial.
     pub effect: Effect,
     /// `sts:AssumeRole`.
+    #[serde(deserialize_with = "form::actions_of_trust")]
     pub action: OneOrMany,
     /// Whom the statement is about.
+    #[serde(deserialize_with = "form::principals")]
     pub principal: Principals,
     /// What else must hold.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "form::condition")]
     pub condition: Condition,
 }
 

@@ -34,6 +34,13 @@ fn a_fault_that_is_misspelt_is_not_taken() {
         json!({ "effect": { "cut": "sometimes" } }),
         json!({ "effect": { "cut": "before" }, "match": { "products": "sts" } }),
         json!({ "effect": { "cut": "before" }, "times": -1 }),
+        json!({ "effect": { "error": { "status": 99, "code": "X" } } }),
+        json!({ "effect": { "error": { "status": 200, "code": "X" } } }),
+        json!({ "effect": { "error": { "status": 600, "code": "X" } } }),
+        json!({ "effect": { "error": { "status": 500, "code": "X", "headers": { "a b": "c" } } } }),
+        json!({ "effect": { "error": { "status": 500, "code": "X", "headers": { "a": "b\nc" } } } }),
+        json!({ "effect": { "garbage": { "status": 100 } } }),
+        json!({ "effect": { "throttle": { "code": "Slow" } } }),
     ] {
         assert!(serde_json::from_value::<Fault>(text.clone()).is_err(), "{text}");
     }

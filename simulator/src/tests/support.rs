@@ -45,7 +45,7 @@ accounts:
           - Version: "1"
             Statement:
               - {Effect: Allow, Action: "sts:Assume*", Resource: "acs:ram:*:2000000000000002:role/acr-*"}
-              - {Effect: Deny, Action: "*", Resource: "*:role/acr-forbidden"}
+              - {Effect: Deny, Action: "*", Resource: "acs:ram::*:role/acr-forbidden"}
     roles:
       - name: rrsa-puller
         maxSessionSeconds: 7200

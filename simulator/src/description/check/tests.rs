@@ -23,6 +23,20 @@ fn a_wrong_type_is_named_with_its_place_and_no_secret_is_shown() {
 }
 
 #[test]
+fn a_policy_that_ram_would_not_take_is_refused_with_its_place_and_what_to_write() {
+    let policy = |statement: &str| {
+        fault(&format!(
+            "accounts:\n  - id: \"1\"\n    users:\n      - name: u\n        policies:\n          - Version: \"1\"\n            Statement:\n              - {statement}\n"
+        ))
+    };
+    assert_snapshot!(policy("{Effect: allow, Action: 'cr:*', Resource: '*'}"), @"unknown variant `allow`, expected one of Allow, Deny at line 8, column 26; `acr-simulator example` prints a complete description");
+    assert_snapshot!(policy("{Effect: Allow, Action: PullRepository, Resource: '*'}"), @r#""PullRepository" is no action: write `product:Name`, such as cr:PullRepository or cr:*, or `*` at line 8, column 41; `acr-simulator example` prints a complete description"#);
+    assert_snapshot!(policy("{Effect: Allow, Action: 'cr:*', Resource: 'repository/cri-1/*'}"), @r#""repository/cri-1/*" is no resource: write `acs:product:region:account:what`, such as acs:cr:*:*:repository/cri-1/app/*, or `*` at line 8, column 59; `acr-simulator example` prints a complete description"#);
+    assert_snapshot!(fault("accounts:\n  - id: \"1\"\n    users: [{name: u, policies: [{Statement: []}]}]\n"), @"missing field `Version` at line 3, column 35; `acr-simulator example` prints a complete description");
+    assert_snapshot!(fault("accounts:\n  - id: \"1\"\n    roles:\n      - name: r\n        trustPolicy:\n          Version: \"1\"\n          Statement:\n            - {Effect: Allow, Action: 'sts:AssumeRole', Principal: {RAM: ['acs:ram::1:rol/x']}}\n"), @r#""acs:ram::1:rol/x" is no such principal: write `acs:ram::<account>:root`, `…:user/<name>` or `…:role/<name>` at line 8, column 68; `acr-simulator example` prints a complete description"#);
+}
+
+#[test]
 fn everything_that_does_not_fit_together_is_said_at_once() {
     let text = r#"
 accounts:

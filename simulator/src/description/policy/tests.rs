@@ -25,13 +25,60 @@ fn a_policy_with_an_element_that_is_not_modelled_is_refused() {
 }
 
 #[test]
+fn a_policy_that_could_never_match_is_refused_and_the_right_form_is_named() {
+    let permission = |part: &str| {
+        let text = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"cr:*","Resource":"*","Condition":{}}]}"#;
+        let (name, _) = part.split_once(':').unwrap();
+        let former = [r#""Action":"cr:*""#, r#""Resource":"*""#, r#""Condition":{}"#];
+        let former = former.into_iter().find(|former| former.starts_with(name)).unwrap();
+        serde_json::from_str::<Policy>(&text.replace(former, part)).unwrap_err().to_string()
+    };
+    for (part, form) in [
+        (r#""Action":"""#, "product:Name"),
+        (r#""Action":[]"#, "at least one"),
+        (r#""Action":["cr:*","PullRepository"]"#, "product:Name"),
+        (r#""Action":"cr PullRepository""#, "product:Name"),
+        (r#""Resource":"repository/cri-1""#, "acs:product:region:account:what"),
+        (r#""Resource":"acs:cr:*""#, "acs:product:region:account:what"),
+        (r#""Resource":[]"#, "at least one"),
+        (r#""Condition":{"StringEquals":{"sub":"x"}}"#, "oidc:sub"),
+        (r#""Condition":{"StringEquals":{"oidc:sub":[]}}"#, "has no value"),
+        (r#""Condition":{"Bool":{"acs:SecureTransport":"yes"}}"#, "true or false"),
+    ] {
+        let fault = permission(part);
+        assert!(fault.contains(form) && fault.contains("line 1 column"), "{part}: {fault}");
+    }
+    let of_trust = |action: &str, principal: &str| {
+        let text = format!(
+            r#"{{"Version":"1","Statement":[{{"Effect":"Allow","Action":"{action}","Principal":{principal}}}]}}"#
+        );
+        serde_json::from_str::<TrustPolicy>(&text).unwrap_err().to_string()
+    };
+    let service = r#"{"Service":"ecs.aliyuncs.com"}"#;
+    for (action, principal, form) in [
+        ("cr:*", service, "write sts:AssumeRole"),
+        ("*", service, "write sts:AssumeRole"),
+        ("sts:AssumeRole", "{}", "names nobody"),
+        ("sts:AssumeRole", r#"{"Service":"ecs"}"#, "ecs.aliyuncs.com"),
+        ("sts:AssumeRole", r#"{"RAM":"acs:ram::one:root"}"#, ":root"),
+        ("sts:AssumeRole", r#"{"RAM":"acs:ram::1:role/"}"#, ":role/<name>"),
+        ("sts:AssumeRole", r#"{"RAM":["acs:ram::1:root","*"]}"#, ":root"),
+        ("sts:AssumeRole", r#"{"Federated":"acs:ram::1:role/x"}"#, ":oidc-provider/<name>"),
+    ] {
+        let fault = of_trust(action, principal);
+        assert!(fault.contains(form), "{action} {principal}: {fault}");
+    }
+}
+
+#[test]
 fn nothing_is_allowed_that_no_statement_allows_and_a_denial_wins() {
     let allow = policy(
         r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":["cr:Get*","cr:Pull?epository"],
         "Resource":"acs:cr:*:1:repository/cri-1/app/*"}]}"#,
     );
-    let deny =
-        policy(r#"{"Version":"1","Statement":[{"Effect":"Deny","Action":"*","Resource":"*/secret"}]}"#);
+    let deny = policy(
+        r#"{"Version":"1","Statement":[{"Effect":"Deny","Action":"*","Resource":"acs:cr:*:*:*/secret"}]}"#,
+    );
     let repository = |name: &str| format!("acs:cr:cn-hangzhou:1:repository/cri-1/app/{name}");
     let both = [allow.clone(), deny];
     for (policies, action, resource, expected) in [
@@ -89,8 +136,8 @@ fn only_the_named_principal_is_trusted() {
 #[test]
 fn every_condition_must_hold() {
     let subject = |condition: &str, values: &[&str]| {
-        let policy = trust(r#"{"Service":"s"}"#, condition);
-        policy.decide(Principal::Service("s"), &[("oidc:sub", values)]) == Decision::Allow
+        let policy = trust(r#"{"Service":"s.aliyuncs.com"}"#, condition);
+        policy.decide(Principal::Service("s.aliyuncs.com"), &[("oidc:sub", values)]) == Decision::Allow
     };
     for (condition, values, expected) in [
         (r#"{"StringEquals":{"oidc:sub":"a"}}"#, &["a"][..], true),
