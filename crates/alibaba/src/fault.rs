@@ -106,8 +106,8 @@ const CODES: &[(&str, FailureKind)] = &[
     ("ServiceUnavailable", FailureKind::Server),
 ];
 
-/// The trust policy's refusal and a provider that does not exist share one code.
-const NO_SUCH_PROVIDER: &str = "No such OIDC Provider";
+/// The trust policy's refusal and a provider that does not exist, or whose ARN is none, share one code.
+const NO_SUCH_PROVIDER: [&str; 2] = ["No such OIDC Provider", "Parameter OIDCProviderArn"];
 
 /// What a code means; `status` decides for a code that nobody documents.
 pub(crate) fn kind_of_code(code: &str, status: StatusCode) -> FailureKind {
@@ -121,7 +121,9 @@ pub(crate) fn kind_of_code(code: &str, status: StatusCode) -> FailureKind {
 }
 
 fn kind_of(received: &Received<'_>, code: &str, message: &str) -> FailureKind {
-    let kind = if code == "AuthenticationFail.NoPermission" && message.starts_with(NO_SUCH_PROVIDER) {
+    let kind = if code == "AuthenticationFail.NoPermission"
+        && NO_SUCH_PROVIDER.iter().any(|start| message.starts_with(start))
+    {
         FailureKind::NotFound
     } else {
         kind_of_code(code, received.status)

@@ -103,7 +103,9 @@ fn a_code_that_nobody_documents_counts_by_its_status() {
 #[test]
 fn a_provider_that_does_not_exist_is_told_apart_from_a_refusal() {
     let body = |message| format!(r#"{{"Code":"AuthenticationFail.NoPermission","Message":"{message}"}}"#);
-    assert_eq!(fault(401, &body("No such OIDC Provider registered.")).kind, FailureKind::NotFound);
+    for absent in ["No such OIDC Provider registered.", "Parameter OIDCProviderArn is not valid"] {
+        assert_eq!(fault(401, &body(absent)).kind, FailureKind::NotFound, "{absent}");
+    }
     assert_eq!(fault(401, &body("There is no permission")).kind, FailureKind::Denied);
 }
 

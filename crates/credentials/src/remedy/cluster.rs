@@ -77,9 +77,10 @@ fn secret(failure: &CallFailure, about: &Circumstances) -> String {
     let holds_key = matches!(failure.operation, "AccessKeySecret" | "RegisteredKey");
     match failure.kind {
         FailureKind::Denied => format!(
-            "allow it: kubectl -n {namespace} create role acr-{name} --verb={verbs} --resource=secrets \
+            "allow it, by {} or: kubectl -n {namespace} create role acr-{name} --verb={verbs} --resource=secrets \
              --resource-name={name} && kubectl -n {namespace} create rolebinding acr-{name} --role=acr-{name} \
              --serviceaccount={}:aliyun-acr-credential-helper",
+            chart_value(failure.operation, &namespace, &name),
             about.namespace
         ),
         FailureKind::NotFound | FailureKind::Malformed if holds_key => {
@@ -104,6 +105,15 @@ fn secret(failure: &CallFailure, about: &Circumstances) -> String {
             )
         }
         kind => key(failure.code.as_deref().unwrap_or_default(), about).unwrap_or_else(|| general(kind)),
+    }
+}
+
+/// What grants it in the values of the chart.
+fn chart_value(operation: &str, namespace: &str, name: &str) -> String {
+    match operation {
+        "RegisteredKey" => "the chart's `credentials.registeredKey: read`".to_owned(),
+        "AddOnToken" => "the chart's `credentials.addOnToken: read`".to_owned(),
+        _ => format!("the chart's `secretReferences: [{{namespace: {namespace}, name: {name}}}]`"),
     }
 }
 

@@ -24,7 +24,6 @@ pub(super) fn with_oidc(code: &str, failure: &CallFailure, about: &Circumstances
             format!("there is no role {role}: correct rrsaRoleARN, or create the role")
         }
         (FailureKind::NotFound, _) => no_provider(provider),
-        (FailureKind::Denied, _) if failure.message.contains("OIDCProviderArn") => no_provider(provider),
         (FailureKind::Denied, _) if is_explicit(failure) => format!(
             "the trust policy of {role} denies sts:AssumeRole to the component in so many words{says}: take the Deny out, an \
              Allow does not outweigh it"

@@ -117,7 +117,7 @@ fn what_is_wrong_with_the_provider_or_the_token_itself_is_told_apart() {
     insta::assert_snapshot!(rrsa("IssuerConfigurationBroken"), @"STS cannot get the keys of the issuer: its URL must answer on the internet with /.well-known/openid-configuration");
     insta::assert_snapshot!(rrsa("Invalid"), @"what was presented is no token that STS can read: look at the file of --token-file, or remove it, so that the API server is asked for one");
     let message = "Parameter OIDCProviderArn is not valid";
-    insta::assert_snapshot!(told("AssumeRoleWithOIDC", Denied, "AuthenticationFail.NoPermission", message, &about()), @"there is no provider acs:ram::1:oidc-provider/ack-rrsa-c1: enable RRSA for the cluster, and copy rrsaOIDCProviderRoleARN from its console page");
+    insta::assert_snapshot!(told("AssumeRoleWithOIDC", NotFound, "AuthenticationFail.NoPermission", message, &about()), @"there is no provider acs:ram::1:oidc-provider/ack-rrsa-c1: enable RRSA for the cluster, and copy rrsaOIDCProviderRoleARN from its console page");
     insta::assert_snapshot!(said("AssumeRoleWithOIDC", InvalidRequest, "InvalidParameter.DurationSeconds"), @"the session is asked for 43200 s, which the role does not admit: raise the maximum session duration of acs:ram::1:role/pull");
 }
 
@@ -187,9 +187,9 @@ fn what_is_not_an_answer_of_the_cloud_gets_no_remedy_for_the_cloud() {
     insta::assert_snapshot!(said("MetadataRegion", Denied, ""), @"the instance refuses access to its metadata: allow it in the ECS console, or give `regionId` (or --region)");
     insta::assert_snapshot!(said("MetadataRole", Denied, ""), @"the instance refuses access to its metadata: allow it in the ECS console, or give the entry RRSA or keys");
     insta::assert_snapshot!(said("MetadataRole", FailureKind::Unreachable { at: Barrier::Connection }, ""), @"the metadata service answers on ECS instances only, and pods may have no route to 100.100.100.200: use hostNetwork, or give the entry RRSA or keys");
-    insta::assert_snapshot!(said("AddOnToken", Denied, ""), @"allow it: kubectl -n infra create role acr-keys --verb=get --resource=secrets --resource-name=keys && kubectl -n infra create rolebinding acr-keys --role=acr-keys --serviceaccount=kube-system:aliyun-acr-credential-helper");
+    insta::assert_snapshot!(said("AddOnToken", Denied, ""), @"allow it, by the chart's `credentials.addOnToken: read` or: kubectl -n infra create role acr-keys --verb=get --resource=secrets --resource-name=keys && kubectl -n infra create rolebinding acr-keys --role=acr-keys --serviceaccount=kube-system:aliyun-acr-credential-helper");
     insta::assert_snapshot!(said("RegisteredKey", Malformed, ""), @"kubectl -n infra create secret generic keys --from-file=access-key-id --from-file=access-key-secret --dry-run=client -o yaml | kubectl apply -f -");
-    insta::assert_snapshot!(said("RegisteredKey", Denied, ""), @"allow it: kubectl -n infra create role acr-keys --verb=get --resource=secrets --resource-name=keys && kubectl -n infra create rolebinding acr-keys --role=acr-keys --serviceaccount=kube-system:aliyun-acr-credential-helper");
+    insta::assert_snapshot!(said("RegisteredKey", Denied, ""), @"allow it, by the chart's `credentials.registeredKey: read` or: kubectl -n infra create role acr-keys --verb=get --resource=secrets --resource-name=keys && kubectl -n infra create rolebinding acr-keys --role=acr-keys --serviceaccount=kube-system:aliyun-acr-credential-helper");
     for operation in ["AddOnToken", "RegisteredKey", "ServiceAccountToken", "StaticSecret", "AccessKeySecret"]
     {
         let text = said(operation, NoAnswer, "");
@@ -257,7 +257,7 @@ fn what_the_cluster_does_not_hand_over_is_said_with_the_ways_out() {
     insta::assert_snapshot!(said("AddOnToken", NotFound, ""), @"ACK hands no add-on token to this component, so tokenMode managedRole cannot work; give the entry RRSA (rrsaRoleARN, rrsaOIDCProviderRoleARN and `rrsa: enable: true`), or run with --token-mode workerRole and grant the worker role cr:GetAuthorizationToken, cr:ListInstanceEndpoint and cr:PullRepository");
     insta::assert_snapshot!(said("AddOnToken", Denied, "NoPermission"), @"authorize ACK to use AliyunCSManagedAcrRole in the RAM console; its trust policy must name cs.aliyuncs.com");
     insta::assert_snapshot!(said("MetadataRole", NotFound, ""), @"the node has no RAM role: attach the worker role to its ECS instance, or give the entry RRSA or keys");
-    insta::assert_snapshot!(said("AccessKeySecret", Denied, ""), @"allow it: kubectl -n infra create role acr-keys --verb=get,list,watch --resource=secrets --resource-name=keys && kubectl -n infra create rolebinding acr-keys --role=acr-keys --serviceaccount=kube-system:aliyun-acr-credential-helper");
+    insta::assert_snapshot!(said("AccessKeySecret", Denied, ""), @"allow it, by the chart's `secretReferences: [{namespace: infra, name: keys}]` or: kubectl -n infra create role acr-keys --verb=get,list,watch --resource=secrets --resource-name=keys && kubectl -n infra create rolebinding acr-keys --role=acr-keys --serviceaccount=kube-system:aliyun-acr-credential-helper");
     insta::assert_snapshot!(said("AccessKeySecret", NotFound, ""), @"kubectl -n infra create secret generic keys --from-file=access-key-id --from-file=access-key-secret");
     insta::assert_snapshot!(said("StaticSecret", Malformed, ""), @"each host needs `username` and `password`, or `auth`: kubectl -n infra create secret docker-registry keys --docker-server=… --docker-username=… --docker-password=… --dry-run=client -o yaml | kubectl apply -f -");
     insta::assert_snapshot!(said("ServiceAccountToken", Denied, ""), @"project a token with audience sts.aliyuncs.com into the pod, or allow `create` on serviceaccounts/token of the component's ServiceAccount; deploy/ does both");

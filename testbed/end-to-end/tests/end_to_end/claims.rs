@@ -109,7 +109,7 @@ async fn which_of_issuer_audience_and_subject_does_not_fit_is_told_and_stays_tol
         let finding = refused(&scene, &space, &entry(&role, "ack-rrsa-demo"), "Denied", &verdict).await;
         says_the_token(&finding);
         assert!(finding.contains("not told by the cloud: which of"), "{finding}");
-        let (_, statement) = finding.split_once("it must hold ").unwrap();
+        let (_, statement) = finding.split_once("which must hold ").unwrap();
         let statement: serde_json::Value = serde_json::from_str(statement).unwrap();
         let equals = &statement["Condition"]["StringEquals"];
         assert_eq!(equals["oidc:iss"], scene.stage.control_plane().issuer());

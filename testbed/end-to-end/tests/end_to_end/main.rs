@@ -36,6 +36,7 @@ mod rights;
 mod samples;
 mod scene;
 mod serving;
+mod sessions;
 mod tenants;
 mod ways;
 

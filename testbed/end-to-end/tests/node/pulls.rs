@@ -21,6 +21,8 @@ struct Way {
     entries: String,
     keys: &'static [(&'static str, &'static str)],
     arguments: &'static [&'static str],
+    /// The codes of what the component has to say about it.
+    told: &'static [&'static str],
 }
 
 impl Way {
@@ -34,6 +36,7 @@ impl Way {
             entries: entries.into(),
             keys: &[],
             arguments: &[],
+            told: &[],
         }
     }
 
@@ -66,7 +69,7 @@ impl Way {
         let redirected =
             |line: &str| line.contains("http.response.status=307") && line.contains("/blobs/sha256:");
         assert!(log.lines().any(redirected), "{log}");
-        assert_eq!(play.findings().await, [""; 0]);
+        assert_eq!(play.findings().await, self.told);
         play.end().await;
     }
 }
@@ -110,18 +113,33 @@ async fn across_accounts_with_rrsa_and_then_a_role_of_the_other_account() {
     Way { keys: RRSA, ..way }.pulls().await;
 }
 
-#[tokio::test]
-async fn of_the_personal_edition() {
+/// The Personal Edition of cn-hangzhou, by its public host and by the one inside VPCs.
+fn personal(entries: &str) -> Way {
     let images = [
         "registry.cn-hangzhou.aliyuncs.com/acme/app:v1",
         "registry-vpc.cn-hangzhou.aliyuncs.com/acme/app:v1",
     ];
-    let way = Way {
+    Way {
         instance: PERSONAL,
         repository: "acme/app",
         workloads: [BASIC.with_image(images[0]), WITH_ACCOUNT.with_image(images[1])],
-        arguments: WORKER_ROLE,
-        ..Way::same_account("- instanceId: \"\"\n  regionId: cn-hangzhou\n")
+        ..Way::same_account(entries)
+    }
+}
+
+#[tokio::test]
+async fn of_the_personal_edition() {
+    let way = personal("- instanceId: \"\"\n  regionId: cn-hangzhou\n");
+    Way { arguments: WORKER_ROLE, ..way }.pulls().await;
+}
+
+#[tokio::test]
+async fn of_the_personal_edition_with_the_keys_of_a_user_who_has_opened_it() {
+    let keys = "  customAccessKey: LTAI5tPuller\n  customAccessKeySecret: marker-puller-secret\n";
+    // Only he has, and the region is that of the node.
+    let opened = |description: &mut Description| {
+        description.personal[0].users = Some(vec!["image-puller".to_owned()]);
     };
-    way.pulls().await;
+    let way = personal(&format!("- instanceId: \"\"\n{keys}"));
+    Way { change: opened, told: &["EmptyInstanceId"], ..way }.pulls().await;
 }
