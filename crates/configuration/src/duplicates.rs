@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::code;
 use crate::configuration::{Domain, Edition, Entry, Identity, SecretRef};
 use crate::entries::ReadEntry;
+use crate::glob::Glob;
 use crate::placeholder::is_placeholder;
 use crate::region::personal_hosts;
 use crate::sheet::Sheet;
@@ -34,11 +35,12 @@ pub fn overlaps<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<Overlap
             let meets = |first: &&Entry, rival: &Claim| {
                 first.may_meet(entry) && (!rival.is_of_instance() || may_be_one_region(first, entry))
             };
-            let holders = claim.rivals(entry).into_iter().filter_map(|rival| {
-                let first = earlier.get(&rival)?.iter().copied().find(|first| meets(first, &rival))?;
-                Some((first, rival))
+            let holders = claim.rivals(entry).into_iter().flat_map(|rival| {
+                let holders = earlier.get(&rival).into_iter().flatten().copied();
+                let holders = holders.filter(|first| meets(first, &rival)).collect::<Vec<_>>();
+                holders.into_iter().map(move |first| (first, rival.clone()))
             });
-            if let Some((first, rival)) = holders.min_by_key(|(first, _)| first.index) {
+            if let Some((first, rival)) = holders.min_by_key(|(first, _)| first.rank_against(entry)) {
                 let what = rival.words(first);
                 let same = |known: &&mut Overlap| known.first == first.index && domain.is_none();
                 let (_, of_this) = found.split_at_mut(before);
@@ -199,6 +201,22 @@ fn may_be_one_region(first: &Entry, later: &Entry) -> bool {
 }
 
 impl Entry {
+    /// Which of several earlier entries is named to a later one: the first that comes before it in all of its namespaces, for
+    /// nowhere does the later one win; where none does, the first of those that meet it.
+    pub fn rank_against(&self, later: &Self) -> (bool, usize) {
+        let everywhere = match (&self.namespaces, &later.namespaces) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(own), Some(others)) => {
+                let has = |other: &Glob| {
+                    own.iter().any(|a| a == other || other.is_literal() && a.matches(other.as_str()))
+                };
+                others.iter().all(has)
+            }
+        };
+        (!everywhere, self.index)
+    }
+
     /// Whether this entry and another may serve the same namespace, by their own lists. Globs are taken to meet.
     pub fn may_meet(&self, other: &Self) -> bool {
         let (Some(own), Some(others)) = (&self.namespaces, &other.namespaces) else { return true };

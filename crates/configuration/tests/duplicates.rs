@@ -171,6 +171,25 @@ fn what_is_published_twice_is_named_with_the_entry_that_wins() {
             "entry 0 publishes `every host of cri-1` already, and the first entry wins"
         ]
     );
+    // The first serves one namespace, the second all the others: against the third it is the second that wins.
+    let narrowed =
+        "- {instanceId: cri-1, domains: a.com, namespaces: x}\n- {instanceId: cri-2, domains: a.com}\n";
+    assert_eq!(
+        told(&format!("{narrowed}- {{instanceId: cri-3, domains: a.com}}")),
+        [
+            "entry 0 publishes `a.com` already, and the first entry wins",
+            "entry 1 publishes `a.com` already, and the first entry wins"
+        ]
+    );
+    assert_eq!(
+        told(&format!("{narrowed}- {{instanceId: cri-3, domains: a.com, namespaces: x}}"))[1],
+        "entry 0 publishes `a.com` already, and the first entry wins"
+    );
+    let globs = "- {instanceId: cri-1, domains: a.com, namespaces: x}\n- {instanceId: cri-2, domains: a.com, namespaces: 'x,y-*'}\n";
+    assert_eq!(
+        told(&format!("{globs}- {{instanceId: cri-3, domains: a.com, namespaces: 'x,y-1'}}"))[1],
+        "entry 1 publishes `a.com` already, and the first entry wins"
+    );
     assert_eq!(
         told("- {instanceId: '', regionId: cn-beijing}\n- {instanceId: '', regionId: cn-beijing}"),
         [

@@ -101,6 +101,16 @@ fn an_entry_with_several_instances_is_named_with_the_one_that_has_the_host_and_w
 }
 
 #[test]
+fn of_several_earlier_entries_the_one_that_wins_everywhere_is_named() {
+    let scenario = run(&format!(
+        "- {{instanceId: cri-a, domains: cri-c.example, namespaces: x, {KEYS}}}\n- {{instanceId: cri-b, domains: cri-c.example, {KEYS}}}\n- {{instanceId: cri-c, {KEYS}}}"
+    ));
+    let told = told(&scenario);
+    let of_last = told.iter().find(|told| told.starts_with("entry 2 (cri-c)")).unwrap();
+    assert!(of_last.contains("in common with entry 1 (cri-b)"), "{told:?}");
+}
+
+#[test]
 fn a_failing_login_of_the_first_entry_changes_nothing_about_it() {
     let entries =
         format!("- {{instanceId: cri-a, domains: cri-x.example, {KEYS}}}\n- {{instanceId: cri-x, {KEYS}}}");

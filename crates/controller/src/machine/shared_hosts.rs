@@ -44,12 +44,17 @@ impl Machine {
             let entry = |line: &Line| configuration.entries.get(line.place);
             entry(one).zip(entry(other)).is_some_and(|(one, other)| one.may_meet(other))
         };
+        let rank = |one: &Line, later: &Line| {
+            let entry = |line: &Line| configuration.entries.get(line.place);
+            entry(one).zip(entry(later)).map(|(one, later)| one.rank_against(later))
+        };
         let mut holders: BTreeMap<KeySlot, Vec<&Line>> = BTreeMap::new();
         let mut shared: BTreeMap<(usize, usize), Shared<'_>> = BTreeMap::new();
         for line in lines {
             for slot in slots(lines, record, line).unwrap_or_default() {
                 let known = holders.entry(slot.clone()).or_default();
-                let earlier = known.iter().find(|first| first.place != line.place && meet(first, line));
+                let earlier = known.iter().filter(|first| first.place != line.place && meet(first, line));
+                let earlier = earlier.min_by_key(|first| rank(first, line));
                 if let Some(first) = earlier.filter(|first| !told.contains(&(first.index, line.index))) {
                     let empty = || Shared { first: Vec::new(), later: Vec::new(), slots: Vec::new() };
                     let shared = shared.entry((line.index, first.index)).or_insert_with(empty);
