@@ -11,6 +11,7 @@
     reason = "in a test, also outside its own function, a panic is how a failure is reported"
 )]
 
+mod immediate;
 mod logins;
 mod play;
 mod pulls;

@@ -136,9 +136,9 @@ async fn of_the_personal_edition() {
 #[tokio::test]
 async fn of_the_personal_edition_with_the_keys_of_a_user_who_has_opened_it() {
     let keys = "  customAccessKey: LTAI5tPuller\n  customAccessKeySecret: marker-puller-secret\n";
-    // Only he has, and the region is that of the node.
+    // Only he and who pushes have, and the region is that of the node.
     let opened = |description: &mut Description| {
-        description.personal[0].users = Some(vec!["image-puller".to_owned()]);
+        description.personal[0].users = Some(vec!["builder".to_owned(), "image-puller".to_owned()]);
     };
     let way = personal(&format!("- instanceId: \"\"\n{keys}"));
     Way { change: opened, told: &["EmptyInstanceId"], ..way }.pulls().await;
