@@ -11,7 +11,7 @@
     reason = "in a test, also outside its own function, a panic is how a failure is reported"
 )]
 
-mod immediate;
+mod at_once;
 mod logins;
 mod play;
 mod pulls;
