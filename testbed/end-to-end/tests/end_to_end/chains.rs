@@ -191,6 +191,11 @@ async fn the_keys_of_a_registered_cluster_come_before_the_token_mode_and_blank_o
     assert!(finding.contains("access-key-secret"), "{finding}");
     put("LTAI5tPuller\n", "marker-puller-secret\n");
     scene.served_with_acme(&space).await;
+    // They may assume roles, which the managed role in whose place they are may not.
+    scene.configure(&format!("{}  regionId: cn-hangzhou\n", branch("")), &[&space], &[]).await;
+    scene.served(&space, BRANCH.hosts).await;
+    assert_eq!(scene.cloud_calls(Product::Sts, "AssumeRole"), 1);
+    assert_eq!(scene.findings().await, []);
     scene.end().await;
 }
 

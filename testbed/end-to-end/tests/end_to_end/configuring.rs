@@ -209,15 +209,19 @@ async fn a_config_map_that_goes_missing_changes_nothing_also_after_a_restart() {
 async fn the_parameters_of_the_managed_edition_are_a_configuration() {
     let mut scene = Scene::begin("managed").await;
     let space = scene.create_space("shop").await;
+    scene.stage.create_account(&space, "other").await.unwrap();
+    // In the spellings of its page.
     let parameters = serde_json::json!({
-        "AcrInstanceInfo": [{ "instanceId": ACME.id, "regionId": ACME.region,
+        "AcrInstanceInfo": [{ "InstanceId": ACME.id, "regionId": ACME.region,
             "rrsaRoleARN": acr_end_to_end::ROLE_ARN,
             "rrsaOIDCProviderRoleARN": acr_end_to_end::PROVIDER_ARN }],
-        "enableRRSA": true, "watchNamespace": space, "serviceAccount": "*",
+        "enableRRSA": true, "watchNamespace": space, "serviceAccount": "Default",
+        "expiringThreshold": "15m", "notifyEmail": "",
     });
     scene.stage.configure(&[("add-on-parameters", &parameters.to_string())]).await.unwrap();
     scene.run().await;
     scene.served_with_acme(&space).await;
+    assert_eq!(scene.list(&space, "other").await, [""; 0], "`Default` is the ServiceAccount default");
     scene.end().await;
 }
 

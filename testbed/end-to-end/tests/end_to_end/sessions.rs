@@ -1,11 +1,11 @@
-//! Sessions: one that somebody wrote into a Secret, a hop from a key in a Secret, an add-on token that ACK replaces while it
-//! is used, and a hop that takes its time.
+//! Sessions and what they stand on, while they are used: one that somebody wrote into a Secret, a hop from a key in a Secret,
+//! an add-on token that ACK replaces, a hop that takes its time, a key that is disabled.
 
 use std::time::{Duration, Instant};
 
 use acr_alibaba::decode_add_on_token;
 use acr_end_to_end::{ACME, BRANCH, RunOptions};
-use acr_simulator::description::Role;
+use acr_simulator::description::{KeyStatus, Role};
 use acr_simulator::{AddOnTokenRequest, Description, Fault, FaultEffect, Matcher, Mutation, Product};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
@@ -101,13 +101,17 @@ async fn a_role_of_another_account_is_assumed_by_a_key_in_a_secret_and_again_by_
 
     // A key that may assume nothing takes its place at once, and what was published stays.
     put_secret(&scene, "hop", "Opaque", &key("LTAI5tIntern", "marker-intern-secret")).await;
-    let finding = scene.finding("Denied").await;
-    assert!(
-        finding.contains("as AccessKey in Secret")
-            && finding.contains(":user/intern")
-            && finding.contains(CROSS_ROLE),
-        "{finding}"
-    );
+    // Whose key it is, is asked after the refusal.
+    let words = ["as AccessKey in Secret", ":user/intern", CROSS_ROLE];
+    scene
+        .until("who may not assume the role is told", async || {
+            let findings = scene.findings().await;
+            let told = |(_, code, text): &(String, String, String)| {
+                code == "Denied" && words.iter().all(|word| text.contains(word))
+            };
+            findings.iter().any(told).then_some(())
+        })
+        .await;
     scene.served(&space, BRANCH.hosts).await;
     put_secret(&scene, "hop", "Opaque", &key("LTAI5tPuller", "marker-puller-secret")).await;
     scene.mended("Denied").await;
@@ -177,6 +181,30 @@ async fn a_hop_that_answers_in_ten_seconds_delays_no_entry_of_another_identity()
     };
     scene.served(&space, &both).await;
     assert_eq!(scene.cloud_calls(Product::Sts, "AssumeRole"), 1);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_disabled_while_it_is_used_is_told_and_takes_nothing_away() {
+    let mut scene = Scene::begin("disabled").await;
+    let space = scene.create_space("shop").await;
+    let soon = [("expiring-threshold", "59m57s")];
+    scene.configure(ACME_BY_KEY, &[&space], &soon).await;
+    scene.run().await;
+    scene.served_with_acme(&space).await;
+    let set = |status| {
+        let access_key_id = "LTAI5tPuller".to_owned();
+        scene.stage.cloud().cloud().mutate(Mutation::SetKeyStatus { access_key_id, status }).unwrap();
+    };
+    set(KeyStatus::Inactive);
+    let finding = scene.finding("CredentialsRefused").await;
+    assert!(
+        finding.contains("InvalidAccessKeyId.Inactive") && finding.contains("enable it in the RAM console"),
+        "{finding}"
+    );
+    scene.served(&space, ACME.hosts).await;
+    set(KeyStatus::Active);
+    scene.mended("CredentialsRefused").await;
     scene.end().await;
 }
 
