@@ -44,6 +44,12 @@ fn a_fault_that_is_misspelt_is_not_taken() {
     ] {
         assert!(serde_json::from_value::<Fault>(text.clone()).is_err(), "{text}");
     }
+    let impossible = r#"{"effect":{"error":{"status":99,"code":"X"}}}"#;
+    let told = serde_json::from_str::<Fault>(impossible).unwrap_err().to_string();
+    assert!(
+        told.starts_with("99 is no HTTP status of an error: write one from 400 to 599 at line 1"),
+        "{told}"
+    );
 }
 
 #[test]

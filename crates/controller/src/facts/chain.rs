@@ -112,6 +112,8 @@ pub struct Lines {
     pub problems: Vec<Problem>,
     /// The Secrets that the entries name.
     pub references: BTreeSet<SecretRef>,
+    /// The fact of this node's region, where entries wait for it: their own questions are not asked before.
+    pub region: Option<FactKey>,
 }
 
 /// Something about an entry that shows only in this cluster.
@@ -187,6 +189,7 @@ impl Lines {
         let Some(region) = entry.region.as_deref().or(surroundings.own_region()) else {
             // Nothing is asked for them yet, but what an earlier configuration published for their slots is carried on.
             let region = self.want(Question::Region { endpoints: drawing.metadata() });
+            self.region = Some(region);
             self.draw_lines(drawing, "", &[], &KeySource::Fact(region));
             return;
         };

@@ -47,7 +47,7 @@ impl Machine {
         let threshold = self.timing().threshold;
         for line in &self.lines.drawn {
             let name = format!("entry {} ({})", line.index, line.key.instance);
-            if let Some((question, failure)) = self.book.failed(now.mono, line.login) {
+            if let Some((question, failure)) = self.keeps_from_login(now, line) {
                 report(true, failure.kind.label(), self.explained(line, &name, question, failure));
             } else if let Some((question, failure)) =
                 line.endpoints().and_then(|fact| self.book.failed(now.mono, fact))
@@ -101,6 +101,15 @@ impl Machine {
         );
         let (subject, code) = (Subject::Configuration, "TokenModeByAge".to_owned());
         (!entries.is_empty()).then_some(ActiveFinding { subject, error: false, code, message })
+    }
+
+    /// Why a line has no login, or no new one. Before its region is known nothing but that is asked for it.
+    pub(super) fn keeps_from_login(&self, now: Now, line: &Line) -> Option<(&Question, &CallFailure)> {
+        let fact = match self.book.question(line.login) {
+            Some(_) => line.login,
+            None => self.lines.region?,
+        };
+        self.book.failed(now.mono, fact)
     }
 
     /// A failure with who asked, and what helps.

@@ -42,7 +42,7 @@ impl Machine {
                     chain: self.chain(line),
                     expires: held.map(|held| held.login.expires),
                     hosts: hosts.iter().map(|slot| slot.as_str().to_owned()).collect(),
-                    failure: self.book.failed(now.mono, line.login).map(|(_, failure)| failure.to_string()),
+                    failure: self.keeps_from_login(now, line).map(|(_, failure)| failure.to_string()),
                 }
             })
             .collect()

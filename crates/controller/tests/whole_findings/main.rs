@@ -252,6 +252,8 @@ fn nobody_is_reached_and_how_far_we_came() {
     insta::assert_snapshot!(at(Barrier::Certificate, "has a certificate of an unknown authority"), @"error Unreachable: entry 0 (cri-1), as AccessKey in the entry: GetAuthorizationToken failed: the endpoint cannot be reached: no trusted connection comes about (TLS): https://cr-vpc.cn-hangzhou.aliyuncs.com: cr-vpc.cn-hangzhou.aliyuncs.com has a certificate of an unknown authority; https://cr.cn-hangzhou.aliyuncs.com: cr.cn-hangzhou.aliyuncs.com has a certificate of an unknown authority; something between here and Alibaba Cloud answers with a certificate of its own: give its authority with --extra-ca, or let the component through");
     insta::assert_snapshot!(at(Barrier::Proxy, "is behind a proxy that answers 407"), @"error Unreachable: entry 0 (cri-1), as AccessKey in the entry: GetAuthorizationToken failed: the endpoint cannot be reached: the proxy does not reach it: https://cr-vpc.cn-hangzhou.aliyuncs.com: cr-vpc.cn-hangzhou.aliyuncs.com is behind a proxy that answers 407; https://cr.cn-hangzhou.aliyuncs.com: cr.cn-hangzhou.aliyuncs.com is behind a proxy that answers 407; check HTTPS_PROXY and NO_PROXY, the credential in them, and what the proxy lets through");
     insta::assert_snapshot!(told(KEYS, LOGIN, Wire::Silence), @"error NoAnswer: entry 0 (cri-1), as AccessKey in the entry: GetAuthorizationToken failed: no answer in time: https://cr-vpc.cn-hangzhou.aliyuncs.com gave no complete answer in time; it is tried again; see the status page of Alibaba Cloud");
+    insta::assert_snapshot!(told("- instanceId: cri-1", "MetadataRegion", Wire::Barrier(Barrier::Connection, "does not answer")), @"error Unreachable: entry 0 (cri-1): MetadataRegion failed: the endpoint cannot be reached: no connection comes about (TCP): http://100.100.100.200: 100.100.100.200 does not answer; the metadata service answers on ECS instances only, and pods may have no route to 100.100.100.200: use hostNetwork, or give `regionId` (or --region)");
+    insta::assert_snapshot!(told(NODE, "MetadataRole", Wire::Body(403, "forbidden")), @"error Denied: entry 0 (cri-1): MetadataRole failed: permission denied: the metadata service answers /latest/meta-data/ram/security-credentials/ with HTTP status 403; the instance refuses access to its metadata: allow it in the ECS console, or give the entry RRSA or keys");
     insta::assert_snapshot!(told(NODE, "MetadataRole", Wire::Barrier(Barrier::Connection, "does not answer")), @"error Unreachable: entry 0 (cri-1): MetadataRole failed: the endpoint cannot be reached: no connection comes about (TCP): http://100.100.100.200: 100.100.100.200 does not answer; the metadata service answers on ECS instances only, and pods may have no route to 100.100.100.200: use hostNetwork, or give the entry RRSA or keys");
 }
 
@@ -293,6 +295,15 @@ fn a_login_that_lives_shorter_than_the_threshold_and_an_endpoint_that_is_switche
     warning ThresholdTooLong: entry 0 (cri-1): expiring-threshold 900s is not shorter than the life of its logins, 600s; they are renewed 300s before they end; set a shorter threshold
     warning EndpointDisabled: entry 0 (cri-1): the endpoint of a.example is disabled; enable it where images are pulled by it
     ");
+}
+
+#[test]
+fn a_file_of_parameters_that_cannot_be_read_any_more() {
+    let mut scenario = Scenario::new();
+    listed(&mut scenario, KEYS);
+    let unreadable = Some("parameters.json: No such file or directory (os error 2)".to_owned());
+    scenario.observe(Observation::ParametersFile { unreadable });
+    insta::assert_snapshot!(shown_where(&scenario, |finding| finding.code == "ParametersUnreadable"), @"error ParametersUnreadable: --parameters parameters.json: No such file or directory (os error 2); what it held stays in force, and a restart needs it: put the file back, or correct its permissions");
 }
 
 #[test]

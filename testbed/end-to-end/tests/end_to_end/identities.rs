@@ -98,6 +98,42 @@ async fn the_role_of_the_node_serves_entries_without_an_identity_hardened_or_not
     }
 }
 
+#[tokio::test]
+async fn a_region_that_nobody_says_is_told_with_where_to_say_it_and_keeps_no_other_entry() {
+    let nowhere = |description: &mut Description| description.metadata = None;
+    let mut scene = Scene::begin_with("noregion", nowhere).await;
+    let space = scene.create_space("shop").await;
+    let elsewhere = ACME_BY_KEY.replace(ACME.id, "cri-partner0000000");
+    scene.configure(&format!("{elsewhere}{ACME_BY_KEY}  regionId: cn-hangzhou\n"), &[&space], &[]).await;
+    scene.run().await;
+    scene.served_with_acme(&space).await;
+    let finding = scene
+        .until("the region is missed", async || {
+            let findings = scene.findings().await;
+            findings.into_iter().map(|(_, _, text)| text).find(|text| text.contains("MetadataRegion failed"))
+        })
+        .await;
+    assert!(
+        finding.starts_with("entry 0 (cri-partner0000000)")
+            && finding.contains("give `regionId` (or --region)"),
+        "{finding}"
+    );
+    scene
+        .configure(
+            &format!("{elsewhere}  regionId: cn-beijing\n{ACME_BY_KEY}  regionId: cn-hangzhou\n"),
+            &[&space],
+            &[],
+        )
+        .await;
+    scene
+        .until("the region is missed no more", async || {
+            let findings = scene.findings().await;
+            findings.iter().all(|(_, _, text)| !text.contains("MetadataRegion")).then_some(())
+        })
+        .await;
+    scene.end().await;
+}
+
 fn attach(scene: &Scene<'_>, role: Option<&str>) {
     let role = role.map(str::to_owned);
     scene.stage.cloud().cloud().mutate(Mutation::SetMachineRole { role }).unwrap();
