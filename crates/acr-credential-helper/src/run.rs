@@ -272,18 +272,6 @@ async fn serve(arguments: &Arguments) -> Exit {
         observer: arguments.observe.then(Observer::begin),
     });
     let mut chronicle = Chronicle::default();
-    let observes = arguments.observe;
-    let stop = async {
-        match process::asked_to_end().await {
-            Ok(()) if observes => info!("asked to end"),
-            Ok(()) => info!("asked to end: giving the Lease back"),
-            Err(error) => {
-                // Without signals the process is ended by force, which is safe.
-                warn!("cannot listen for signals: {error}");
-                std::future::pending::<()>().await;
-            }
-        }
-    };
     let outcome = turn(
         Machine::new(settings),
         |operation| {
@@ -297,7 +285,7 @@ async fn serve(arguments: &Arguments) -> Exit {
                 references.follow(machine.references(), machine.admission_objects());
                 front.serve(machine.serving());
             },
-            stop,
+            stop: asked_to_end(arguments.observe),
         },
         Notes::new(counters, !arguments.observe),
         |status| chronicle.tell(status),
@@ -315,6 +303,19 @@ async fn serve(arguments: &Arguments) -> Exit {
         outcome => error!(?outcome, "ended without giving the Lease back: it becomes free by itself"),
     }
     Exit::Success
+}
+
+/// Completes when the process is asked to end, and says so.
+async fn asked_to_end(observes: bool) {
+    match process::asked_to_end().await {
+        Ok(()) if observes => info!("asked to end"),
+        Ok(()) => info!("asked to end: giving the Lease back"),
+        Err(error) => {
+            // Without signals the process is ended by force, which is safe.
+            warn!("cannot listen for signals: {error}");
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 async fn listen(given: Option<SocketAddr>) -> std::io::Result<TcpListener> {
