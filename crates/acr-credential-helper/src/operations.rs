@@ -23,7 +23,10 @@ impl Described {
     pub(crate) fn of(operation: &Operation) -> Self {
         let (writes, namespace, name) = match operation {
             Operation::PatchList { namespace, name, .. } => (true, Some(namespace), Some(name)),
-            Operation::ReadAccount { namespace, name } => (false, Some(namespace), Some(name)),
+            Operation::ReadAccount { namespace, name }
+            | Operation::TryPolicy { namespace, service_account: name } => {
+                (false, Some(namespace), Some(name))
+            }
             Operation::ReadForeignSecret { namespace } => (false, Some(namespace), None),
             Operation::ApplyPullSecret { namespace, .. }
             | Operation::DeletePullSecret { namespace, .. }
@@ -37,6 +40,7 @@ impl Described {
             | Operation::ReadTokenFile
             | Operation::ReadRegisteredKey
             | Operation::ReadAddOnToken
+            | Operation::ReadServer
             | Operation::MakeCertificate { .. } => (false, None, None),
             Operation::WriteJournal { .. }
             | Operation::DeleteJournal

@@ -15,6 +15,7 @@ use crate::call::{OPERATION_DEADLINE, Unanswered, exchange};
 use crate::event::{Events, Scene};
 use crate::reply::{reply, secret_data};
 use crate::request::{JSON, Times, prepare};
+use crate::trial;
 use crate::watch::{self, References, Watches};
 
 /// Who this process is in the cluster.
@@ -76,7 +77,7 @@ impl Cluster {
         References::new(&self.inner.client, self.own_namespace(), &self.inner.config_map_uid, observations)
     }
 
-    /// Carries `operation` out: one request, or two for an Event that was there. Ends within the time that the
+    /// Carries `operation` out: one request, or two for an Event that was there, or some that only read. Ends within the time that the
     /// Lease leaves (5 s).
     ///
     /// What is asked of the cloud or read from files is not for the API server and is answered by `Refused`.
@@ -92,6 +93,13 @@ impl Cluster {
                 now: &now,
             };
             return inner.events.write(&inner.client, report, &scene).await;
+        }
+        match &operation {
+            Operation::ReadServer => return trial::read_server(&inner.client).await,
+            Operation::TryPolicy { namespace, service_account } => {
+                return trial::try_policy(&inner.client, namespace, service_account).await;
+            }
+            _ => {}
         }
         let acquired = match &operation {
             Operation::WriteLease(write) => inner.acquired_by(write.acquired, write.holder.is_some(), &now),

@@ -18,6 +18,7 @@ mod refusal;
 mod reply;
 mod request;
 mod seen;
+mod trial;
 mod watch;
 
 pub use cluster::{Cluster, Ourselves};

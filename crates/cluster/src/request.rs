@@ -104,7 +104,9 @@ pub(crate) fn prepare(
         Operation::DeleteAdmission { object, uid, resource_version } => {
             Call::new(Method::DELETE, admission(*object, own)).with(body::deletion(uid, *resource_version))
         }
-        Operation::MakeCertificate { .. }
+        Operation::ReadServer
+        | Operation::TryPolicy { .. }
+        | Operation::MakeCertificate { .. }
         | Operation::ReadTokenFile
         | Operation::ReadRegisteredKey
         | Operation::ReadAddOnToken

@@ -10,9 +10,11 @@ pub mod certificates;
 mod parameters;
 mod pattern;
 mod registration;
+mod server;
 
 pub use parameters::parameters;
 pub use registration::{Front, WEBHOOK_NAME, WEBHOOK_PATH, registration};
+pub use server::{BindingSeen, ServerSeen, Trial};
 
 use std::fmt;
 

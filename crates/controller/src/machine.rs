@@ -9,6 +9,7 @@ mod contest;
 mod controls;
 mod findings;
 mod objects;
+mod policy_trial;
 mod queues;
 mod references;
 mod removal;
@@ -64,6 +65,7 @@ pub struct Machine {
     profiles: BTreeMap<ProfileKey, Arc<Profile>>,
     queues: Queues,
     admission: admission::Admission,
+    abilities: policy_trial::Abilities,
     in_flight: BTreeMap<OperationId, Flight>,
     last_operation: u64,
     /// No operation on objects before: the API server asked for it, or does not answer.
@@ -92,6 +94,8 @@ enum Flight {
     Report,
     Admission { object: AdmissionObject, version: u64, applies: bool },
     Certificate,
+    Server,
+    PolicyTrial,
 }
 
 impl Flight {
@@ -102,7 +106,7 @@ impl Flight {
             Self::Fact(_, class) => *class,
             Self::Account { .. } | Self::Secret { .. } => Class::Objects,
             Self::Report => Class::Report,
-            Self::Admission { .. } | Self::Certificate => Class::Admission,
+            Self::Admission { .. } | Self::Certificate | Self::Server | Self::PolicyTrial => Class::Admission,
         }
     }
 }
@@ -128,6 +132,7 @@ impl Machine {
             profiles: BTreeMap::new(),
             queues: Queues::default(),
             admission: admission::Admission::default(),
+            abilities: policy_trial::Abilities::default(),
             in_flight: BTreeMap::new(),
             last_operation: 0,
             paused: Mono(0),

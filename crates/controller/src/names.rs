@@ -18,6 +18,8 @@ pub const CERTIFICATE_KEY: &str = "tls.crt";
 pub const PRIVATE_KEY_KEY: &str = "tls.key";
 /// The MutatingWebhookConfiguration of the component.
 pub const REGISTRATION: &str = "acr-credential-helper";
+/// The MutatingAdmissionPolicy behind `mode: policy`, and its binding.
+pub const POLICY: &str = "acr-credential-helper";
 /// The ConfigMap from which the mutating policy takes its scope, in the component's namespace.
 pub const SCOPE_CONFIG_MAP: &str = "acr-credential-helper-scope";
 /// The Service in front of the webhook, in the component's namespace.
@@ -43,6 +45,8 @@ pub const PAUSE_ANNOTATION: &str = "acr-credential-helper/pause";
 /// The annotation of the ConfigMap that has what is held asked for anew, whenever its value changes; with `.` and the
 /// id of an instance behind it, only what is held for that.
 pub const ROTATE_ANNOTATION: &str = "acr-credential-helper/rotate";
+/// The annotation of a ServiceAccount that is created without being stored, to try the policy: the name that it is to have.
+pub const POLICY_TRIAL_ANNOTATION: &str = "acr-credential-helper/trial";
 /// The annotation that holds the digest of a pull secret's payload.
 pub const DIGEST_ANNOTATION: &str = "acr-credential-helper/payload-digest";
 /// The annotation that holds the time, RFC 3339, at which the first login of a pull secret ends.

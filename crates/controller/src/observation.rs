@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use crate::admission::certificates::Generation;
-use crate::admission::{AdmissionObject, AdmissionSeen};
+use crate::admission::{AdmissionObject, AdmissionSeen, ServerSeen, Trial};
 use crate::operation::OperationId;
 
 /// One thing learned. Order matters only within one watch.
@@ -201,6 +201,10 @@ pub enum Answer {
     Token(Option<SecretString>),
     /// The keys of a registered cluster were read; `None` where it has none.
     Key(Option<AccessKey>),
+    /// The API server said what it can do.
+    Server(ServerSeen),
+    /// The mutating policy was tried.
+    Tried(Trial),
     /// A certificate was made.
     Certificate(Box<Generation>),
     /// The cloud was asked.

@@ -177,6 +177,16 @@ pub enum Operation {
         /// Its resourceVersion, a precondition.
         resource_version: u64,
     },
+    /// Ask what the API server can do when ServiceAccounts are created: answered by `Server`, or refused.
+    ReadServer,
+    /// Let the API server create a ServiceAccount that it does not store, as if it had this name: answered by `Tried`, or
+    /// refused.
+    TryPolicy {
+        /// Where.
+        namespace: String,
+        /// The name that counts for the policy.
+        service_account: String,
+    },
     /// Make a certificate for the webhook and the authority that signs it: answered by `Certificate`, or refused.
     MakeCertificate {
         /// The host that it is for: a DNS name or an address.
@@ -215,6 +225,8 @@ impl Operation {
             Self::ApplyAdmission { object: AdmissionObject::Parameters, .. } => "apply-scope",
             Self::DeleteAdmission { object: AdmissionObject::Registration, .. } => "delete-registration",
             Self::DeleteAdmission { object: AdmissionObject::Parameters, .. } => "delete-scope",
+            Self::ReadServer => "read-server",
+            Self::TryPolicy { .. } => "try-policy",
             Self::MakeCertificate { .. } => "make-certificate",
             Self::Report(_) => "report",
         }

@@ -1,6 +1,6 @@
 //! The registration of the webhook and the parameters of the policy, as the model keeps them.
 
-use acr_controller::admission::{AdmissionObject, AdmissionSeen};
+use acr_controller::admission::{AdmissionObject, AdmissionSeen, Trial};
 use acr_controller::observation::Refusal;
 use acr_controller::operation::Precondition;
 use serde_json::Value;
@@ -35,6 +35,15 @@ impl ApiServer {
         let seen = AdmissionSeen { uid, resource_version, content: content.clone() };
         self.admission.insert(object, seen);
         Ok(done(resource_version, Effect::Nothing))
+    }
+
+    /// The policy and its binding are there, and do what the parameters say.
+    pub(super) fn tried(&self) -> Trial {
+        if self.admission.contains_key(&AdmissionObject::Parameters) {
+            Trial::Attached
+        } else {
+            Trial::NotAttached { policy: Some(true), binding: None }
+        }
     }
 
     pub(super) fn delete_admission(

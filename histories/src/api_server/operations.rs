@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use acr_controller::admission::ServerSeen;
 use acr_controller::observation::{Answer, ForeignSecret, JournalSeen, LeaseSeen, Refusal};
 use acr_controller::operation::{LeaseWrite, ListChange, Operation, Payload, Precondition};
 use acr_controller::{Serving, names};
@@ -136,6 +137,8 @@ impl ApiServer {
             Operation::DeleteAdmission { object, uid, resource_version } => {
                 self.delete_admission(*object, uid, *resource_version)
             }
+            Operation::ReadServer => Ok((Answer::Server(ServerSeen::default()), Effect::Nothing)),
+            Operation::TryPolicy { .. } => Ok((Answer::Tried(self.tried()), Effect::Nothing)),
             Operation::Report(_) => Ok(done(0, Effect::Nothing)),
             Operation::MakeCertificate { .. }
             | Operation::ReadTokenFile

@@ -42,7 +42,9 @@ impl Right {
             Operation::RequestToken { .. } => Some(Self::Tokens),
             Operation::Report(_) => Some(Self::Events),
             Operation::ApplyAdmission { .. } | Operation::DeleteAdmission { .. } => Some(Self::Admission),
-            Operation::MakeCertificate { .. }
+            Operation::ReadServer
+            | Operation::TryPolicy { .. }
+            | Operation::MakeCertificate { .. }
             | Operation::ReadTokenFile
             | Operation::ReadRegisteredKey
             | Operation::ReadAddOnToken

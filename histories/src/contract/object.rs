@@ -40,8 +40,10 @@ impl Object {
             Operation::MakeCertificate { .. } => Self::Certificate,
             Operation::ReadTokenFile => Self::TokenFile,
             Operation::RequestToken { .. } => Self::Token,
-            // Several facts may look for keys that the cluster hands over at once.
-            Operation::ReadRegisteredKey
+            // Nothing is changed, or several facts look for keys that the cluster hands over at once.
+            Operation::ReadServer
+            | Operation::TryPolicy { .. }
+            | Operation::ReadRegisteredKey
             | Operation::ReadAddOnToken
             | Operation::Ask { .. }
             | Operation::Report(_) => return None,

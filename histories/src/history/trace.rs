@@ -96,6 +96,8 @@ pub(super) fn answer(answer: &Answer) -> String {
         Answer::Journal(None) | Answer::Lease(None) | Answer::Token(None) | Answer::Key(None) => {
             "none".to_owned()
         }
+        Answer::Server(seen) => format!("{seen:?}"),
+        Answer::Tried(trial) => format!("{trial:?}"),
         Answer::Certificate(made) => format!("a certificate for {}", made.host),
         Answer::Key(Some(_)) => "keys".to_owned(),
         Answer::Token(Some(_)) => "a token".to_owned(),

@@ -226,6 +226,8 @@ fn said(answer: &Answer, key: &Key, now: Option<&Identity>) -> String {
             format!("{version}, {uid}, {:?}, {} s, {}", seen.holder, seen.duration_seconds, seen.transitions)
         }
         Answer::Refused(refusal) => refusal.label().to_owned(),
+        Answer::Server(seen) => format!("{seen:?}"),
+        Answer::Tried(trial) => format!("{trial:?}"),
         Answer::Token(_) | Answer::Key(_) | Answer::Cloud(_) | Answer::Certificate(_) => {
             "not an answer of an API server".to_owned()
         }

@@ -118,9 +118,10 @@ impl<'a> Stage<'a> {
         .await
     }
 
-    /// Installs the policy behind `mode: policy`.
+    /// Installs the policy behind `mode: policy`, with the right to try it. It has one name, so no other stage of the
+    /// control plane can have it.
     pub async fn has_mutating_policy(&self) -> Result<(), Error> {
-        apply_manifests(&self.client, &policy_of(MUTATING_POLICY, &self.namespace)).await?;
+        apply_manifests(&self.client, &moved(MUTATING_POLICY, &self.namespace)).await?;
         Ok(())
     }
 

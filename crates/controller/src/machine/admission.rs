@@ -12,7 +12,7 @@ use super::certificates::CertificateState;
 use super::removal::LANDS_WITHIN;
 use super::{Flight, Machine};
 use crate::admission::certificates::Certificates;
-use crate::admission::{AdmissionObject, AdmissionSeen, parameters, registration};
+use crate::admission::{AdmissionObject, AdmissionSeen, ServerSeen, parameters, registration};
 use crate::area::Area;
 use crate::journal::Record;
 use crate::observation::{Answer, Refusal};
@@ -79,6 +79,7 @@ impl Machine {
     pub(super) fn wish_for_admission(&mut self, now: Now) {
         let record = self.recorder.counting();
         let accepted = record.accepted.as_ref().filter(|_| self.settings.purpose == Purpose::Run);
+        let mut unsupported = None;
         let wish = accepted.and_then(|accepted| {
             let object = wanted(&accepted.configuration)?;
             let area = Area::whole(&accepted.configuration);
@@ -92,12 +93,18 @@ impl Machine {
                     let authorities = usable.map(Certificates::authorities).unwrap_or_default();
                     let content =
                         registration(&area, &accepted.configuration.webhook, front, own, &authorities)?;
-                    if usable.is_some() { Wish::Is(content) } else { Wish::Unknown }
+                    let server = self.abilities.server.as_ref();
+                    let old = server.filter(|server| !server.has_match_conditions());
+                    unsupported = old.map(ServerSeen::name);
+                    let content = if old.is_some() { without_conditions(content)? } else { content };
+                    if usable.is_some() && server.is_some() { Wish::Is(content) } else { Wish::Unknown }
                 }
             };
             Some((object, content))
         });
-        self.admission.wishes = wish.into_iter().collect();
+        let wish = wish.into_iter().collect::<BTreeMap<_, _>>();
+        self.report_missing_conditions(now, unsupported.filter(|_| wish.is_empty()).as_deref());
+        self.admission.wishes = wish;
         for object in AdmissionObject::ALL {
             if !self.admission.wishes.contains_key(&object) {
                 // What stands in the way of what nobody wants is no finding.
@@ -105,6 +112,23 @@ impl Machine {
             }
         }
         self.report_foreign(now);
+    }
+
+    /// Whether the configuration that counts turns this on.
+    pub(super) fn is_wanted_on(&self, object: AdmissionObject) -> bool {
+        let accepted = self.recorder.counting().accepted.as_ref();
+        let accepted = accepted.filter(|_| self.settings.purpose == Purpose::Run);
+        self.lease.held()
+            && self.recorder.durable().is_some()
+            && accepted.is_some_and(|accepted| wanted(&accepted.configuration) == Some(object))
+    }
+
+    /// The parameters as they shall be.
+    pub(super) fn wished_parameters(&self) -> Option<&Value> {
+        match self.admission.wishes.get(&AdmissionObject::Parameters)? {
+            Wish::Is(content) => Some(content),
+            Wish::Unknown => None,
+        }
     }
 
     /// An object was seen, or it cannot be followed.
@@ -182,6 +206,7 @@ impl Machine {
         if !self.lease.held() || self.recorder.durable().is_none() {
             // What is under way ends when it is answered.
             self.admission.objects.retain(|_, known| known.work.in_flight);
+            self.settle_policy_trial(now);
             return;
         }
         let followed = self.admission_objects();
@@ -212,6 +237,7 @@ impl Machine {
         // Whoever comes next may look for them once more: that is no reason to write.
         self.recorder.amend(|record| record.admission.suspects.clone_from(&self.admission.suspects));
         self.settle_certificates(now);
+        self.settle_policy_trial(now);
     }
 
     /// From when on it is certain that an object does not exist and never will; `None` while that cannot be told.
@@ -260,6 +286,9 @@ impl Machine {
         self.recorder.durable()?;
         if let Some(operation) = self.next_certificate(now) {
             return Some((Flight::Certificate, operation));
+        }
+        if let Some(asked) = self.next_policy_trial(now) {
+            return Some(asked);
         }
         let Admission { objects, wishes, .. } = &mut self.admission;
         for (object, known) in objects {
@@ -369,7 +398,7 @@ impl Machine {
             .filter(|object| !self.admission.wishes.contains_key(object))
             .filter_map(|object| self.forgets_at(*object))
             .filter(|at| *at > self.clocked);
-        objects.chain(forgotten).chain(self.certificate_wake()).min()
+        objects.chain(forgotten).chain(self.certificate_wake()).chain(self.policy_trial_wake()).min()
     }
 }
 
@@ -384,6 +413,15 @@ fn wanted(configuration: &Configuration) -> Option<AdmissionObject> {
         WebhookMode::Webhook => AdmissionObject::Registration,
         WebhookMode::Policy => AdmissionObject::Parameters,
     })
+}
+
+/// A registration for an API server that drops `matchConditions`; `None` where they say more than the webhook itself finds
+/// out, which is whether there is something to do.
+fn without_conditions(mut registration: Value) -> Option<Value> {
+    let webhook = registration.get_mut(0)?.as_object_mut()?;
+    let conditions = webhook.remove("matchConditions")?;
+    conditions.as_array().filter(|conditions| conditions.len() == 1)?;
+    Some(registration)
 }
 
 fn fulfils(wish: &Wish, content: Option<&Value>) -> bool {

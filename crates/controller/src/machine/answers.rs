@@ -27,6 +27,8 @@ impl Machine {
                 self.admission_answered(now, object, version, applies, answer);
             }
             Flight::Certificate => self.certificate_answered(now, answer),
+            Flight::Server => self.server_answered(now, answer),
+            Flight::PolicyTrial => self.policy_tried(now, answer),
         }
     }
 

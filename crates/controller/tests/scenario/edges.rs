@@ -96,6 +96,8 @@ impl Scenario {
             }
             Operation::Ask { call, .. } => Answer::Cloud(self.ask(&call)),
             Operation::Report(_) => self.done(),
+            Operation::ReadServer => Answer::Server(self.server.clone()),
+            Operation::TryPolicy { .. } => Answer::Tried(self.trial.clone()),
             Operation::MakeCertificate { host, begins, ends } => Answer::Certificate(Box::new(Generation {
                 host,
                 authority: "[authority]".to_owned(),

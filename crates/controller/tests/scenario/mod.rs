@@ -5,7 +5,7 @@ mod edges;
 use std::collections::BTreeMap;
 
 use acr_configuration::TokenMode;
-use acr_controller::admission::{AdmissionObject, AdmissionSeen, Front};
+use acr_controller::admission::{AdmissionObject, AdmissionSeen, Front, ServerSeen, Trial};
 use acr_controller::observation::{
     AccountSeen, Answer, ConfigMapSeen, ForeignSecret, LeaseSeen, NamespaceSeen, Observation, Refusal, Watch,
 };
@@ -66,6 +66,10 @@ pub struct Scenario {
     pub annotations: BTreeMap<String, String>,
     /// Whether somebody takes our name out of every write before it is stored; `Some(true)` where nothing is left to store.
     pub stripped: Option<bool>,
+    /// What the API server can do.
+    pub server: ServerSeen,
+    /// What comes of a trial of the policy.
+    pub trial: Trial,
     held: Vec<(String, String)>,
 }
 
@@ -116,6 +120,8 @@ impl Scenario {
             admission: BTreeMap::new(),
             annotations: BTreeMap::new(),
             stripped: None,
+            server: ServerSeen { version: Some((1, 36)), policies: Some(true) },
+            trial: Trial::Attached,
             held: Vec::new(),
         }
     }
