@@ -32,6 +32,17 @@ const CONTROL_PLANE: Module = Module {
     also_known_as: &["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"],
     patience: "6 minutes on 2 cores the first time",
 };
+/// The oldest Kubernetes that is tested. etcd and kubectl of the newest one serve it too.
+const OLDEST_CONTROL_PLANE: Module = Module {
+    name: "control-plane-1.30",
+    title: "control plane of Kubernetes 1.30",
+    linker_flags: "-s -w \
+        -X k8s.io/component-base/version.gitVersion=v1.30.14 \
+        -X k8s.io/component-base/version.gitMajor=1 \
+        -X k8s.io/component-base/version.gitMinor=30",
+    also_known_as: &["kube-apiserver", "kube-controller-manager"],
+    patience: "5 minutes on 2 cores the first time",
+};
 
 /// Where setup-envtest of controller-runtime says that it put etcd, kube-apiserver and kubectl.
 const ASSETS_VARIABLE: &str = "KUBEBUILDER_ASSETS";
@@ -75,6 +86,20 @@ impl Tools {
             kube_controller_manager: built.join("kube-controller-manager"),
             kubectl: given_or_built("kubectl"),
             registry,
+        })
+    }
+
+    /// The same with API server and controller manager of the oldest Kubernetes that is tested, v1.30.14. They are
+    /// always built, whatever `KUBEBUILDER_ASSETS` has.
+    pub async fn ensure_oldest(progress: Progress) -> Result<Self, Error> {
+        let newest = Self::ensure(progress).await?;
+        let go = Go::find(&OLDEST_CONTROL_PLANE).await?;
+        let guard = Some(newest.guard.as_path());
+        let built = go.ensure(&OLDEST_CONTROL_PLANE, guard, &cache_folder()?, progress).await?;
+        Ok(Self {
+            kube_apiserver: built.join("kube-apiserver"),
+            kube_controller_manager: built.join("kube-controller-manager"),
+            ..newest
         })
     }
 

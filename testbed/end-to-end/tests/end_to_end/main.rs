@@ -30,11 +30,14 @@ mod leaving;
 mod many;
 mod migration;
 mod observing;
+mod oldest;
 mod original;
+mod policy_trial;
 mod replicas;
 mod rights;
 mod samples;
 mod scene;
+mod service;
 mod serving;
 mod sessions;
 mod tenants;
@@ -69,10 +72,26 @@ async fn turn() -> SemaphorePermit<'static> {
 
 /// A control plane with more arguments for its API server.
 async fn control_plane(api_server_arguments: &[&str]) -> ControlPlane {
+    control_plane_of(tools().await, api_server_arguments).await
+}
+
+/// A control plane of the oldest Kubernetes that is tested, for all tests of it. Never dropped: the end of this process ends
+/// it.
+async fn oldest_control_plane() -> &'static ControlPlane {
+    static OLDEST: OnceCell<ControlPlane> = OnceCell::const_new();
+    OLDEST
+        .get_or_init(async || {
+            let tools = Tools::ensure_oldest(Progress::Stderr).await.unwrap();
+            control_plane_of(&tools, &[]).await
+        })
+        .await
+}
+
+async fn control_plane_of(tools: &Tools, api_server_arguments: &[&str]) -> ControlPlane {
     let options = ControlPlaneOptions {
         audit_log: true,
         api_server_arguments: api_server_arguments.iter().map(|&argument| argument.to_owned()).collect(),
         ..ControlPlaneOptions::default()
     };
-    ControlPlane::start(tools().await, options).await.unwrap()
+    ControlPlane::start(tools, options).await.unwrap()
 }

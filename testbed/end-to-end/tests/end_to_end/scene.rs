@@ -334,8 +334,8 @@ impl<'a> Scene<'a> {
         }
         let lacking: Vec<AuditEvent> = self.stage.requests().unwrap();
         // An API server that has just started refuses whom it does not know yet; a dying namespace refuses all, and
-        // a full one what is new; what nobody has granted yet is refused as well.
-        let may_refuse = ["-terminating", "-quota", "-ungranted-acr"];
+        // a full one what is new; what nobody has granted yet is refused as well, and what a test tries as the component.
+        let may_refuse = ["-terminating", "-quota", "-ungranted-acr", "-refused"];
         let refused = |event: &&AuditEvent| {
             event.code == Some(403)
                 && !self.was_restarted
