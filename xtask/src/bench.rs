@@ -11,6 +11,7 @@ mod process;
 mod report;
 mod runs;
 mod site;
+mod webhook;
 mod writer;
 
 use crate::Outcome;
@@ -25,14 +26,22 @@ pub(crate) struct Arguments {
 #[derive(clap::Subcommand)]
 enum Command {
     Converge(converge::Arguments),
+    Webhook(webhook::Arguments),
     #[command(hide = true)]
     BareWriter(writer::Arguments),
+    #[command(hide = true)]
+    StandIn(webhook::stand_in::Arguments),
+    #[command(hide = true)]
+    Load(webhook::load::Arguments),
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Outcome {
     match arguments.command {
         Command::Converge(arguments) => converge::run(arguments).await,
+        Command::Webhook(arguments) => webhook::run(arguments).await,
         Command::BareWriter(arguments) => writer::run(arguments).await,
+        Command::StandIn(arguments) => webhook::stand_in::run(arguments).await,
+        Command::Load(arguments) => webhook::load::run(arguments).await,
     }
 }
 

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use acr_controller::admission::Trial;
 use acr_controller::names::PULL_SECRET;
 use acr_controller::observation::{Answer, JournalSeen, LeaseSeen};
 use acr_controller::operation::{LeaseWrite, ListChange, Operation, Precondition};
@@ -84,7 +85,10 @@ impl Memory {
             | Operation::DeletePullSecret { .. }
             | Operation::ApplyAdmission { .. }
             | Operation::DeleteAdmission { .. } => self.tell(Told::of(operation)?),
-            Operation::ReadAccount { .. }
+            // Stores nothing, and takes a right that whoever observes need not have.
+            Operation::TryPolicy { .. } => return Some(Answer::Tried(Trial::Attached)),
+            Operation::ReadServer
+            | Operation::ReadAccount { .. }
             | Operation::ReadForeignSecret { .. }
             | Operation::ReadTokenFile
             | Operation::RequestToken { .. }

@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Output {
+pub(super) enum Output {
     /// A table
     Table,
     /// One JSON object

@@ -62,6 +62,32 @@ fn cpu_seconds(stat: &str) -> Option<f64> {
     Some(f64::from(ticks) / TICKS_PER_SECOND)
 }
 
+/// A processor for a server, and those for its clients: the same where there is only one.
+pub(super) fn processors() -> Result<(String, String), Error> {
+    let path = PathBuf::from("/proc/self/status");
+    let failed = |source| Error::File { action: "read", path: path.clone(), source };
+    let status = std::fs::read_to_string(&path).map_err(failed)?;
+    let allowed = allowed_processors(&status);
+    match allowed.split_last() {
+        Some((server, [])) => Ok((server.to_string(), server.to_string())),
+        Some((server, clients)) => {
+            let clients: Vec<String> = clients.iter().map(u32::to_string).collect();
+            Ok((server.to_string(), clients.join(",")))
+        }
+        None => Err(Error::Process { who: "the kernel", reason: "it names no processor".to_owned() }),
+    }
+}
+
+/// `Cpus_allowed_list` of `/proc/PID/status`: numbers and ranges.
+fn allowed_processors(status: &str) -> Vec<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap_or_default();
+    let ranges = line.trim().split(',').filter_map(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Some(first.parse::<u32>().ok()?..=last.parse().ok()?)
+    });
+    ranges.flatten().collect()
+}
+
 /// How busy the machine was of late: the load average of the last minute.
 pub(super) fn load() -> Option<f64> {
     std::fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
@@ -76,6 +102,14 @@ mod tests {
         let stat = "7 (a) b) S 1 7 7 0 -1 4194560 100 0 0 0 123 45 0 0 20 0 4 0 100 1000 10";
         assert_eq!(cpu_seconds(stat), Some(1.68));
         assert_eq!(cpu_seconds("7 (a) S 1"), None);
+    }
+
+    #[test]
+    fn processors_are_numbers_and_ranges() {
+        let of = |list: &str| allowed_processors(&format!("Name:\tx\nCpus_allowed_list:\t{list}\n"));
+        assert_eq!(of("0-1"), [0, 1]);
+        assert_eq!(of("1,4-6,9"), [1, 4, 5, 6, 9]);
+        assert!(of("").is_empty());
     }
 
     #[test]

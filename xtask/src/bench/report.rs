@@ -95,7 +95,7 @@ pub(super) fn median(numbers: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// To three digits: more are noise.
-fn rounded(number: f64) -> f64 {
+pub(super) fn rounded(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
 }
 
@@ -144,7 +144,7 @@ pub(super) fn tables(figures: &Figures, in_flight: usize, pairs: &[Pair], gates:
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
-fn table(header: &[&str]) -> Table {
+pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header.iter().copied());
     table
