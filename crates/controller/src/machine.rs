@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use acr_configuration::SecretRef;
+use acr_credentials::InstanceHost;
 
 use crate::admission::AdmissionObject;
 use crate::cloud_clock::CloudClock;
@@ -58,8 +59,8 @@ pub struct Machine {
     gathering: Option<cloud::Gathering>,
     /// Why the Secret with the keys of a registered cluster may not be read, where one was named.
     registered_key_denied: Option<String>,
-    /// Domains that were answered since the last release.
-    fresh_endpoints: Vec<FactKey>,
+    /// Domains that were answered since the last release, by instance: whoever asked, and whether it is still wanted or not.
+    fresh_endpoints: Vec<(String, Vec<InstanceHost>)>,
     /// The journal was absent or unusable: nobody knows what the pull secrets hold.
     cold: bool,
     profiles: BTreeMap<ProfileKey, Arc<Profile>>,

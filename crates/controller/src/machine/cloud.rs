@@ -217,8 +217,10 @@ impl Machine {
     pub(super) fn fact_changed(&mut self, now: Now, key: FactKey, change: Change) {
         match change {
             Change::Leaf => {
-                if matches!(self.book.value(key), Some(Value::Endpoints(_))) {
-                    self.fresh_endpoints.push(key);
+                if let (Some(Value::Endpoints(hosts)), Some((Question::Endpoints { instance, .. }, _))) =
+                    (self.book.value(key), self.book.question(key))
+                {
+                    self.fresh_endpoints.push((instance.clone(), hosts.clone()));
                 }
                 self.gathering.get_or_insert_with(|| Gathering::from(now.mono));
             }
@@ -270,11 +272,8 @@ impl Machine {
             let former = record.lines.get(&line.key).cloned().unwrap_or_default();
             let mut next = former.clone();
             self.take_login(now, line, &mut next);
-            // Whoever asked, the domains are those of the instance.
-            let of_instance = |other: &&Line| other.key.instance == line.key.instance;
-            let mut asked = self.lines.drawn.iter().filter(of_instance).filter_map(Line::endpoints);
-            let newest = asked.rfind(|fact| fresh.contains(fact));
-            if let Some(Value::Endpoints(hosts)) = newest.and_then(|fact| self.book.value(fact)) {
+            let newest = fresh.iter().rfind(|(instance, _)| *instance == line.key.instance);
+            if let Some((_, hosts)) = newest {
                 take_hosts(&mut next, hosts.clone());
             }
             next.refused = self.may_not_list(line);

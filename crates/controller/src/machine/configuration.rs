@@ -275,10 +275,13 @@ impl Machine {
             let has_login = record.and_then(|record| record.login.as_ref());
             let login = matches!(self.book.value(line.login), Some(Value::Login(..)));
             let has_hosts = record.is_some_and(|record| record.hosts.is_some());
-            let hosts = line
-                .endpoints()
-                .filter(|fact| !has_hosts && matches!(self.book.value(*fact), Some(Value::Endpoints(_))));
-            self.fresh_endpoints.extend(hosts);
+            let hosts = line.endpoints().and_then(|fact| match self.book.value(fact) {
+                Some(Value::Endpoints(hosts)) if !has_hosts => {
+                    Some((line.key.instance.clone(), hosts.clone()))
+                }
+                _ => None,
+            });
+            self.fresh_endpoints.extend(hosts.clone());
             if hosts.is_some() || login && has_login.is_none_or(|held| held.fact != line.login) {
                 self.gathering.get_or_insert_with(|| Gathering::from(now.mono));
             }

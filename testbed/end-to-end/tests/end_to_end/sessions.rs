@@ -186,7 +186,7 @@ async fn a_hop_that_answers_in_ten_seconds_delays_no_entry_of_another_identity()
 
 #[tokio::test]
 async fn a_key_that_is_disabled_while_it_is_used_is_told_and_takes_nothing_away() {
-    let mut scene = Scene::begin("disabled").await;
+    let mut scene = Scene::begin("disabledkey").await;
     let space = scene.create_space("shop").await;
     let soon = [("expiring-threshold", "59m57s")];
     scene.configure(ACME_BY_KEY, &[&space], &soon).await;
