@@ -12,6 +12,8 @@ pub(crate) enum By {
     Rights,
     /// The admission policy, in these words.
     Policy(&'static str),
+    /// The admission policy, in these words; where it is not installed, the authorizer: the right comes with it.
+    PolicyOrRights(&'static str),
     /// Nobody: the component needs it.
     Nobody,
 }
@@ -141,7 +143,7 @@ pub(crate) fn of_a_thief() -> Vec<Attempt> {
         attempt("register a mutating policy", rights, "POST", &format!("{ADMISSION}/mutatingadmissionpolicies"), json!({})),
         attempt("weaken the policy", rights, "PATCH", &format!("{ADMISSION}/validatingadmissionpolicies/acr-credential-helper"), json!({ "spec": { "failurePolicy": "Ignore" } })),
         attempt("unbind the policy", rights, "DELETE", &format!("{ADMISSION}/validatingadmissionpolicybindings/acr-credential-helper"), none.clone()),
-        attempt("make a ServiceAccount", policy(NO_ACCOUNT), "POST", ACCOUNTS, json!({ "metadata": { "name": "mine" } })),
+        attempt("make a ServiceAccount", By::PolicyOrRights(NO_ACCOUNT), "POST", ACCOUNTS, json!({ "metadata": { "name": "mine" } })),
         attempt("delete a ServiceAccount", rights, "DELETE", WEB, none.clone()),
         attempt("ask for a certificate", rights, "POST", "/apis/certificates.k8s.io/v1/certificatesigningrequests", json!({})),
         attempt("mint a token for the API server", policy(OTHER_TOKEN), "POST", OWN_TOKEN, token(&json!(["https://kubernetes.default.svc"]), 3600)),
