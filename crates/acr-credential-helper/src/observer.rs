@@ -31,7 +31,6 @@ struct Memory {
     /// Once it was written: uid, version, document.
     journal: Option<JournalSeen>,
     told: HashSet<Told>,
-    counts: BTreeMap<&'static str, usize>,
 }
 
 /// One thing that would be done: what, where, to which object, and how.
@@ -71,7 +70,7 @@ impl Memory {
             Operation::WriteLease(write) => return Some(self.write_lease(write)),
             Operation::DeleteLease { .. } => self.lease = None,
             Operation::ReadJournal => {
-                return self.journal.as_ref().map(|seen| Answer::Journal(Some(copy(seen))));
+                return self.journal.clone().map(|seen| Answer::Journal(Some(seen)));
             }
             Operation::WriteJournal { document, .. } => {
                 let resource_version = self.next_version();
@@ -122,15 +121,18 @@ impl Memory {
             return;
         }
         info!(namespace, name, "would {what}{how}");
-        *self.counts.entry(what).or_default() += 1;
         self.told.insert(told);
     }
 
     fn summary(&self) -> String {
-        if self.counts.is_empty() {
+        if self.told.is_empty() {
             return "nothing would have been written".to_owned();
         }
-        let counts = self.counts.iter().map(|(what, count)| format!("{what}: {count}"));
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for Told { what, .. } in &self.told {
+            *counts.entry(what).or_default() += 1;
+        }
+        let counts = counts.iter().map(|(what, count)| format!("{what}: {count}"));
         format!("would have done: {}", counts.collect::<Vec<_>>().join(", "))
     }
 }
@@ -161,14 +163,6 @@ impl Told {
             _ => return None,
         };
         Some(Self { what, namespace: namespace.to_owned(), name: name.to_owned(), how })
-    }
-}
-
-fn copy(seen: &JournalSeen) -> JournalSeen {
-    JournalSeen {
-        uid: seen.uid.clone(),
-        resource_version: seen.resource_version,
-        document: seen.document.clone(),
     }
 }
 

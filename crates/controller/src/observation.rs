@@ -227,6 +227,7 @@ pub struct ForeignSecret {
 }
 
 /// The journal as read.
+#[derive(Clone)]
 pub struct JournalSeen {
     /// The uid of its Secret.
     pub uid: String,

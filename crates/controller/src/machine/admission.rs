@@ -111,6 +111,7 @@ impl Machine {
                 self.ledger.clear(now.mono, group(object));
             }
         }
+        self.report_policy_support(now);
         self.report_foreign(now);
     }
 
@@ -235,7 +236,10 @@ impl Machine {
         }
         self.admission.suspects.retain(|object| !kept.contains(object));
         // Whoever comes next may look for them once more: that is no reason to write.
-        self.recorder.amend(|record| record.admission.suspects.clone_from(&self.admission.suspects));
+        let suspects = &self.admission.suspects;
+        if self.recorder.desired().admission.suspects != *suspects {
+            self.recorder.amend(|record| record.admission.suspects.clone_from(suspects));
+        }
         self.settle_certificates(now);
         self.settle_policy_trial(now);
     }

@@ -61,6 +61,10 @@ impl Machine {
             let trying = self.abilities.trial.trying;
             self.abilities.trial = PolicyTrial { with, trying, not_before, ..PolicyTrial::default() };
         }
+    }
+
+    /// Says whether there can be a policy, after the configuration that counts or what is known of the server has changed.
+    pub(super) fn report_policy_support(&mut self, now: Now) {
         if !self.wants_policy() {
             return self.ledger.clear(now.mono, GROUP);
         }
