@@ -126,12 +126,14 @@ impl ApiServer {
                 let secrets = self.pull_secrets.iter();
                 secrets.map(|(namespace, found)| Sight::PullSecret(found.seen(namespace))).collect()
             }
+            // No history has pods.
+            Watch::Pods => Vec::new(),
         }
     }
 
     fn log(&self, watch: Watch) -> &Vec<Sight> {
         match watch {
-            Watch::Configuration => &self.logs.configuration,
+            Watch::Configuration | Watch::Pods => &self.logs.configuration,
             Watch::Namespaces => &self.logs.namespaces,
             Watch::Accounts => &self.logs.accounts,
             Watch::PullSecrets => &self.logs.pull_secrets,

@@ -32,6 +32,11 @@ true
 {{- end -}}
 {{- end }}
 
+{{/* The rights that the key `pods` needs. */}}
+{{- define "acr.podHelp" -}}
+{{ .Values.podHelp | default .Values.pods | default "none" }}
+{{- end }}
+
 {{/* Whether the server has ValidatingAdmissionPolicy in v1. */}}
 {{- define "acr.hasPolicy" -}}
 {{- if and .Values.admissionPolicy (semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version) -}}true{{- end -}}
@@ -40,7 +45,8 @@ true
 {{/* Where a registration of the component may lead: its own Service, or the URL that was given. */}}
 {{- define "acr.webhookTarget" -}}
 {{- if .Values.webhook.url -}}
-w.?clientConfig.?url.orValue('') == '{{ trimSuffix "/" .Values.webhook.url }}/serviceaccounts'
+w.?clientConfig.?url.orValue('') in [
+        '{{ trimSuffix "/" .Values.webhook.url }}/serviceaccounts', '{{ trimSuffix "/" .Values.webhook.url }}/pods']
 {{- else -}}
 w.?clientConfig.?service.?namespace.orValue('') == '{{ .Release.Namespace }}' &&
         w.?clientConfig.?service.?name.orValue('') == '{{ include "acr.webhook" . }}'

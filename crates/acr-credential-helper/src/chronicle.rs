@@ -189,15 +189,12 @@ impl Chronicle {
 
 /// The namespace of a finding; none for the configuration.
 fn namespace(finding: &ActiveFinding) -> Option<&str> {
-    match &finding.subject {
-        Subject::Configuration => None,
-        Subject::Namespace(name) => Some(name),
-    }
+    finding.subject.namespace()
 }
 
 #[cfg(test)]
 mod tests {
-    use acr_controller::status::Histogram;
+    use acr_controller::status::{Histogram, PodsStatus};
 
     use super::*;
 
@@ -212,6 +209,7 @@ mod tests {
             accounts: Progress::default(),
             namespaces: Progress::default(),
             retiring: 0,
+            pods: PodsStatus::default(),
             fights: 0,
             attach_lag: Histogram::default(),
             findings: Vec::new(),

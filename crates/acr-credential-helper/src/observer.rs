@@ -83,7 +83,8 @@ impl Memory {
             | Operation::ApplyPullSecret { .. }
             | Operation::DeletePullSecret { .. }
             | Operation::ApplyAdmission { .. }
-            | Operation::DeleteAdmission { .. } => self.tell(Told::of(operation)?),
+            | Operation::DeleteAdmission { .. }
+            | Operation::EvictPod { .. } => self.tell(Told::of(operation)?),
             // Stores nothing, and takes a right that whoever observes need not have.
             Operation::TryPolicy { .. } => return Some(Answer::Tried(Trial::Attached)),
             Operation::ReadServer
@@ -157,6 +158,9 @@ impl Told {
             }
             Operation::DeletePullSecret { namespace, .. } => {
                 ("delete the pull secret", namespace.as_str(), PULL_SECRET, String::new())
+            }
+            Operation::EvictPod { namespace, name, .. } => {
+                ("evict", namespace.as_str(), name.as_str(), " the pod".to_owned())
             }
             Operation::ApplyAdmission { object, .. } => ("write", "", "", format!(" the {object}")),
             Operation::DeleteAdmission { object, .. } => ("delete", "", "", format!(" the {object}")),

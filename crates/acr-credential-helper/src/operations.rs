@@ -33,6 +33,10 @@ impl Described {
             | Operation::Report(Report { about: Subject::Namespace(namespace), .. }) => {
                 (true, Some(namespace), None)
             }
+            Operation::EvictPod { namespace, name, .. }
+            | Operation::Report(Report { about: Subject::Pod { namespace, name, .. }, .. }) => {
+                (true, Some(namespace), Some(name))
+            }
             // The same call for two instances fails twice.
             Operation::Ask { call, .. } => (false, None, call.instance()),
             Operation::ReadJournal

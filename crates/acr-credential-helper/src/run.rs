@@ -282,7 +282,7 @@ async fn serve(arguments: &Arguments) -> Exit {
             observations,
             status,
             follow: |machine: &Machine| {
-                references.follow(machine.references(), machine.admission_objects());
+                references.follow(machine.references(), machine.admission_objects(), machine.follows_pods());
                 front.serve(machine.serving());
             },
             stop: asked_to_end(arguments.observe),

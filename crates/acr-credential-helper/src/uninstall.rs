@@ -153,7 +153,9 @@ async fn attempt(
         Sources {
             observations,
             status,
-            follow: |machine: &Machine| references.follow(machine.references(), machine.admission_objects()),
+            follow: |machine: &Machine| {
+                references.follow(machine.references(), machine.admission_objects(), false);
+            },
             stop,
         },
         Notes::new(Counters::default(), true),
@@ -253,7 +255,7 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
-    use acr_controller::status::Histogram;
+    use acr_controller::status::{Histogram, PodsStatus};
 
     use super::*;
 
@@ -268,6 +270,7 @@ mod tests {
             accounts: acr_controller::status::Progress::default(),
             namespaces: acr_controller::status::Progress::default(),
             retiring,
+            pods: PodsStatus::default(),
             fights: 0,
             attach_lag: Histogram::default(),
             findings: Vec::new(),

@@ -193,10 +193,25 @@ pub(crate) fn admission(
 
 /// Preconditions of a deletion.
 pub(crate) fn deletion(uid: &str, resource_version: u64) -> Vec<u8> {
+    delete_options(uid, resource_version).to_string().into_bytes()
+}
+
+fn delete_options(uid: &str, resource_version: u64) -> Value {
     let preconditions = json!({ "uid": uid, "resourceVersion": resource_version.to_string() });
     json!({ "apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions })
-        .to_string()
-        .into_bytes()
+}
+
+/// An eviction with preconditions
+/// (<https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/>).
+pub(crate) fn eviction(namespace: &str, name: &str, uid: &str, resource_version: u64) -> Vec<u8> {
+    json!({
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": { "name": name, "namespace": namespace },
+        "deleteOptions": delete_options(uid, resource_version),
+    })
+    .to_string()
+    .into_bytes()
 }
 
 /// The Lease, as it is PUT. `renewed` and `acquired` are RFC 3339 with microseconds.

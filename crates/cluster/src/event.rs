@@ -101,17 +101,14 @@ fn request(
 
 /// Events about a namespace are written into it, where its users look.
 fn namespace<'a>(report: &'a Report, own: &'a str) -> &'a str {
-    match &report.about {
-        Subject::Configuration => own,
-        Subject::Namespace(name) => name,
-    }
+    report.about.namespace().unwrap_or(own)
 }
 
 /// The same for the same report, so that it becomes one Event however often it is written.
 fn name(report: &Report) -> String {
     let subject = match &report.about {
         Subject::Configuration => CONFIG_MAP,
-        Subject::Namespace(name) => name,
+        Subject::Namespace(name) | Subject::Pod { name, .. } => name,
     };
     let mut context = Context::new(&SHA256);
     for part in [subject, &report.reason, &report.message] {
@@ -138,6 +135,9 @@ fn body(report: &Report, name: &str, scene: &Scene<'_>) -> Vec<u8> {
         }),
         Subject::Namespace(name) => {
             json!({ "apiVersion": "v1", "kind": "Namespace", "name": name, "namespace": name })
+        }
+        Subject::Pod { namespace, name, uid } => {
+            json!({ "apiVersion": "v1", "kind": "Pod", "name": name, "namespace": namespace, "uid": uid })
         }
     };
     json!({

@@ -104,6 +104,10 @@ pub(crate) fn prepare(
         Operation::DeleteAdmission { object, uid, resource_version } => {
             Call::new(Method::DELETE, admission(*object, own)).with(body::deletion(uid, *resource_version))
         }
+        Operation::EvictPod { namespace, name, uid, resource_version } => {
+            Call::new(Method::POST, format!("/api/v1/namespaces/{namespace}/pods/{name}/eviction"))
+                .with(body::eviction(namespace, name, uid, *resource_version))
+        }
         Operation::ReadServer
         | Operation::TryPolicy { .. }
         | Operation::MakeCertificate { .. }

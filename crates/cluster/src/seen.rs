@@ -3,10 +3,12 @@
 //! Fields that nothing can be done without (name, version) are required: an object that lacks them is reported
 //! and passed over. Everything else is optional, so that no object of a future server stops a watch.
 
+mod pod;
+
 use std::collections::BTreeMap;
 
 use acr_configuration::SecretRef;
-use acr_controller::admission::{AdmissionObject, AdmissionSeen, WEBHOOK_NAME};
+use acr_controller::admission::{AdmissionObject, AdmissionSeen, POD_WEBHOOK_NAME, WEBHOOK_NAME};
 use acr_controller::names::IGNORE_LABEL;
 use acr_controller::observation::{AccountSeen, ConfigMapSeen, NamespaceSeen, Observation, PullSecretSeen};
 use acr_credentials::UnixMillis;
@@ -16,6 +18,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::reply::data_of;
+pub(crate) use pod::PodObject;
 
 /// A kind of object that is watched.
 pub(crate) trait Watched: DeserializeOwned + Clone + Send + 'static {
@@ -67,6 +70,7 @@ pub(crate) struct Metadata {
     deletion_timestamp: Option<IgnoredAny>,
     labels: Option<BTreeMap<String, String>>,
     annotations: Option<BTreeMap<String, String>>,
+    owner_references: Option<Vec<pod::Owner>>,
     #[serde(default)]
     managed_fields: Option<Vec<ManagedFields>>,
 }
@@ -298,7 +302,10 @@ pub(crate) struct RegistrationObject {
 impl Watched for RegistrationObject {
     fn shown(self) -> Observation {
         // What others add under other names of the same object is theirs.
-        let ours = |webhook: &Value| webhook.get("name").and_then(Value::as_str) == Some(WEBHOOK_NAME);
+        let name = |webhook: &Value| webhook.get("name").and_then(Value::as_str).map(str::to_owned);
+        let ours = |webhook: &Value| {
+            name(webhook).is_some_and(|name| [WEBHOOK_NAME, POD_WEBHOOK_NAME].contains(&&*name))
+        };
         let content = self.webhooks.into_iter().flatten().filter(ours).collect();
         admission(AdmissionObject::Registration, self.metadata, content)
     }

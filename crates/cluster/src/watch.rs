@@ -1,4 +1,4 @@
-//! The watches, four and one per object that the machine asks for by its name: each lists, follows, and lists again when it must, for as long as somebody listens.
+//! The watches, four, that of pods on request, and one per object that the machine asks for by its name: each lists, follows, and lists again when it must, for as long as somebody listens.
 //!
 //! Order of events per watch: `ListStarted`, the objects, `ListCompleted`, then changes. A connection that
 //! ends is taken up again at the last version seen, without a list. A version that the server no longer knows
@@ -18,8 +18,8 @@ use tokio::task::JoinSet;
 
 use crate::cluster::ConfigMapUid;
 use crate::seen::{
-    AccountObject, ConfigMapObject, NamespaceObject, ParametersObject, PullSecretObject, ReferenceObject,
-    RegistrationObject,
+    AccountObject, ConfigMapObject, NamespaceObject, ParametersObject, PodObject, PullSecretObject,
+    ReferenceObject, RegistrationObject,
 };
 use follower::{Follower, Outlet};
 use source::{Named, Source};
@@ -46,13 +46,14 @@ pub(crate) fn start(
     Watches { _tasks: tasks }
 }
 
-/// Objects that are followed by their names, each by a watch of its own. Dropping it ends them.
+/// What is followed on request: objects by their names, each by a watch of its own, and pods. Dropping it ends them.
 pub struct References {
     client: Client,
     namespace: String,
     config_map_uid: ConfigMapUid,
     observations: mpsc::Sender<Observation>,
     followed: BTreeMap<Named, JoinSet<()>>,
+    pods: Option<JoinSet<()>>,
 }
 
 impl References {
@@ -68,11 +69,19 @@ impl References {
             config_map_uid: config_map_uid.clone(),
             observations: observations.clone(),
             followed: BTreeMap::new(),
+            pods: None,
         }
     }
 
     /// Follows these from now on, and no others.
-    pub fn follow(&mut self, secrets: BTreeSet<SecretRef>, objects: BTreeSet<AdmissionObject>) {
+    pub fn follow(&mut self, secrets: BTreeSet<SecretRef>, objects: BTreeSet<AdmissionObject>, pods: bool) {
+        if pods && self.pods.is_none() {
+            let mut task = JoinSet::new();
+            task.spawn(Follower::<PodObject>::new(self.client.clone(), Source::pods(), self.outlet()).run());
+            self.pods = Some(task);
+        } else if !pods {
+            self.pods = None;
+        }
         let secrets = secrets.into_iter().map(Named::Secret);
         let wanted: BTreeSet<Named> = secrets.chain(objects.into_iter().map(Named::Admission)).collect();
         self.followed.retain(|named, _| wanted.contains(named));
@@ -80,10 +89,7 @@ impl References {
             if self.followed.contains_key(&named) {
                 continue;
             }
-            let outlet = Outlet {
-                observations: self.observations.clone(),
-                config_map_uid: self.config_map_uid.clone(),
-            };
+            let outlet = self.outlet();
             let client = self.client.clone();
             let mut task = JoinSet::new();
             match &named {
@@ -102,6 +108,10 @@ impl References {
             }
             self.followed.insert(named, task);
         }
+    }
+
+    fn outlet(&self) -> Outlet {
+        Outlet { observations: self.observations.clone(), config_map_uid: self.config_map_uid.clone() }
     }
 }
 

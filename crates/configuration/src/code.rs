@@ -77,10 +77,10 @@ pub const SESSION_KEY_WITHOUT_TOKEN: &str = "SessionKeyWithoutToken";
 pub const SAME_ROLE_TWICE: &str = "SameRoleTwice";
 /// Two entries have one instance in two regions.
 pub const INSTANCE_IN_TWO_REGIONS: &str = "InstanceInTwoRegions";
+/// `pods: append` where no webhook is registered.
+pub const APPEND_WITHOUT_WEBHOOK: &str = "AppendWithoutWebhook";
 /// A key or field that is known and does nothing.
 pub const NO_EFFECT: &str = "NoEffect";
-/// A key, value or field whose feature comes later.
-pub const NOT_SUPPORTED_YET: &str = "NotSupportedYet";
 /// `assumeRoleARN` with the managed role, which cannot assume roles.
 pub const ASSUME_ROLE_UNDER_MANAGED_ROLE: &str = "AssumeRoleUnderManagedRole";
 /// A ConfigMap of another name or namespace than the one that is read.

@@ -264,8 +264,8 @@ pub enum Product {
     Metadata,
 }
 
-/// `pods`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// `pods`: each does what those before it do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PodHelp {
     /// Pods are not looked at.
     #[default]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::code;
-use crate::configuration::{Configuration, Entry};
+use crate::configuration::{Configuration, Entry, Webhook, WebhookMode};
 use crate::duplicates;
 use crate::entries::{ReadEntry, Setting};
 use crate::finding::Finding;
@@ -213,7 +213,10 @@ impl<'s> Loader<'s> {
             self.block("endpoints", &names::ENDPOINT, Sheet::endpoints).unwrap_or_default();
         self.configuration.webhook =
             self.block("webhook-configuration", &names::WEBHOOK, Sheet::webhook).unwrap_or_default();
-        self.configuration.pods = self.key("pods", Sheet::pods).unwrap_or_default();
+        let Webhook { enable, mode, .. } = self.configuration.webhook;
+        let asked = enable && mode == WebhookMode::Webhook;
+        self.configuration.pods =
+            self.key("pods", |sheet, scalar| sheet.pods(scalar, asked)).unwrap_or_default();
         let takeover = self.key("takeover", |sheet, scalar| sheet.boolean("takeover", scalar));
         self.configuration.takeover = takeover.unwrap_or(false);
         self.configuration.api_version = self.key("acr-api-version", |sheet, scalar| {

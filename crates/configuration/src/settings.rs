@@ -203,8 +203,8 @@ impl Sheet<'_> {
         self.choice("tokenMode", scalar, &TokenMode::ALL.map(|mode| (mode.as_str(), mode)))
     }
 
-    /// `pods`.
-    pub(crate) fn pods(&mut self, scalar: Scalar<'_>) -> Option<PodHelp> {
+    /// `pods`. `asked` says whether the API server asks the webhook.
+    pub(crate) fn pods(&mut self, scalar: Scalar<'_>, asked: bool) -> Option<PodHelp> {
         let choices = [
             ("none", PodHelp::None),
             ("report", PodHelp::Report),
@@ -212,20 +212,16 @@ impl Sheet<'_> {
             ("restart", PodHelp::Restart),
         ];
         let help = self.choice("pods", scalar, &choices)?;
-        if help != PodHelp::None {
-            self.not_supported_yet(scalar, "pods");
+        if help == PodHelp::Append && !asked {
+            self.warn(
+                code::APPEND_WITHOUT_WEBHOOK,
+                Some(scalar.span),
+                "nothing is appended to pods without the webhook".to_owned(),
+                "set `enable: true` in webhook-configuration, with `mode: webhook`; until then pods are reported only"
+                    .to_owned(),
+            );
         }
         Some(help)
-    }
-
-    /// The feature of a key comes later.
-    pub(crate) fn not_supported_yet(&mut self, scalar: Scalar<'_>, what: &str) {
-        self.warn(
-            code::NOT_SUPPORTED_YET,
-            Some(scalar.span),
-            format!("{what} is not supported yet"),
-            "everything else works; leave it out until it is".to_owned(),
-        );
     }
 
     /// A key that is known and does nothing.

@@ -13,7 +13,10 @@ mod registration;
 mod server;
 
 pub use parameters::parameters;
-pub use registration::{Front, WEBHOOK_NAME, WEBHOOK_PATH, registration};
+pub(crate) use registration::asks_about_pods;
+pub use registration::{
+    Front, POD_WEBHOOK_NAME, POD_WEBHOOK_PATH, Target, WEBHOOK_NAME, WEBHOOK_PATH, registration,
+};
 pub use server::{BindingSeen, ServerSeen, Trial};
 
 use std::fmt;

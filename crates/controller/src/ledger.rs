@@ -90,6 +90,13 @@ impl Ledger {
         self.groups.values().flatten()
     }
 
+    /// Tells what has happened and needs no mending.
+    pub fn tell(&mut self, about: Subject, reason: &str, message: String) {
+        if self.waiting.len() < WAITING_REPORTS {
+            self.waiting.push_back(Report { about, warning: false, reason: reason.to_owned(), message });
+        }
+    }
+
     /// The next report to write.
     pub fn next_report(&mut self) -> Option<Report> {
         self.waiting.pop_front()

@@ -18,6 +18,7 @@ pub mod names;
 pub mod observation;
 pub mod operation;
 mod payload;
+mod pods;
 mod policy;
 pub mod preview;
 pub mod settings;

@@ -9,6 +9,7 @@ mod contest;
 mod controls;
 mod findings;
 mod objects;
+mod pods;
 mod policy_trial;
 mod queues;
 mod references;
@@ -32,6 +33,7 @@ use crate::ledger::Ledger;
 use crate::observation::{ConfigMapSeen, Observation, Watch};
 use crate::operation::{Class, Operation, OperationId};
 use crate::payload::Profile;
+use crate::pods::{PodKey, Pods};
 use crate::policy::{Policy, Standing};
 use crate::settings::{Purpose, Settings};
 use crate::status::{Histogram, Outcome, Status};
@@ -67,6 +69,7 @@ pub struct Machine {
     queues: Queues,
     admission: admission::Admission,
     abilities: policy_trial::Abilities,
+    pods: Pods,
     in_flight: BTreeMap<OperationId, Flight>,
     last_operation: u64,
     /// No operation on objects before: the API server asked for it, or does not answer.
@@ -97,6 +100,7 @@ enum Flight {
     Certificate,
     Server,
     PolicyTrial,
+    Eviction { pod: PodKey, uid: String, owner: String, started: Mono },
 }
 
 impl Flight {
@@ -107,6 +111,7 @@ impl Flight {
             Self::Fact(_, class) => *class,
             Self::Account { .. } | Self::Secret { .. } => Class::Objects,
             Self::Report => Class::Report,
+            Self::Eviction { .. } => Class::Eviction,
             Self::Admission { .. } | Self::Certificate | Self::Server | Self::PolicyTrial => Class::Admission,
         }
     }
@@ -134,6 +139,7 @@ impl Machine {
             queues: Queues::default(),
             admission: admission::Admission::default(),
             abilities: policy_trial::Abilities::default(),
+            pods: Pods::default(),
             in_flight: BTreeMap::new(),
             last_operation: 0,
             paused: Mono(0),
@@ -152,7 +158,9 @@ impl Machine {
     pub fn observe(&mut self, now: Now, observation: Observation) {
         self.clocked = now.mono;
         match observation {
+            Observation::ListStarted(Watch::Pods) => self.pods.list_started(),
             Observation::ListStarted(watch) => self.world.list_started(watch),
+            Observation::ListCompleted { watch: Watch::Pods, .. } => self.pods_listed(now),
             Observation::ListCompleted { watch, version } => self.list_completed(now, watch, version),
             Observation::Configuration(seen) => {
                 self.config_map = Some(seen);
@@ -213,6 +221,9 @@ impl Machine {
                 self.admission_seen(now, object, version, seen);
             }
             Observation::Referenced { reference, seen } => self.referenced(now, reference, seen),
+            Observation::Pod(seen) => self.pod_seen(now, seen),
+            Observation::PodGone { namespace, name } => self.pod_gone(now, &(namespace, name)),
+            Observation::PodsUnseen(refusal) => self.pods_unseen(now, &refusal),
             Observation::HandedOver => self.book.handed_over(),
             Observation::Stopping => self.stopping = true,
         }
@@ -239,6 +250,7 @@ impl Machine {
             Class::Admission => self.next_admission(now)?,
             Class::Objects => self.next_object(now)?,
             Class::Sts | Class::ContainerRegistry | Class::Metadata => self.next_fact(now, class)?,
+            Class::Eviction => self.next_eviction(now)?,
             Class::Report => (Flight::Report, Operation::Report(self.ledger.next_report()?)),
         };
         Some((self.start(flight), operation))
@@ -287,6 +299,9 @@ impl Machine {
                 }
                 if !self.is_full(Class::Admission) && !self.rests(Class::Admission) {
                     wakes.push(self.admission_wake());
+                }
+                if !self.is_full(Class::Eviction) && !self.rests(Class::Eviction) {
+                    wakes.push(self.eviction_wake());
                 }
                 let releases = self.recorder.configuration_is_durable() && !self.is_paused();
                 let gathered = self.gathering.filter(|_| releases);

@@ -75,6 +75,17 @@ pub enum Observation {
         /// What is known of it.
         seen: Result<Option<AdmissionSeen>, Refusal>,
     },
+    /// A pod that has not started, as it is now.
+    Pod(PodSeen),
+    /// A pod has started, or is gone.
+    PodGone {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// Pods cannot be followed, and why.
+    PodsUnseen(Refusal),
     /// What the cluster hands over as files has changed: an add-on token, or the keys of a registered cluster.
     HandedOver,
     /// An operation that was handed out has ended.
@@ -88,7 +99,7 @@ pub enum Observation {
     Stopping,
 }
 
-/// The four watches.
+/// The watches of many objects: four, and the one of pods while somebody wants help for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Watch {
     /// The ConfigMap `acr-configuration`.
@@ -99,6 +110,8 @@ pub enum Watch {
     Accounts,
     /// All Secrets of the pull secret's name, metadata only.
     PullSecrets,
+    /// Pods that have not started, of all namespaces.
+    Pods,
 }
 
 /// The ConfigMap with the configuration.
@@ -177,6 +190,42 @@ pub struct PullSecretSeen {
     pub data_owners: Vec<String>,
     /// Whether it is being deleted.
     pub terminating: bool,
+}
+
+/// A pod that has not started.
+#[derive(Clone, Debug)]
+pub struct PodSeen {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// Its resourceVersion.
+    pub resource_version: u64,
+    /// The name of its ServiceAccount.
+    pub service_account: String,
+    /// The names in its imagePullSecrets, which never change.
+    pub references: Vec<String>,
+    /// What made it and makes it anew, where it says so.
+    pub owner: Option<PodOwner>,
+    /// The images that its node has failed to pull and tries again, those of init containers included.
+    pub unpulled: Vec<String>,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+}
+
+/// The controller of a pod, from its owner references.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodOwner {
+    /// The API group; empty for core.
+    pub group: String,
+    /// The kind.
+    pub kind: String,
+    /// The name.
+    pub name: String,
+    /// The uid.
+    pub uid: String,
 }
 
 /// What came of an operation.

@@ -32,6 +32,8 @@ pub enum Class {
     Metadata,
     /// The registration of the webhook, the parameters of the policy, and certificates.
     Admission,
+    /// Evictions of pods.
+    Eviction,
     /// Events.
     Report,
 }
@@ -39,13 +41,14 @@ pub enum Class {
 impl Class {
     /// All classes, in the order in which slots should be offered: what has nothing to do any more leaves something to
     /// remember, and what is remembered or not leaves something to report.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Lease,
         Self::Admission,
         Self::Objects,
         Self::Sts,
         Self::ContainerRegistry,
         Self::Metadata,
+        Self::Eviction,
         Self::Journal,
         Self::Report,
     ];
@@ -56,7 +59,7 @@ impl Class {
     /// are what one cluster may do beside the account's other users.
     pub fn slots(self) -> usize {
         match self {
-            Self::Lease | Self::Journal | Self::Admission => 1,
+            Self::Lease | Self::Journal | Self::Admission | Self::Eviction => 1,
             Self::Objects => 32,
             Self::Sts | Self::ContainerRegistry | Self::Metadata => 8,
             Self::Report => 4,
@@ -196,6 +199,17 @@ pub enum Operation {
         /// When it ends.
         ends: UnixMillis,
     },
+    /// Evict a pod, as budgets allow: answered by `Done`, or refused (`Throttled` by a budget as well).
+    EvictPod {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// Its uid, a precondition.
+        uid: String,
+        /// Its resourceVersion, a precondition: one that has started meanwhile is not touched.
+        resource_version: u64,
+    },
     /// Write an Event: answered by `Done`, or refused; lost Events are not repeated.
     Report(Report),
 }
@@ -228,6 +242,7 @@ impl Operation {
             Self::ReadServer => "read-server",
             Self::TryPolicy { .. } => "try-policy",
             Self::MakeCertificate { .. } => "make-certificate",
+            Self::EvictPod { .. } => "evict-pod",
             Self::Report(_) => "report",
         }
     }
@@ -318,4 +333,23 @@ pub enum Subject {
     Configuration,
     /// A Namespace; the Event is written into that namespace.
     Namespace(String),
+    /// A Pod; the Event is written into its namespace.
+    Pod {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// Its uid, without which `kubectl describe` does not find the Event.
+        uid: String,
+    },
+}
+
+impl Subject {
+    /// The namespace that it is about, or in.
+    pub fn namespace(&self) -> Option<&str> {
+        match self {
+            Self::Configuration => None,
+            Self::Namespace(namespace) | Self::Pod { namespace, .. } => Some(namespace),
+        }
+    }
 }

@@ -22,6 +22,8 @@ pub struct Profile {
     pub payload: Option<Payload>,
     /// Whether it holds any login.
     pub empty: bool,
+    /// What it holds logins for.
+    pub slots: Vec<KeySlot>,
     /// Whether every line of the set is known: none waits for its first answer.
     pub complete: bool,
     /// When the first login in it is dead, by the cloud's clock.
@@ -87,7 +89,8 @@ pub fn profile(
             put(slot, &carried.login);
         }
     }
-    let empty = document.iter().next().is_none();
+    let slots: Vec<KeySlot> = document.iter().map(|(slot, _)| slot.clone()).collect();
+    let empty = slots.is_empty();
     let text = document.render();
     let fillers =
         if text.len() >= LARGE_BYTES { fillers(lines, record, places, email, time) } else { Vec::new() };
@@ -96,7 +99,7 @@ pub fn profile(
         document: text,
         expires,
     });
-    Profile { payload, empty, complete, dies, fillers }
+    Profile { payload, empty, slots, complete, dies, fillers }
 }
 
 /// How many bytes each entry fills, the largest first.

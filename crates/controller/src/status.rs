@@ -27,6 +27,8 @@ pub struct Status {
     pub namespaces: Progress,
     /// Objects of retiring scopes that are not cleaned yet.
     pub retiring: usize,
+    /// Pods that cannot pull what the pull secret is for, where they are looked at.
+    pub pods: PodsStatus,
     /// How often somebody else took our change back, since the process started.
     pub fights: u64,
     /// From the first sight of a ServiceAccount in scope to its attach.
@@ -42,6 +44,17 @@ pub struct Progress {
     pub done: usize,
     /// Objects that wait for a write or for its confirmation.
     pub pending: usize,
+}
+
+/// Pods that cannot pull what the pull secret is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PodsStatus {
+    /// Those with a list of their own, now.
+    pub own_list: usize,
+    /// Those that are older than the attach, now.
+    pub older: usize,
+    /// Evictions since the process started.
+    pub evicted: u64,
 }
 
 /// One registry instance of one entry.

@@ -144,9 +144,11 @@ impl Namespace {
 }
 
 impl World {
-    /// Whether every watch has completed a list: before that nothing is detached, deleted or dropped.
+    /// Whether every watch that shows the world has completed a list: before that nothing is detached, deleted or dropped.
     pub fn listed(&self) -> bool {
-        self.listed.len() == 4
+        [Watch::Configuration, Watch::Namespaces, Watch::Accounts, Watch::PullSecrets]
+            .iter()
+            .all(|watch| self.listed.contains_key(watch))
     }
 
     /// Whether a watch has completed a list.
@@ -187,7 +189,7 @@ impl World {
     pub fn list_started(&mut self, watch: Watch) {
         for namespace in self.namespaces.values_mut() {
             match watch {
-                Watch::Configuration => {}
+                Watch::Configuration | Watch::Pods => {}
                 Watch::Namespaces => namespace.shown = false,
                 Watch::Accounts => namespace.accounts.iter_mut().for_each(|account| account.shown = false),
                 Watch::PullSecrets => {
@@ -206,7 +208,7 @@ impl World {
         let mut changed = Vec::new();
         for (name, namespace) in &mut self.namespaces {
             let touched = match watch {
-                Watch::Configuration => false,
+                Watch::Configuration | Watch::Pods => false,
                 Watch::Namespaces => {
                     namespace.seen.is_some() && !namespace.shown && {
                         namespace.seen = None;

@@ -1,6 +1,5 @@
 //! The JSON of `/status`: a summary for scripts, one line per login, and what a user must mend.
 
-use acr_controller::operation::Subject;
 use acr_controller::status::{LoginStatus, Status};
 use acr_credentials::UnixMillis;
 use serde::Serialize;
@@ -18,6 +17,7 @@ pub(crate) struct Document<'a> {
     service_accounts: ServiceAccounts,
     namespaces: Namespaces,
     retiring: usize,
+    pods: Pods,
     fights: u64,
     findings: Vec<Finding<'a>>,
 }
@@ -48,6 +48,14 @@ struct Namespaces {
     pending: usize,
 }
 
+/// Those that cannot pull what the pull secret is for.
+#[derive(Serialize)]
+struct Pods {
+    own_list: usize,
+    older_than_attach: usize,
+    evicted: u64,
+}
+
 #[derive(Serialize)]
 struct Finding<'a> {
     severity: &'static str,
@@ -72,6 +80,11 @@ impl<'a> Document<'a> {
             },
             namespaces: Namespaces { current: status.namespaces.done, pending: status.namespaces.pending },
             retiring: status.retiring,
+            pods: Pods {
+                own_list: status.pods.own_list,
+                older_than_attach: status.pods.older,
+                evicted: status.pods.evicted,
+            },
             fights: status.fights,
             findings: status
                 .findings
@@ -79,10 +92,7 @@ impl<'a> Document<'a> {
                 .map(|finding| Finding {
                     severity: severity(finding.error),
                     code: &finding.code,
-                    namespace: match &finding.subject {
-                        Subject::Configuration => None,
-                        Subject::Namespace(name) => Some(name),
-                    },
+                    namespace: finding.subject.namespace(),
                     message: &finding.message,
                 })
                 .collect(),

@@ -183,6 +183,19 @@ fn register_progress(registry: &mut Registry, status: &Status) {
         "Objects that left the scope and are not cleaned yet",
         ConstGauge::new(number(status.retiring)),
     );
+    let pods = Family::<CauseLabels, Gauge>::default();
+    pods.get_or_create(&CauseLabels { cause: "own_list" }).set(number(status.pods.own_list));
+    pods.get_or_create(&CauseLabels { cause: "older_than_attach" }).set(number(status.pods.older));
+    registry.register(
+        "stuck_pods",
+        "Pods that cannot pull what the pull secret is for, by cause; looked for where `pods` asks for it",
+        pods,
+    );
+    registry.register(
+        "pod_evictions",
+        "Pods that were evicted so that new ones name the pull secret",
+        ConstCounter::new(status.pods.evicted),
+    );
     registry.register(
         "fights",
         "Times that somebody else took a change back",
@@ -194,6 +207,11 @@ fn register_progress(registry: &mut Registry, status: &Status) {
         Unit::Seconds,
         Measured(status.attach_lag.clone()),
     );
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CauseLabels {
+    cause: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

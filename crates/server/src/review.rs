@@ -55,7 +55,7 @@ struct Request<'a> {
     sub_resource: Cow<'a, str>,
     #[serde(default, borrow)]
     operation: Cow<'a, str>,
-    object: Option<Account>,
+    object: Option<Object>,
 }
 
 #[derive(Default, Deserialize)]
@@ -69,10 +69,17 @@ struct Resource<'a> {
     plural: Cow<'a, str>,
 }
 
-/// Only what decides: whatever else a ServiceAccount holds stays as it is.
+/// Only what decides, of a ServiceAccount or a Pod: whatever else it holds stays as it is.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Account {
+struct Object {
+    image_pull_secrets: Option<Vec<Reference>>,
+    spec: Option<PodSpec>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PodSpec {
     image_pull_secrets: Option<Vec<Reference>>,
 }
 
@@ -101,8 +108,8 @@ struct Response<'a> {
     patch: Option<String>,
 }
 
-/// The answer to a review: every request is allowed, and the creation of a ServiceAccount that does not name the pull
-/// secret gets a patch that appends it.
+/// The answer to a review: every request is allowed, and the creation of a ServiceAccount or a Pod that does not name the
+/// pull secret gets a patch that appends it.
 ///
 /// A dry run gets the same answer: giving it has no effect but the answer.
 pub fn answer(review: &[u8]) -> Result<Vec<u8>, ReviewError> {
@@ -129,17 +136,18 @@ pub fn answer(review: &[u8]) -> Result<Vec<u8>, ReviewError> {
 
 fn patch(request: &Request<'_>) -> Option<String> {
     let Resource { group, version, plural } = &request.resource;
-    let is_creation = (group.as_ref(), version.as_ref(), plural.as_ref()) == ("", "v1", "serviceaccounts")
+    let is_creation = (group.as_ref(), version.as_ref()) == ("", "v1")
         && (request.sub_resource.as_ref(), request.operation.as_ref()) == ("", "CREATE");
-    let account = request.object.as_ref().filter(|_| is_creation)?;
-    match &account.image_pull_secrets {
+    let object = request.object.as_ref().filter(|_| is_creation)?;
+    let (list, path) = match plural.as_ref() {
+        "serviceaccounts" => (&object.image_pull_secrets, "/imagePullSecrets"),
+        "pods" => (&object.spec.as_ref()?.image_pull_secrets, "/spec/imagePullSecrets"),
+        _ => return None,
+    };
+    match list {
         Some(list) if list.iter().any(|reference| reference.name.as_deref() == Some(PULL_SECRET)) => None,
-        Some(_) => Some(format!(
-            r#"[{{"op":"add","path":"/imagePullSecrets/-","value":{{"name":"{PULL_SECRET}"}}}}]"#
-        )),
-        None => Some(format!(
-            r#"[{{"op":"add","path":"/imagePullSecrets","value":[{{"name":"{PULL_SECRET}"}}]}}]"#
-        )),
+        Some(_) => Some(format!(r#"[{{"op":"add","path":"{path}/-","value":{{"name":"{PULL_SECRET}"}}}}]"#)),
+        None => Some(format!(r#"[{{"op":"add","path":"{path}","value":[{{"name":"{PULL_SECRET}"}}]}}]"#)),
     }
 }
 
@@ -196,21 +204,42 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_no_creation_of_a_service_account_is_allowed_as_it_is() {
-        let pods = json!({ "group": "", "version": "v1", "resource": "pods" });
+    fn whatever_is_no_creation_of_a_service_account_or_a_pod_is_allowed_as_it_is() {
+        let claims = json!({ "group": "", "version": "v1", "resource": "persistentvolumeclaims" });
         let group = json!({ "group": "example.com", "version": "v1", "resource": "serviceaccounts" });
         for (key, value) in [
             ("operation", json!("UPDATE")),
             ("operation", json!("DELETE")),
             ("operation", json!("CONNECT")),
             ("subResource", json!("token")),
-            ("resource", pods),
+            ("resource", claims),
             ("resource", group),
             ("object", Value::Null),
         ] {
             let (answer, patch) = answered(&review(&json!({}), &[(key, value.clone())]));
             assert_eq!((&answer["response"]["allowed"], patch), (&json!(true), None), "{key} {value}");
         }
+    }
+
+    #[test]
+    fn a_pod_gets_our_entry_behind_its_own_unless_it_has_it() {
+        let pods = json!({ "group": "", "version": "v1", "resource": "pods" });
+        let patch = |spec: Value| {
+            let object = json!({ "metadata": { "generateName": "web-" }, "spec": spec });
+            answered(&review(&object, &[("resource", pods.clone())])).1
+        };
+        let ours = json!({ "name": PULL_SECRET });
+        assert_eq!(patch(json!({ "imagePullSecrets": [ours] })), None);
+        assert_eq!(
+            patch(json!({ "imagePullSecrets": [{ "name": "mine" }], "containers": [] })),
+            Some(json!([{ "op": "add", "path": "/spec/imagePullSecrets/-", "value": ours }]))
+        );
+        assert_eq!(
+            patch(json!({ "containers": [] })),
+            Some(json!([{ "op": "add", "path": "/spec/imagePullSecrets", "value": [ours] }]))
+        );
+        let without_spec = answered(&review(&json!({}), &[("resource", pods.clone())]));
+        assert_eq!((&without_spec.0["response"]["allowed"], without_spec.1), (&json!(true), None));
     }
 
     #[test]

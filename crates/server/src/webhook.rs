@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 
-use acr_controller::admission::WEBHOOK_PATH;
+use acr_controller::admission::{POD_WEBHOOK_PATH, WEBHOOK_PATH};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
@@ -23,6 +23,7 @@ const JSON: &str = "application/json";
 pub fn webhook_router() -> Router {
     Router::new()
         .route(WEBHOOK_PATH, post(review))
+        .route(POD_WEBHOOK_PATH, post(review))
         .route("/healthz", get(|| async { "ok\n" }))
         .layer(DefaultBodyLimit::max(LARGEST_REVIEW_BYTES))
 }

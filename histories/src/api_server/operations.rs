@@ -139,6 +139,8 @@ impl ApiServer {
             }
             Operation::ReadServer => Ok((Answer::Server(ServerSeen::default()), Effect::Nothing)),
             Operation::TryPolicy { .. } => Ok((Answer::Tried(self.tried()), Effect::Nothing)),
+            // No history has pods.
+            Operation::EvictPod { .. } => Err(Refusal::Gone),
             Operation::Report(_) => Ok(done(0, Effect::Nothing)),
             Operation::MakeCertificate { .. }
             | Operation::ReadTokenFile

@@ -44,6 +44,7 @@ impl Right {
             Operation::ApplyAdmission { .. } | Operation::DeleteAdmission { .. } => Some(Self::Admission),
             Operation::ReadServer
             | Operation::TryPolicy { .. }
+            | Operation::EvictPod { .. }
             | Operation::MakeCertificate { .. }
             | Operation::ReadTokenFile
             | Operation::ReadRegisteredKey

@@ -98,7 +98,7 @@ impl Known {
                         self.namespaces.retain(|name, _| seen.contains(&(name.clone(), String::new())));
                     }
                     Watch::Accounts => self.accounts.retain(|key, _| seen.contains(key)),
-                    Watch::Configuration | Watch::PullSecrets => {}
+                    Watch::Configuration | Watch::PullSecrets | Watch::Pods => {}
                 }
             }
             Delivery::Sight(sight) => self.see(sight, meanings),

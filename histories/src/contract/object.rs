@@ -43,6 +43,7 @@ impl Object {
             // Nothing is changed, or several facts look for keys that the cluster hands over at once.
             Operation::ReadServer
             | Operation::TryPolicy { .. }
+            | Operation::EvictPod { .. }
             | Operation::ReadRegisteredKey
             | Operation::ReadAddOnToken
             | Operation::Ask { .. }

@@ -67,6 +67,9 @@ impl Shown {
             | Observation::Referenced { .. }
             | Observation::Admission { .. }
             | Observation::HandedOver
+            | Observation::Pod(_)
+            | Observation::PodGone { .. }
+            | Observation::PodsUnseen(_)
             | Observation::Answered { .. }
             | Observation::Stopping => return None,
         })

@@ -22,7 +22,7 @@ struct Manifest {
     values: &'static [&'static str],
 }
 
-const MANIFESTS: [Manifest; 6] = [
+const MANIFESTS: [Manifest; 7] = [
     Manifest {
         file: "rbac.yaml",
         heading: "\
@@ -66,6 +66,15 @@ const MANIFESTS: [Manifest; 6] = [
         heading: "# What the program needs to run outside of the cluster, besides deploy/rbac.yaml.\n",
         templates: &["outside", "token", "webhook"],
         values: &["--set=placement=outside"],
+    },
+    Manifest {
+        file: "pod-help.example.yaml",
+        heading: "\
+# The rights that the key `pods` needs for its widest value, restart, and the admission policy that lets the webhook be
+# registered for pods. Apply it after deploy/policy.yaml, which it replaces.
+",
+        templates: &["pod-help", "policy"],
+        values: &["--set=podHelp=restart"],
     },
     Manifest {
         file: "secret-references.example.yaml",

@@ -10,6 +10,7 @@ mod component;
 mod error;
 mod image;
 mod program;
+mod rights;
 mod stage;
 mod view;
 mod workload;

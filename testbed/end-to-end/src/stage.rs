@@ -19,6 +19,10 @@ use serde_json::{Value, json};
 use crate::cloud;
 use crate::error::Error;
 use crate::eventually;
+use crate::rights::{
+    MUTATING_POLICY, POLICY, moved, one_of_each_binding, pod_help, policy_of, policy_with_url, rights_in,
+    until_policy_counts,
+};
 
 /// The ConfigMap with the configuration.
 pub const CONFIG_MAP: &str = "acr-configuration";
@@ -27,18 +31,12 @@ pub const PULL_SECRET: &str = "acr-credential-secret-aggregation";
 /// The component's ServiceAccount.
 pub const SERVICE_ACCOUNT: &str = "aliyun-acr-credential-helper";
 
-/// What a user applies before anything else.
-const RIGHTS: &str = include_str!("../../../deploy/rbac.yaml");
-/// The policy that a user applies with it.
-const POLICY: &str = include_str!("../../../deploy/policy.yaml");
-/// The policy behind `mode: policy`.
-const MUTATING_POLICY: &str = include_str!("../../../deploy/mutating-policy.yaml");
 /// What a user applies to run the component outside of the cluster.
 const OUTSIDE: &str = include_str!("../../../deploy/outside.yaml");
 /// The Secret of [`OUTSIDE`], which Kubernetes fills with a token.
 const TOKEN_SECRET: &str = "aliyun-acr-credential-helper-outside";
 /// How long Kubernetes may take for that.
-const FILLED: Duration = Duration::from_mins(2);
+pub(crate) const FILLED: Duration = Duration::from_mins(2);
 
 /// One simulated cloud, and one namespace of a control plane in which the component has its rights.
 pub struct Stage<'a> {
@@ -49,6 +47,8 @@ pub struct Stage<'a> {
     kubeconfig: PathBuf,
     token: SecretString,
     client: Client,
+    /// The admission policy that holds the component.
+    policy: String,
 }
 
 impl<'a> Stage<'a> {
@@ -70,7 +70,7 @@ impl<'a> Stage<'a> {
             create_namespace(&client, namespace, &[]).await?;
         }
         apply_manifests(&client, &rights_in(namespace)).await?;
-        apply_manifests(&client, &policy_in(namespace)).await?;
+        apply_manifests(&client, &policy_of(POLICY, namespace)).await?;
         apply_manifests(&client, &moved(OUTSIDE, namespace)).await?;
         let token = outside_token(&client, namespace).await?;
         Self::begin(control_plane, namespace, token, change).await
@@ -82,16 +82,21 @@ impl<'a> Stage<'a> {
         Self::begin(control_plane, namespace, token, |_| {}).await
     }
 
+    /// Gives the component the rights of `pods: restart`, before it is reached anywhere. They have one name, so no other stage
+    /// of the control plane can have them.
+    pub async fn helps_pods(&mut self) -> Result<(), Error> {
+        let (rights, policy) = pod_help();
+        apply_manifests(&self.client, &moved(&rights, &self.namespace)).await?;
+        apply_manifests(&self.client, &policy_of(&policy, &self.namespace)).await?;
+        self.policy = policy;
+        let right = Right { verb: "create", resource: "pods", subresource: "eviction", ..Right::default() };
+        self.control_plane.until_granted(&self.namespace, SERVICE_ACCOUNT, &[right]).await?;
+        Ok(())
+    }
+
     /// Lets the component register a webhook that the API server reaches at `url`, as the chart does with `webhook.url`.
     pub async fn is_reached_at(&self, url: &str) -> Result<(), Error> {
-        // The two lines that say which Service it is.
-        let service = "w.?clientConfig.?service.?";
-        let mut instead = Some(format!("w.?clientConfig.?url.orValue('') == '{url}/serviceaccounts' &&"));
-        let lines = POLICY.lines().filter_map(|line| match line.trim().strip_prefix(service) {
-            None => Some(line.to_owned()),
-            Some(_) => instead.take().map(|url| format!("        {url}")),
-        });
-        let policy = lines.collect::<Vec<_>>().join("\n");
+        let policy = policy_with_url(&self.policy, url);
         apply_manifests(&self.client, &policy_of(&policy, &self.namespace)).await?;
         let registrations: Api<MutatingWebhookConfiguration> =
             Api::all(self.control_plane.client_with_token(&self.token)?);
@@ -145,7 +150,8 @@ impl<'a> Stage<'a> {
         until_policy_counts(control_plane, namespace, &token).await?;
         let kubeconfig =
             control_plane.kubeconfig_with_token(&format!("{namespace}:{SERVICE_ACCOUNT}"), &token)?;
-        Ok(Self { control_plane, cloud, namespace: namespace.to_owned(), storage, kubeconfig, token, client })
+        let (namespace, policy) = (namespace.to_owned(), POLICY.to_owned());
+        Ok(Self { control_plane, cloud, namespace, storage, kubeconfig, token, client, policy })
     }
 
     /// The control plane.
@@ -361,74 +367,4 @@ async fn outside_token(client: &Client, namespace: &str) -> Result<SecretString,
         Ok(token.and_then(|token| String::from_utf8(token.0).ok()).map(SecretString::from))
     })
     .await
-}
-
-/// A right of each binding of [`RIGHTS`].
-fn one_of_each_binding(namespace: &str) -> [Right<'_>; 3] {
-    let own = Right { namespace, ..Right::default() };
-    [
-        Right { verb: "patch", resource: "serviceaccounts", ..Right::default() },
-        Right { verb: "watch", resource: "configmaps", name: CONFIG_MAP, ..own },
-        Right {
-            verb: "create",
-            resource: "serviceaccounts",
-            subresource: "token",
-            name: SERVICE_ACCOUNT,
-            ..own
-        },
-    ]
-}
-
-/// The policy with its binding, for the component in this namespace. Each has a policy of its own.
-fn policy_in(namespace: &str) -> String {
-    policy_of(POLICY, namespace)
-}
-
-fn policy_of(policy: &str, namespace: &str) -> String {
-    let own = policy.replace("kube-system", namespace);
-    let name = |field: &str, name: &str| format!("\n  {field}: {name}\n");
-    ["name", "policyName"].iter().fold(own, |text, field| {
-        let suffixed = format!("acr-credential-helper-{namespace}");
-        text.replace(&name(field, "acr-credential-helper"), &name(field, &suffixed))
-    })
-}
-
-/// Waits until the API server has read the policy: until a change is refused that the rights allow.
-async fn until_policy_counts(
-    control_plane: &ControlPlane,
-    namespace: &str,
-    token: &SecretString,
-) -> Result<(), Error> {
-    let client = control_plane.client_with_token(token)?;
-    let accounts: Api<ServiceAccount> = Api::namespaced(client, namespace);
-    let change = Patch::Merge(json!({ "metadata": { "labels": { "probe": "true" } } }));
-    let dry_run = PatchParams { dry_run: true, ..PatchParams::default() };
-    eventually("the policy counts", FILLED, async || {
-        match accounts.patch(SERVICE_ACCOUNT, &dry_run, &change).await {
-            Ok(_) => Ok(None),
-            Err(kube::Error::Api(status)) if status.message.contains("denied request") => Ok(Some(())),
-            Err(error) => Err(Error::api("try the policy")(error)),
-        }
-    })
-    .await
-}
-
-/// A manifest for a component in another namespace than kube-system.
-fn moved(manifest: &str, namespace: &str) -> String {
-    manifest.replace("namespace: kube-system", &format!("namespace: {namespace}"))
-}
-
-/// The manifests of the rights for a component in another namespace than kube-system. The ClusterRole is the same for
-/// all, so only its binding gets a name of its own.
-fn rights_in(namespace: &str) -> String {
-    let rights = |document: &str| {
-        let document = moved(document, namespace);
-        if document.contains("kind: ClusterRoleBinding") && namespace != "kube-system" {
-            let name = "\n  name: acr-credential-helper\n";
-            document.replacen(name, &format!("\n  name: acr-credential-helper-{namespace}\n"), 1)
-        } else {
-            document
-        }
-    };
-    RIGHTS.split("\n---\n").map(rights).collect::<Vec<_>>().join("\n---\n")
 }

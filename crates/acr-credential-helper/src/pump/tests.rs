@@ -163,7 +163,7 @@ async fn no_class_ever_has_more_in_flight_than_its_slots_and_work_fills_them() {
                         observe(account(place)).await.unwrap();
                     }
                 }
-                Watch::PullSecrets => {}
+                Watch::PullSecrets | Watch::Pods => {}
             }
             observe(Observation::ListCompleted { watch, version: 1 }).await.unwrap();
         }

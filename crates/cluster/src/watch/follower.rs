@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::pin::pin;
 use std::time::Duration;
 
-use acr_controller::observation::{Observation, Refusal};
+use acr_controller::observation::{Observation, Refusal, Watch};
 use futures::StreamExt;
 use kube::Client;
 use kube::core::{Status, WatchEvent};
@@ -34,7 +34,7 @@ const LIST_SILENCE: Duration = Duration::from_secs(10);
 const PAGE_DEADLINE: Duration = Duration::from_secs(30);
 /// A watch that ends sooner counts as a failure, so that a server that ends all of them is not hammered.
 const SHORTEST_LIFE: Duration = Duration::from_secs(1);
-/// The shortest pause where the right to an object that is followed by its name is missing: somebody has to grant it first.
+/// The shortest pause where the right to something that is followed on request is missing: somebody has to grant it first.
 const WITHOUT_RIGHT: Duration = Duration::from_secs(30);
 /// Marks the bookmark that ends a streamed list.
 const END_OF_LIST: &str = "k8s.io/initial-events-end";
@@ -138,7 +138,7 @@ impl<K: Watched> Follower<K> {
                         debug!("{what}: the watch is still interrupted: {reason}");
                     }
                     let pause = match (&self.source.subject, &reason) {
-                        (Subject::Named(_), Refusal::NoRight { .. }) => {
+                        (Subject::Named(_) | Subject::Watch(Watch::Pods), Refusal::NoRight { .. }) => {
                             self.backoff.next().max(WITHOUT_RIGHT)
                         }
                         _ => self.backoff.next(),
@@ -253,6 +253,7 @@ impl<K: Watched> Follower<K> {
     /// Nobody but the user can mend what keeps an object from being followed, so the user is told of it.
     async fn interrupted(&self, refusal: Refusal) -> Result<(), Deaf> {
         match &self.source.subject {
+            Subject::Watch(Watch::Pods) => self.outlet.send(Observation::PodsUnseen(refusal)).await,
             Subject::Watch(_) => Ok(()),
             Subject::Named(named) => self.outlet.send(named.refused(refusal)).await,
         }

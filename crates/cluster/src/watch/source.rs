@@ -58,8 +58,8 @@ impl Named {
 pub(crate) struct Source {
     pub(crate) subject: Subject,
     path: String,
-    /// Rights by name need a selector by name.
-    name: Option<String>,
+    /// A field selector. Rights by name need one by name.
+    selector: Option<String>,
     metadata_only: bool,
 }
 
@@ -68,7 +68,7 @@ impl Source {
         Self {
             subject: Subject::Watch(Watch::Configuration),
             path: format!("/api/v1/namespaces/{namespace}/configmaps"),
-            name: Some(CONFIG_MAP.to_owned()),
+            selector: Some(named(CONFIG_MAP)),
             metadata_only: false,
         }
     }
@@ -76,7 +76,7 @@ impl Source {
     pub(crate) fn reference(reference: SecretRef) -> Self {
         Self {
             path: format!("/api/v1/namespaces/{}/secrets", reference.namespace),
-            name: Some(reference.name.clone()),
+            selector: Some(named(&reference.name)),
             subject: Subject::Named(Named::Secret(reference)),
             metadata_only: false,
         }
@@ -86,7 +86,7 @@ impl Source {
         Self {
             subject: Subject::Named(Named::Admission(AdmissionObject::Registration)),
             path: REGISTRATIONS.to_owned(),
-            name: Some(REGISTRATION.to_owned()),
+            selector: Some(named(REGISTRATION)),
             metadata_only: false,
         }
     }
@@ -94,19 +94,19 @@ impl Source {
     pub(crate) fn parameters(namespace: &str) -> Self {
         Self {
             subject: Subject::Named(Named::Admission(AdmissionObject::Parameters)),
-            name: Some(SCOPE_CONFIG_MAP.to_owned()),
+            selector: Some(named(SCOPE_CONFIG_MAP)),
             ..Self::configuration(namespace)
         }
     }
 
     pub(crate) fn namespaces() -> Self {
         let path = "/api/v1/namespaces".to_owned();
-        Self { subject: Subject::Watch(Watch::Namespaces), path, name: None, metadata_only: true }
+        Self { subject: Subject::Watch(Watch::Namespaces), path, selector: None, metadata_only: true }
     }
 
     pub(crate) fn accounts() -> Self {
         let path = "/api/v1/serviceaccounts".to_owned();
-        Self { subject: Subject::Watch(Watch::Accounts), path, name: None, metadata_only: false }
+        Self { subject: Subject::Watch(Watch::Accounts), path, selector: None, metadata_only: false }
     }
 
     pub(crate) fn pull_secrets() -> Self {
@@ -114,8 +114,18 @@ impl Source {
         Self {
             subject: Subject::Watch(Watch::PullSecrets),
             path,
-            name: Some(PULL_SECRET.to_owned()),
+            selector: Some(named(PULL_SECRET)),
             metadata_only: true,
+        }
+    }
+
+    /// Those that wait for their images are among those that have not started.
+    pub(crate) fn pods() -> Self {
+        Self {
+            subject: Subject::Watch(Watch::Pods),
+            path: "/api/v1/pods".to_owned(),
+            selector: Some("status.phase=Pending".to_owned()),
+            metadata_only: false,
         }
     }
 
@@ -126,6 +136,7 @@ impl Source {
             Subject::Watch(Watch::Namespaces) => "Namespaces".to_owned(),
             Subject::Watch(Watch::Accounts) => "ServiceAccounts".to_owned(),
             Subject::Watch(Watch::PullSecrets) => "pull secrets".to_owned(),
+            Subject::Watch(Watch::Pods) => "Pods".to_owned(),
             Subject::Named(Named::Secret(reference)) => format!("Secret {reference}"),
             Subject::Named(Named::Admission(AdmissionObject::Registration)) => {
                 format!("MutatingWebhookConfiguration {REGISTRATION}")
@@ -159,13 +170,17 @@ impl Source {
     }
 
     fn get(&self, query: &str, accept: &'static str) -> Result<Request<Vec<u8>>, http::Error> {
-        let selector = self
-            .name
-            .as_ref()
-            .map_or_else(String::new, |name| format!("&fieldSelector=metadata.name%3D{name}"));
-        let uri = format!("{}?{query}{selector}", self.path);
+        let mut uri = format!("{}?{query}", self.path);
+        if let Some(selector) = &self.selector {
+            uri.push_str("&fieldSelector=");
+            encode_into(&mut uri, selector);
+        }
         Request::get(uri).header(ACCEPT, accept).body(Vec::new())
     }
+}
+
+fn named(name: &str) -> String {
+    format!("metadata.name={name}")
 }
 
 #[cfg(test)]
@@ -200,6 +215,7 @@ mod tests {
     fn a_watch_starts_with_all_objects_or_after_a_version() {
         insta::assert_snapshot!(uri(Source::accounts().follow(None, 200)), @"/api/v1/serviceaccounts?watch=true&allowWatchBookmarks=true&timeoutSeconds=200&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=");
         insta::assert_snapshot!(uri(Source::pull_secrets().follow(Some(9), 200)), @"/api/v1/secrets?watch=true&allowWatchBookmarks=true&timeoutSeconds=200&resourceVersion=9&fieldSelector=metadata.name%3Dacr-credential-secret-aggregation");
+        insta::assert_snapshot!(uri(Source::pods().follow(Some(9), 200)), @"/api/v1/pods?watch=true&allowWatchBookmarks=true&timeoutSeconds=200&resourceVersion=9&fieldSelector=status.phase%3DPending");
         insta::assert_snapshot!(uri(Source::namespaces().page(Some("eyJ2=/+"))), @"/api/v1/namespaces?limit=500&continue=eyJ2%3D%2F%2B");
     }
 }

@@ -11,10 +11,14 @@ use super::pattern::{condition, expression, literal};
 use crate::area::Area;
 use crate::names::{IGNORE_LABEL, PULL_SECRET};
 
-/// The name of the webhook within its registration: it must be a domain name of three parts.
+/// The name of the webhook for ServiceAccounts within its registration: it must be a domain name of three parts.
 pub const WEBHOOK_NAME: &str = "serviceaccounts.acr-credential-helper.io";
-/// The path under which the webhook answers.
+/// The path under which it answers.
 pub const WEBHOOK_PATH: &str = "/serviceaccounts";
+/// The name of the webhook for pods, which is registered where `pods` asks for it.
+pub const POD_WEBHOOK_NAME: &str = "pods.acr-credential-helper.io";
+/// The path under which it answers.
+pub const POD_WEBHOOK_PATH: &str = "/pods";
 /// The label that the API server puts on every Namespace.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 /// Without what stands there nothing starts, not even this program.
@@ -48,61 +52,111 @@ impl Front {
         }
     }
 
-    fn client_config(&self, own_namespace: &str, authorities: &str) -> Value {
+    fn client_config(&self, own_namespace: &str, authorities: &str, path: &str) -> Value {
         let bundle = STANDARD.encode(authorities);
         match self {
             Self::Service { name } => json!({
-                "service": { "name": name, "namespace": own_namespace, "path": WEBHOOK_PATH, "port": 443 },
+                "service": { "name": name, "namespace": own_namespace, "path": path, "port": 443 },
                 "caBundle": bundle,
             }),
             Self::Url(url) => {
-                json!({ "url": format!("{}{WEBHOOK_PATH}", url.trim_end_matches('/')), "caBundle": bundle })
+                json!({ "url": format!("{}{path}", url.trim_end_matches('/')), "caBundle": bundle })
             }
         }
     }
 }
 
-/// The `webhooks` for an area, or `None` where it serves nothing that a webhook may be asked about. `authorities` are the
-/// certificates to trust, PEM.
-pub fn registration(
-    area: &Area,
-    webhook: &Webhook,
-    front: &Front,
-    own_namespace: &str,
-    authorities: &str,
-) -> Option<Value> {
-    let failure_policy = match webhook.failure_policy {
-        FailurePolicy::Ignore => "Ignore",
-        FailurePolicy::Fail => "Fail",
-    };
+/// What new objects a webhook is asked about.
+struct Kind {
+    name: &'static str,
+    path: &'static str,
+    resource: &'static str,
+    /// Where the list is.
+    list: &'static str,
+    /// Its parts that must be there before the list can be.
+    parent: Option<&'static str>,
+    /// The name of the ServiceAccount.
+    account: &'static str,
+}
+
+/// `generateName` leaves the name open.
+const ACCOUNTS: Kind = Kind {
+    name: WEBHOOK_NAME,
+    path: WEBHOOK_PATH,
+    resource: "serviceaccounts",
+    list: "object.imagePullSecrets",
+    parent: None,
+    account: "(has(object.metadata.name) ? object.metadata.name : '')",
+};
+
+/// The API server has put the ServiceAccount and its list into a pod without, before it asks.
+const PODS: Kind = Kind {
+    name: POD_WEBHOOK_NAME,
+    path: POD_WEBHOOK_PATH,
+    resource: "pods",
+    list: "object.spec.imagePullSecrets",
+    parent: Some("object.spec"),
+    account: "(has(object.spec.serviceAccountName) ? object.spec.serviceAccountName : 'default')",
+};
+
+/// Where a webhook is served, and what it is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// Where the API server reaches it.
+    pub front: &'a Front,
+    /// The namespace of the component.
+    pub own_namespace: &'a str,
+    /// The certificates to trust, PEM.
+    pub authorities: &'a str,
+    /// Whether new pods are helped as well.
+    pub pods: bool,
+}
+
+/// The `webhooks` for an area, or `None` where it serves nothing that a webhook may be asked about.
+pub fn registration(area: &Area, webhook: &Webhook, target: Target<'_>) -> Option<Value> {
+    let Target { front, own_namespace, authorities, pods } = target;
     let not_ignored = json!({ "key": IGNORE_LABEL, "operator": "NotIn", "values": ["true"] });
     let mut namespaces = namespace_requirements(area, own_namespace)?;
     namespaces.push(not_ignored.clone());
-    let conditions: Vec<Value> = conditions(area)
-        .into_iter()
-        .map(|(name, expression)| json!({ "name": name, "expression": expression }))
-        .collect();
-    Some(json!([{
-        "name": WEBHOOK_NAME,
-        "clientConfig": front.client_config(own_namespace, authorities),
-        "rules": [{
-            "apiGroups": [""],
-            "apiVersions": ["v1"],
-            "operations": ["CREATE"],
-            "resources": ["serviceaccounts"],
-            "scope": "Namespaced",
-        }],
-        "failurePolicy": failure_policy,
-        "matchPolicy": "Equivalent",
-        "namespaceSelector": { "matchExpressions": namespaces },
-        "objectSelector": { "matchExpressions": [not_ignored] },
-        "sideEffects": "None",
-        "timeoutSeconds": webhook.timeout_seconds,
-        "admissionReviewVersions": ["v1"],
-        // A mutation that comes after ours may replace the list.
-        "reinvocationPolicy": "IfNeeded",
-        "matchConditions": conditions,
-    }]))
+    let kinds = std::iter::once((&ACCOUNTS, webhook.failure_policy));
+    // A pod that is not helped can be made anew; one that cannot be made is an outage.
+    let kinds = kinds.chain(pods.then_some((&PODS, FailurePolicy::Ignore)));
+    let webhooks = kinds.map(|(kind, failure_policy)| {
+        let conditions: Vec<Value> = conditions(area, kind)
+            .into_iter()
+            .map(|(name, expression)| json!({ "name": name, "expression": expression }))
+            .collect();
+        json!({
+            "name": kind.name,
+            "clientConfig": front.client_config(own_namespace, authorities, kind.path),
+            "rules": [{
+                "apiGroups": [""],
+                "apiVersions": ["v1"],
+                "operations": ["CREATE"],
+                "resources": [kind.resource],
+                "scope": "Namespaced",
+            }],
+            "failurePolicy": match failure_policy {
+                FailurePolicy::Ignore => "Ignore",
+                FailurePolicy::Fail => "Fail",
+            },
+            "matchPolicy": "Equivalent",
+            "namespaceSelector": { "matchExpressions": namespaces },
+            "objectSelector": { "matchExpressions": [not_ignored] },
+            "sideEffects": "None",
+            "timeoutSeconds": webhook.timeout_seconds,
+            "admissionReviewVersions": ["v1"],
+            // A mutation that comes after ours may replace the list.
+            "reinvocationPolicy": "IfNeeded",
+            "matchConditions": conditions,
+        })
+    });
+    Some(webhooks.collect())
+}
+
+/// Whether new pods of a namespace are helped by the webhook.
+pub fn asks_about_pods(namespace: &str, own_namespace: &str) -> bool {
+    namespace != own_namespace && namespace != SYSTEM_NAMESPACE
 }
 
 /// What the labels of a Namespace must be: its name is one of them.
@@ -142,25 +196,27 @@ fn namespace_requirements(area: &Area, own_namespace: &str) -> Option<Vec<Value>
 }
 
 /// What selectors cannot say: patterns, the names of ServiceAccounts, and that there is something to do.
-fn conditions(area: &Area) -> Vec<(&'static str, String)> {
-    const NAME: &str = "(has(object.metadata.name) ? object.metadata.name : '')";
+fn conditions(area: &Area, kind: &Kind) -> Vec<(&'static str, String)> {
     let scope = &area.scope;
-    let has_ours = format!(
-        "has(object.imagePullSecrets) && object.imagePullSecrets.exists(e, has(e.name) && e.name == {})",
-        literal(PULL_SECRET)
-    );
+    let Kind { list, account: name, parent, .. } = kind;
+    let ours = literal(PULL_SECRET);
+    let has_ours = format!("has({list}) && {list}.exists(e, has(e.name) && e.name == {ours})");
+    let has_ours = match parent {
+        Some(parent) => format!("has({parent}) && {has_ours}"),
+        None => has_ours,
+    };
     let mut conditions = vec![("not-attached", format!("!({has_ours})"))];
     let patterns: Vec<&Glob> = scope.exclude_namespace.iter().filter(|glob| !glob.is_literal()).collect();
     if !patterns.is_empty() {
         let excluded = literal(&expression(patterns));
         conditions.push(("not-excluded", format!("!request.namespace.matches({excluded})")));
     }
-    if let Some(named) = condition(NAME, &scope.service_account) {
+    if let Some(named) = condition(name, &scope.service_account) {
         conditions.push(("service-account", named));
     }
     let both = |namespaces: Option<&[Glob]>, accounts: Option<&[Glob]>| -> Option<String> {
         let namespaces = namespaces.and_then(|globs| condition("request.namespace", globs));
-        let accounts = accounts.and_then(|globs| condition(NAME, globs));
+        let accounts = accounts.and_then(|globs| condition(name, globs));
         match (namespaces, accounts) {
             (None, None) => None,
             (Some(one), None) | (None, Some(one)) => Some(format!("({one})")),

@@ -5,14 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use acr_configuration::{Configuration, WebhookMode};
+use acr_configuration::{Configuration, PodHelp, WebhookMode};
 use serde_json::Value;
 
 use super::certificates::CertificateState;
 use super::removal::LANDS_WITHIN;
 use super::{Flight, Machine};
 use crate::admission::certificates::Certificates;
-use crate::admission::{AdmissionObject, AdmissionSeen, ServerSeen, parameters, registration};
+use crate::admission::{AdmissionObject, AdmissionSeen, ServerSeen, Target, parameters, registration};
 use crate::area::Area;
 use crate::journal::Record;
 use crate::observation::{Answer, Refusal};
@@ -91,8 +91,9 @@ impl Machine {
                     let certificates = record.admission.certificates.as_ref();
                     let usable = certificates.filter(|known| known.serving.host == front.host(own));
                     let authorities = usable.map(Certificates::authorities).unwrap_or_default();
-                    let content =
-                        registration(&area, &accepted.configuration.webhook, front, own, &authorities)?;
+                    let pods = accepted.configuration.pods >= PodHelp::Append;
+                    let target = Target { front, own_namespace: own, authorities: &authorities, pods };
+                    let content = registration(&area, &accepted.configuration.webhook, target)?;
                     let server = self.abilities.server.as_ref();
                     let old = server.filter(|server| !server.has_match_conditions());
                     unsupported = old.map(ServerSeen::name);
@@ -379,6 +380,9 @@ impl Machine {
             (AdmissionObject::Registration, Refusal::NoRight { .. }) => {
                 "; install the chart with webhook.enabled: true, or take `enable` out of webhook-configuration"
             }
+            (AdmissionObject::Registration, Refusal::RefusedByPolicy { .. }) => {
+                "; where `pods` asks for append or restart, install the chart with the same value for podHelp"
+            }
             _ => "",
         };
         let message = format!(
@@ -422,9 +426,10 @@ fn wanted(configuration: &Configuration) -> Option<AdmissionObject> {
 /// A registration for an API server that drops `matchConditions`; `None` where they say more than the webhook itself finds
 /// out, which is whether there is something to do.
 fn without_conditions(mut registration: Value) -> Option<Value> {
-    let webhook = registration.get_mut(0)?.as_object_mut()?;
-    let conditions = webhook.remove("matchConditions")?;
-    conditions.as_array().filter(|conditions| conditions.len() == 1)?;
+    for webhook in registration.as_array_mut()? {
+        let conditions = webhook.as_object_mut()?.remove("matchConditions")?;
+        conditions.as_array().filter(|conditions| conditions.len() == 1)?;
+    }
     Some(registration)
 }
 

@@ -63,9 +63,7 @@ impl Machine {
         let mut active: Vec<ActiveFinding> = findings.iter().map(active_finding).collect();
         if let (true, Some(configuration)) = (usable, configuration) {
             let accepted = Arc::new(Accepted { data: seen.data.clone(), configuration });
-            if let Err(finding) = self.accept(now, &accepted) {
-                active.push(finding);
-            }
+            active.extend(self.accept(now, &accepted));
         }
         self.configuration_asks(asks_for_webhook);
         self.take_controls(now);
@@ -92,10 +90,11 @@ impl Machine {
         self.recorder.desired().accepted.as_ref().is_some_and(|accepted| accepted.data != *data)
     }
 
-    fn accept(&mut self, now: Now, accepted: &Arc<Accepted>) -> Result<(), ActiveFinding> {
+    /// Takes a configuration into the journal, or tells what keeps it out.
+    fn accept(&mut self, now: Now, accepted: &Arc<Accepted>) -> Option<ActiveFinding> {
         let desired = self.recorder.desired();
         if desired.accepted.as_ref().is_some_and(|current| current.data == accepted.data) {
-            return Ok(());
+            return None;
         }
         // From what may count by now: an edit that was overtaken before it was written has served nothing, and has
         // taken nothing away.
@@ -113,7 +112,7 @@ impl Machine {
         }
         self.hand_lines_over(now, &mut record, accepted);
         if !Recorder::fits(&record) {
-            return Err(ActiveFinding {
+            return Some(ActiveFinding {
                 subject: Subject::Configuration,
                 error: true,
                 code: "JournalTooLarge".to_owned(),
@@ -124,7 +123,7 @@ impl Machine {
             });
         }
         self.recorder.change(|desired| *desired = record);
-        Ok(())
+        None
     }
 
     /// Hands what is held to the lines of a new configuration: a login to the line that wants this very login, domains

@@ -142,6 +142,7 @@ impl Machine {
             self.entry_removed(now, namespace, name);
         }
         self.see_to_account(now, namespace, name, look);
+        self.look_at_pods(now, namespace);
         if removed || look.home == Standing::Retiring {
             // The last one to be detached frees the pull secret to go.
             self.touch_secret(now, namespace);

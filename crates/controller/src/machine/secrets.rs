@@ -67,7 +67,7 @@ impl Machine {
     }
 
     /// The profile of a namespace: what its set of entries publishes.
-    fn profile(&mut self, now: Now, namespace: &str) -> Option<Arc<Profile>> {
+    pub(super) fn profile(&mut self, now: Now, namespace: &str) -> Option<Arc<Profile>> {
         let key = self.profile_key(namespace)?;
         if let Some(profile) = self.profiles.get(&key) {
             return Some(Arc::clone(profile));
@@ -201,6 +201,7 @@ impl Machine {
             return;
         }
         self.settle_contest(now, name);
+        self.look_at_pods(now, name);
         let need = self.secret_need(now, name);
         let Some(namespace) = self.world.namespace_mut(name) else { return };
         if need == Need::Nothing {
@@ -328,7 +329,7 @@ impl Machine {
 ///
 /// Our own writes tell best: the mark and the managed fields can be forged by whoever may write the Secret, the
 /// resourceVersion of our last write cannot. Before the first write of this process the mark has to do.
-fn is_current(secret: &Secret, trust: Option<&Trust>, digest: &str) -> bool {
+pub(super) fn is_current(secret: &Secret, trust: Option<&Trust>, digest: &str) -> bool {
     match trust {
         Some(trust) => trust.version == secret.version && *trust.digest == *digest,
         None => secret.marked && secret.owned && secret.digest.as_deref() == Some(digest),

@@ -20,6 +20,7 @@ impl Machine {
             accounts,
             namespaces,
             retiring: self.retiring_objects(),
+            pods: self.pods_status(),
             fights: self.fights,
             attach_lag: self.attach_lag.clone(),
             findings: self.ledger.findings().cloned().collect(),

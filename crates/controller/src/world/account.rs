@@ -74,6 +74,11 @@ impl Account {
         }
     }
 
+    /// Whether its list names the pull secret and nothing else, as last seen.
+    pub fn names_only_ours(&self) -> bool {
+        self.shape == Shape::OnlyOurs
+    }
+
     /// What a patch of the list can be guarded with.
     pub fn guard(&self) -> Guard<'_> {
         match self.work.as_ref().and_then(|work| work.list.as_deref()) {

@@ -95,7 +95,7 @@ impl Scenario {
                 self.done()
             }
             Operation::Ask { call, .. } => Answer::Cloud(self.ask(&call)),
-            Operation::Report(_) => self.done(),
+            Operation::EvictPod { .. } | Operation::Report(_) => self.done(),
             Operation::ReadServer => Answer::Server(self.server.clone()),
             Operation::TryPolicy { .. } => Answer::Tried(self.trial.clone()),
             Operation::MakeCertificate { host, begins, ends } => Answer::Certificate(Box::new(Generation {

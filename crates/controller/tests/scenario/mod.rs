@@ -70,6 +70,8 @@ pub struct Scenario {
     pub server: ServerSeen,
     /// What comes of a trial of the policy.
     pub trial: Trial,
+    /// The pods that were evicted.
+    pub evicted: Vec<String>,
     held: Vec<(String, String)>,
 }
 
@@ -122,6 +124,7 @@ impl Scenario {
             stripped: None,
             server: ServerSeen { version: Some((1, 36)), policies: Some(true) },
             trial: Trial::Attached,
+            evicted: Vec::new(),
             held: Vec::new(),
         }
     }
@@ -272,6 +275,9 @@ impl Scenario {
         let (id, operation) = Class::ALL.into_iter().find_map(|class| self.machine.next(now, class))?;
         self.log.push(operation.label().to_owned());
         let refused = self.refusals.iter().position(|(label, _)| *label == operation.label());
+        if let (None, Operation::EvictPod { namespace, name, .. }) = (refused, &operation) {
+            self.evicted.push(format!("{namespace}/{name}"));
+        }
         let answer = match refused {
             Some(place) => Answer::Refused(self.refusals.remove(place).1),
             None => self.carry_out(operation),

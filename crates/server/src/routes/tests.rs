@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use acr_controller::operation::Subject;
-use acr_controller::status::{ActiveFinding, Histogram, LoginStatus, Progress};
+use acr_controller::status::{ActiveFinding, Histogram, LoginStatus, PodsStatus, Progress};
 use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt;
@@ -23,6 +23,7 @@ fn nothing_yet() -> Status {
         accounts: Progress::default(),
         namespaces: Progress::default(),
         retiring: 0,
+        pods: PodsStatus::default(),
         fights: 0,
         attach_lag: Histogram::default(),
         findings: Vec::new(),
@@ -66,6 +67,7 @@ fn at_work() -> Status {
         accounts: Progress { done: 7, pending: 2 },
         namespaces: Progress { done: 3, pending: 1 },
         retiring: 4,
+        pods: PodsStatus { own_list: 2, older: 8, evicted: 6 },
         fights: 5,
         attach_lag,
         findings: vec![
@@ -220,6 +222,11 @@ async fn the_status_is_a_summary_with_logins_and_findings() {
         "current": 3,
         "pending": 1
       },
+      "pods": {
+        "evicted": 6,
+        "older_than_attach": 8,
+        "own_list": 2
+      },
       "retiring": 4,
       "service_accounts": {
         "attached": 7,
@@ -276,9 +283,12 @@ async fn metrics_are_open_metrics_with_base_units() {
     acr_credential_helper_login_origin{entry="1",instance="cri-two",region="",region_source=""} 1
     acr_credential_helper_namespaces{state="current"} 3
     acr_credential_helper_namespaces{state="pending"} 1
+    acr_credential_helper_pod_evictions_total 6
     acr_credential_helper_retiring_objects 4
     acr_credential_helper_service_accounts{state="attached"} 7
     acr_credential_helper_service_accounts{state="pending"} 2
+    acr_credential_helper_stuck_pods{cause="older_than_attach"} 8
+    acr_credential_helper_stuck_pods{cause="own_list"} 2
     acr_credential_helper_watches_listed 1
     acr_credential_helper_write_conflicts_total 1
     "#);

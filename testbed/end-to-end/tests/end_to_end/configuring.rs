@@ -115,18 +115,11 @@ async fn warnings_are_said_and_the_rest_counts() {
          customAccessKeySecret: marker-puller-secret\n- instanceId: \"\"\n",
         ACME.public_host
     );
-    let keys = [("acr-api-version", "v1"), ("team", "blue"), ("pods", "report")];
+    let keys = [("acr-api-version", "v1"), ("team", "blue")];
     scene.configure(&twice, &[&space], &keys).await;
     scene.run().await;
     scene.attached(&space, "default").await;
-    let codes = [
-        "InlineAccessKey",
-        "UnknownKey",
-        "NoEffect",
-        "NotSupportedYet",
-        "PlaceholderNotReplaced",
-        "DuplicateHost",
-    ];
+    let codes = ["InlineAccessKey", "UnknownKey", "NoEffect", "PlaceholderNotReplaced", "DuplicateHost"];
     for code in codes {
         scene.finding(code).await;
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use acr_configuration::{Configuration, Source, Webhook};
 use acr_controller::Area;
-use acr_controller::admission::{Front, parameters, registration};
+use acr_controller::admission::{Front, Target, parameters, registration};
 use acr_controller::names::SCOPE_CONFIG_MAP;
 use acr_credentials::UnixMillis;
 use acr_end_to_end::{PULL_SECRET, Stage, eventually};
@@ -295,7 +295,8 @@ async fn matcher_registration_and_policy_agree_on_a_thousand_service_accounts() 
         let accounts: Vec<Value> = (0..ACCOUNTS).map(|_| random.account()).collect();
 
         let front = Front::Url(format!("{url}/{number}"));
-        let content = registration(&area, &Webhook::default(), &front, OWN, &authority);
+        let target = Target { front: &front, own_namespace: OWN, authorities: &authority, pods: false };
+        let content = registration(&area, &Webhook::default(), target);
         let bundle = json!(STANDARD.encode(&authority));
         register(&client, content, &url, &bundle, number, &asked).await;
         for account in &accounts {

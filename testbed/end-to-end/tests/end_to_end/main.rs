@@ -32,6 +32,7 @@ mod migration;
 mod observing;
 mod oldest;
 mod original;
+mod pods;
 mod policy_trial;
 mod replicas;
 mod rights;

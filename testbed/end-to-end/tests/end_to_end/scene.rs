@@ -339,6 +339,8 @@ impl<'a> Scene<'a> {
         let refused = |event: &&AuditEvent| {
             event.code == Some(403)
                 && !self.was_restarted
+                // Whoever needs to see pods shows it by what comes of it.
+                && event.resource != "pods"
                 && !may_refuse.iter().any(|end| event.namespace.ends_with(end))
         };
         let lacking: Vec<&AuditEvent> = lacking.iter().filter(refused).collect();

@@ -1,0 +1,313 @@
+//! Help for pods that cannot pull: whose case is proven, what is said, and who is evicted.
+
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test fails by panicking, and its name documents it"
+)]
+
+mod scenario;
+
+use std::time::Duration;
+
+use acr_controller::observation::{Observation, PodOwner, PodSeen, Refusal, Watch};
+use acr_controller::settings::Purpose;
+use acr_credentials::FailureKind;
+use scenario::{HOST, ONE_ENTRY, Scenario};
+
+const OURS: &str = "acr-credential-secret-aggregation";
+const MINUTE: u64 = 60_000;
+
+fn image() -> String {
+    format!("{HOST}/team/app:1.0")
+}
+
+/// A pod of the ReplicaSet `web` that was made before anything was attached, and cannot pull.
+fn pod(name: &str) -> PodSeen {
+    PodSeen {
+        namespace: "default".to_owned(),
+        name: name.to_owned(),
+        uid: format!("uid-{name}"),
+        resource_version: 7,
+        service_account: "default".to_owned(),
+        references: Vec::new(),
+        owner: Some(owner("apps", "ReplicaSet")),
+        unpulled: vec![image()],
+        terminating: false,
+    }
+}
+
+fn owner(group: &str, kind: &str) -> PodOwner {
+    PodOwner {
+        group: group.to_owned(),
+        kind: kind.to_owned(),
+        name: "web".to_owned(),
+        uid: "uid-web".to_owned(),
+    }
+}
+
+/// A cluster that is served, with this `pods`.
+fn served(help: &str) -> Scenario {
+    let mut scenario = Scenario::new();
+    scenario.listing(|scenario| {
+        configure(scenario, help);
+        scenario.namespace("default", &[]);
+        scenario.account("default", "default", None);
+    });
+    scenario.pass(2_000);
+    scenario.log.clear();
+    scenario
+}
+
+fn configure(scenario: &mut Scenario, help: &str) {
+    scenario.configure(ONE_ENTRY, &[("watch-namespace", "default,team"), ("pods", help)]);
+}
+
+fn show(scenario: &mut Scenario, pod: PodSeen) {
+    scenario.observe(Observation::Pod(pod));
+    scenario.pass(10);
+}
+
+fn gone(scenario: &mut Scenario, name: &str) {
+    scenario.observe(Observation::PodGone { namespace: "default".to_owned(), name: name.to_owned() });
+}
+
+fn codes(scenario: &Scenario) -> Vec<String> {
+    let findings = scenario.machine.status(scenario.now()).findings;
+    findings.into_iter().map(|finding| finding.code).filter(|code| code.starts_with("Pod")).collect()
+}
+
+#[test]
+fn pods_are_looked_at_by_nobody_who_did_not_ask_for_it() {
+    for (help, followed) in [("none", false), ("report", true), ("append", true), ("restart", true)] {
+        let scenario = served(help);
+        assert_eq!(scenario.machine.follows_pods(), followed, "{help}");
+    }
+    let mut scenario = served("none");
+    show(&mut scenario, pod("web-1"));
+    scenario.pass(MINUTE);
+    assert_eq!((codes(&scenario), scenario.evicted), (vec![], vec![]));
+}
+
+#[test]
+fn an_uninstall_does_not_look_at_pods() {
+    let mut scenario = served("restart");
+    scenario.lease = None;
+    scenario.restart(Purpose::Uninstall);
+    scenario.pass(MINUTE);
+    assert!(!scenario.machine.follows_pods());
+}
+
+#[test]
+fn whatever_leaves_the_case_unproven_leaves_the_pod_alone() {
+    let others = |change: fn(&mut PodSeen)| {
+        let mut changed = pod("web-1");
+        change(&mut changed);
+        changed
+    };
+    for (what, pod) in [
+        ("it names the pull secret", others(|pod| pod.references.push(OURS.to_owned()))),
+        ("it has not failed to pull", others(|pod| pod.unpulled.clear())),
+        ("it is being deleted", others(|pod| pod.terminating = true)),
+        (
+            "no login is for its image",
+            others(|pod| pod.unpulled = vec!["docker.io/library/nginx:1".to_owned()]),
+        ),
+        ("its ServiceAccount is not known", others(|pod| pod.service_account = "unknown".to_owned())),
+        ("its namespace is not served", others(|pod| pod.namespace = "other".to_owned())),
+    ] {
+        let mut scenario = served("restart");
+        scenario.namespace("other", &[]);
+        scenario.account("other", "default", None);
+        show(&mut scenario, pod);
+        scenario.pass(MINUTE);
+        assert_eq!((codes(&scenario), scenario.evicted), (vec![], vec![]), "{what}");
+    }
+}
+
+#[test]
+fn a_pod_is_left_alone_while_there_is_no_login_to_pull_with() {
+    let mut scenario = Scenario::new();
+    scenario.cloud_fails = Some(FailureKind::Denied);
+    scenario.listing(|scenario| {
+        configure(scenario, "restart");
+        scenario.namespace("default", &[]);
+        scenario.account("default", "default", None);
+    });
+    scenario.pass(2_000);
+    show(&mut scenario, pod("web-1"));
+    scenario.pass(MINUTE);
+    assert!(scenario.evicted.is_empty());
+    scenario.cloud_fails = None;
+    scenario.pass(10 * MINUTE);
+    assert_eq!(scenario.evicted, ["default/web-1"], "and helped when there is one");
+}
+
+#[test]
+fn a_pod_that_is_older_than_the_attach_is_reported_and_left_alone_unless_asked() {
+    for help in ["report", "append"] {
+        let mut scenario = served(help);
+        show(&mut scenario, pod("web-1"));
+        scenario.pass(MINUTE);
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(scenario.finding("PodOlderThanAttach"), @"the pod web-1 cannot pull acme-registry.cn-hangzhou.cr.aliyuncs.com/team/app:1.0: it was made before its ServiceAccount default named acr-credential-secret-aggregation, and a pod keeps its list; delete it, and the ReplicaSet web makes it anew; `pods: restart` does that");
+        }
+        assert!(scenario.evicted.is_empty());
+        assert_eq!(scenario.machine.status(scenario.now()).pods.older, 1);
+        gone(&mut scenario, "web-1");
+        assert_eq!(codes(&scenario), [""; 0], "nothing is said of what is gone");
+    }
+}
+
+#[test]
+fn a_list_of_its_own_is_reported_and_never_a_reason_to_evict() {
+    let mut scenario = served("restart");
+    let references = vec!["mine".to_owned(), "yours".to_owned()];
+    show(&mut scenario, PodSeen { references, ..pod("web-1") });
+    scenario.pass(MINUTE);
+    insta::assert_snapshot!(scenario.finding("PodHasOwnList"), @"the pod web-1 cannot pull acme-registry.cn-hangzhou.cr.aliyuncs.com/team/app:1.0: it brings imagePullSecrets of its own (mine, yours), so that those of its ServiceAccount default do not count; add `- name: acr-credential-secret-aggregation` to the list in the template of the ReplicaSet web, or take that list away");
+    assert!(scenario.evicted.is_empty());
+}
+
+#[test]
+fn what_nothing_makes_anew_is_not_evicted_and_it_is_said_why() {
+    for owner in [
+        None,
+        Some(owner("batch", "Job")),
+        Some(owner("", "Node")),
+        Some(owner("apps.example", "ReplicaSet")),
+    ] {
+        let mut scenario = served("restart");
+        show(&mut scenario, PodSeen { owner: owner.clone(), ..pod("web-1") });
+        scenario.pass(MINUTE);
+        assert!(scenario.evicted.is_empty(), "{owner:?}");
+        let said = scenario.finding("PodOlderThanAttach");
+        assert!(said.contains("`pods: restart` leaves it alone, because"), "{said}");
+    }
+}
+
+#[test]
+fn evictions_come_one_at_a_time_and_not_faster_than_one_a_second() {
+    let mut scenario = served("restart");
+    for place in 0..100 {
+        scenario.observe(Observation::Pod(pod(&format!("web-{place}"))));
+    }
+    scenario.pass(50_500);
+    assert_eq!(scenario.evicted.len(), 51);
+    scenario.pass(100_000);
+    assert_eq!(scenario.evicted.len(), 100, "each once");
+}
+
+#[test]
+fn what_comes_without_our_entry_again_is_left_alone_for_an_hour() {
+    let mut scenario = served("restart");
+    show(&mut scenario, pod("web-1"));
+    scenario.pass(1_000);
+    assert_eq!(scenario.evicted, ["default/web-1"]);
+    gone(&mut scenario, "web-1");
+    scenario.account(
+        "default",
+        "default",
+        Some(r#"[{"name":"mine"},{"name":"acr-credential-secret-aggregation"}]"#),
+    );
+    let again = PodSeen { references: vec!["mine".to_owned()], ..pod("web-2") };
+    show(&mut scenario, again.clone());
+    scenario.pass(50 * MINUTE);
+    assert_eq!(scenario.evicted, ["default/web-1"]);
+    let said = scenario.finding("PodMadeAnewInVain");
+    assert!(said.ends_with("what comes from there is left alone for 60 minutes"), "{said}");
+    scenario.pass(11 * MINUTE);
+    show(&mut scenario, PodSeen { resource_version: 8, ..again });
+    assert_eq!(scenario.evicted.len(), 2);
+}
+
+#[test]
+fn a_budget_that_does_not_allow_it_is_asked_later_and_later() {
+    let mut scenario = served("restart");
+    scenario.refusals = (0..4)
+        .map(|_| ("evict-pod", Refusal::Throttled { retry_after: Some(Duration::from_secs(10)) }))
+        .collect();
+    show(&mut scenario, pod("web-1"));
+    scenario.pass(9_000);
+    assert_eq!(scenario.count("evict-pod"), 1, "not before the budget said");
+    scenario.pass(MINUTE);
+    assert_eq!(scenario.evicted, ["default/web-1"]);
+    assert_eq!(scenario.count("evict-pod"), 5);
+}
+
+#[test]
+fn a_right_that_is_missing_is_said_with_the_way_to_it() {
+    let mut scenario = served("restart");
+    let missing = || Refusal::NoRight { message: "pods is forbidden".to_owned() };
+    scenario.observe(Observation::PodsUnseen(missing()));
+    assert!(scenario.finding("NoRight").contains("podHelp: report"));
+    scenario.observe(Observation::ListStarted(Watch::Pods));
+    scenario.observe(Observation::ListCompleted { watch: Watch::Pods, version: 9 });
+    assert_eq!(scenario.finding("NoRight"), "", "it was granted");
+    scenario.refusals = vec![("evict-pod", missing())];
+    show(&mut scenario, pod("web-1"));
+    scenario.pass(2 * MINUTE);
+    assert_eq!(scenario.count("evict-pod"), 1, "asking does not help");
+    assert!(scenario.finding("NoRight").contains("podHelp: restart"));
+}
+
+#[test]
+fn a_pod_of_the_same_name_is_another_pod() {
+    let mut scenario = served("report");
+    show(&mut scenario, pod("web-0"));
+    assert_eq!(codes(&scenario), ["PodOlderThanAttach"]);
+    show(&mut scenario, PodSeen { uid: "another".to_owned(), unpulled: Vec::new(), ..pod("web-0") });
+    assert_eq!(codes(&scenario), [""; 0]);
+}
+
+#[test]
+fn what_a_new_list_does_not_show_is_gone() {
+    let mut scenario = served("report");
+    show(&mut scenario, pod("web-1"));
+    show(&mut scenario, pod("web-2"));
+    scenario.observe(Observation::ListStarted(Watch::Pods));
+    scenario.observe(Observation::Pod(pod("web-2")));
+    scenario.observe(Observation::ListCompleted { watch: Watch::Pods, version: 9 });
+    assert_eq!(scenario.machine.status(scenario.now()).pods.older, 1);
+}
+
+#[test]
+fn an_account_that_left_the_scope_is_no_reason_to_help_its_pods() {
+    let mut scenario = served("restart");
+    scenario.refusals = vec![("evict-pod", Refusal::LostRace)];
+    show(&mut scenario, pod("web-1"));
+    scenario.configure(ONE_ENTRY, &[("watch-namespace", "team"), ("pods", "restart")]);
+    scenario.pass(MINUTE);
+    assert_eq!((codes(&scenario), scenario.evicted), (vec![], vec![]));
+}
+
+#[test]
+fn an_edit_turns_help_on_for_pods_that_are_there_and_off_again() {
+    let mut scenario = served("report");
+    show(&mut scenario, pod("web-1"));
+    configure(&mut scenario, "none");
+    scenario.pass(2_000);
+    assert_eq!(codes(&scenario), [""; 0]);
+    configure(&mut scenario, "restart");
+    scenario.pass(2_000);
+    show(&mut scenario, pod("web-1"));
+    assert_eq!(scenario.evicted, ["default/web-1"]);
+}
+
+#[test]
+fn of_many_pods_a_hundred_get_a_finding_and_all_are_counted() {
+    let mut scenario = served("report");
+    for place in 0..250 {
+        scenario.observe(Observation::Pod(pod(&format!("web-{place}"))));
+    }
+    assert_eq!(codes(&scenario).len(), 100);
+    assert_eq!(scenario.machine.status(scenario.now()).pods.older, 250);
+    for place in 0..250 {
+        gone(&mut scenario, &format!("web-{place}"));
+    }
+    assert_eq!(codes(&scenario), [""; 0]);
+}
