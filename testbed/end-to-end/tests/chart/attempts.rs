@@ -130,6 +130,8 @@ pub(crate) fn of_a_thief() -> Vec<Attempt> {
         attempt("delete all Secrets", rights, "DELETE", &secrets("shop"), none.clone()),
         attempt("run a command in a pod", rights, "POST", "/api/v1/namespaces/shop/pods/victim/exec?command=id&stdout=true", none.clone()),
         attempt("make a pod", rights, "POST", "/api/v1/namespaces/shop/pods", pod),
+        attempt("see which pods there are", rights, "GET", "/api/v1/pods", none.clone()),
+        attempt("evict a pod", rights, "POST", "/api/v1/namespaces/shop/pods/victim/eviction", json!({ "apiVersion": "policy/v1", "kind": "Eviction", "metadata": { "name": "victim" } })),
         attempt("read logs", rights, "GET", "/api/v1/namespaces/shop/pods/victim/log", none.clone()),
         attempt("reach a kubelet", rights, "GET", "/api/v1/nodes/node-1/proxy/pods", none.clone()),
         attempt("change the own Deployment", rights, "PATCH", "/apis/apps/v1/namespaces/kube-system/deployments/aliyun-acr-credential-helper", json!({ "spec": { "replicas": 0 } })),
@@ -205,12 +207,35 @@ pub(crate) fn of_a_thief_with_all_rights() -> Vec<Attempt> {
         attempt("register another webhook", policy(OTHER_WEBHOOK), "POST", &webhooks, webhook("mine", &none)),
         attempt("be called for Secrets", policy(OTHER_WEBHOOK), "POST", &webhooks, rule(json!({ "resources": ["secrets"] }))),
         attempt("be called for changes, too", policy(OTHER_WEBHOOK), "POST", &webhooks, rule(json!({ "operations": ["CREATE", "UPDATE"] }))),
+        attempt("be called for pods", policy(OTHER_WEBHOOK), "POST", &webhooks, webhook_for_pods("Ignore")),
         attempt("be called for tokens", policy(OTHER_WEBHOOK), "POST", &webhooks, rule(json!({ "resources": ["serviceaccounts", "serviceaccounts/token"] }))),
         attempt("have the API server call elsewhere", policy(OTHER_WEBHOOK), "POST", &webhooks, webhook_of("acr-credential-helper", &none, &json!({ "url": "https://example.com/" }))),
         attempt("have the API server call another Service", policy(OTHER_WEBHOOK), "POST", &webhooks, webhook_of("acr-credential-helper", &none, &json!({ "service": { "namespace": OWN, "name": "other" } }))),
         attempt("register the own webhook", By::Nobody, "POST", &webhooks, rule(none)),
     ];
     attempts
+}
+
+/// The same where the chart has `podHelp: append`.
+pub(crate) fn of_a_thief_with_pod_help() -> Vec<Attempt> {
+    let webhooks = format!("{ADMISSION}/mutatingwebhookconfigurations");
+    let both = json!({ "resources": ["serviceaccounts", "pods"] });
+    let policy = By::Policy(OTHER_WEBHOOK);
+    let both = webhook("acr-credential-helper", &both);
+    let changes = json!({ "resources": ["pods"], "operations": ["UPDATE"] });
+    let changes = webhook("acr-credential-helper", &changes);
+    vec![
+        attempt("keep pods from being made", policy, "POST", &webhooks, webhook_for_pods("Fail")),
+        attempt("keep pods from being made by both", policy, "POST", &webhooks, both),
+        attempt("be called for changes of pods", policy, "POST", &webhooks, changes),
+        attempt("be called for pods", By::Nobody, "POST", &webhooks, webhook_for_pods("Ignore")),
+    ]
+}
+
+fn webhook_for_pods(failure_policy: &str) -> Value {
+    let mut registration = webhook("acr-credential-helper", &json!({ "resources": ["pods"] }));
+    registration["webhooks"][0]["failurePolicy"] = failure_policy.into();
+    registration
 }
 
 fn webhook(name: &str, rule: &Value) -> Value {

@@ -136,6 +136,31 @@ async fn each_switch_of_a_right_adds_exactly_its_line() {
     Role shop acr-credential-helper-reads-keys [{"apiGroups":[""],"resourceNames":["keys"],"resources":["secrets"],"verbs":["get","list","watch"]}]
     RoleBinding shop acr-credential-helper-reads-keys null
     "#);
+    insta::assert_snapshot!(added_by(&["--set=podHelp=report"]).await.join("\n"), @r#"
+    ClusterRole  acr-credential-helper-pods [{"apiGroups":[""],"resources":["pods"],"verbs":["list","watch"]}]
+    ClusterRoleBinding  acr-credential-helper-pods null
+    "#);
+    // The right to be asked about pods is a rule of the admission policy.
+    let without_policy = ["--set=admissionPolicy=false"];
+    insta::assert_snapshot!(added_to(&without_policy, &["--set=podHelp=append"]).await.join("\n"), @r#"
+    ClusterRole  acr-credential-helper-pods [{"apiGroups":[""],"resources":["pods"],"verbs":["list","watch"]}]
+    ClusterRoleBinding  acr-credential-helper-pods null
+    "#);
+    insta::assert_snapshot!(added_to(&without_policy, &["--set=podHelp=restart"]).await.join("\n"), @r#"
+    ClusterRole  acr-credential-helper-pods [{"apiGroups":[""],"resources":["pods"],"verbs":["list","watch"]},{"apiGroups":[""],"resources":["pods/eviction"],"verbs":["create"]}]
+    ClusterRoleBinding  acr-credential-helper-pods null
+    "#);
+}
+
+#[tokio::test]
+async fn help_for_pods_that_the_chart_writes_into_the_config_map_brings_its_rights() {
+    let values =
+        ["--set-json=acr-registry-info=[{\"instanceId\":\"cri-acme0000000000\"}]", "--set=pods=restart"];
+    let objects = rendered(&values).await;
+    let role = &objects["ClusterRole  acr-credential-helper-pods"];
+    assert_eq!(role["rules"].as_array().unwrap().len(), 2, "{role}");
+    let none = rendered(&[&values[..], &["--set=podHelp=none"]].concat()).await;
+    assert!(!none.contains_key("ClusterRole  acr-credential-helper-pods"), "what is said counts");
 }
 
 #[tokio::test]
@@ -218,7 +243,7 @@ async fn servers_without_the_policy_get_the_chart_without_it() {
 
 #[tokio::test]
 async fn wrong_values_are_refused_with_a_sentence() {
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 12] = [
         (&["--set=watchNamespac=shop"], "additional properties 'watchNamespac' not allowed"),
         (
             &["--set=tokenMode=worker"],
@@ -241,6 +266,7 @@ async fn wrong_values_are_refused_with_a_sentence() {
              ConfigMap (watch-namespace).",
         ),
         (&["--set=image.digest=sha256:12"], "at '/image/digest'"),
+        (&["--set=podHelp=evict"], "at '/podHelp': value must be one of"),
         (&["--set=placement=outside", "--set=hostNetwork=true"], "hostNetwork is for a pod"),
         (&["--set=proxy.url=proxy:3128"], "at '/proxy/url'"),
     ];

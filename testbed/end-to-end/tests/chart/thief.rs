@@ -9,7 +9,9 @@ use kube::Client;
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
-use crate::attempts::{Attempt, By, of_a_thief, of_a_thief_with_all_rights, of_the_component};
+use crate::attempts::{
+    Attempt, By, of_a_thief, of_a_thief_with_all_rights, of_a_thief_with_pod_help, of_the_component,
+};
 use crate::site::{OWN, Site, said};
 
 const WITHOUT: [&str; 2] = ["--set=admissionPolicy=false", "--set=credentials.rrsaToken=requested"];
@@ -185,6 +187,12 @@ async fn a_thief_of_the_token_gets_no_further_than_the_list() {
     let token = site.control_plane.service_account_token(OWN, uninstall, &[], 3600).await.unwrap();
     let uninstall = site.control_plane.client_with_token(&token).unwrap();
     assert_eq!(try_all(&uninstall, &wide, true).await, none);
+    said(&site.upgrade(&[WITH[0], "--set=podHelp=append"]).await);
+    let helping = of_a_thief_with_pod_help();
+    let asked = helping.last().unwrap();
+    let granted = async || ((200..300).contains(&tried(&client, asked).await.0)).then_some(());
+    site.until("the webhook may be registered for pods", granted).await;
+    assert_eq!(try_all(&client, &helping, true).await, none);
     said(&site.upgrade(&WITHOUT).await);
     until_policy(&site, &client, false).await;
     assert_eq!(try_all(&client, &wide, false).await, none);
