@@ -17,6 +17,7 @@ mod removal;
 mod secrets;
 mod shared_hosts;
 mod snapshot;
+mod wishes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -5,15 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use acr_configuration::{Configuration, PodHelp, WebhookMode};
+use acr_configuration::{Configuration, WebhookMode};
 use serde_json::Value;
 
 use super::certificates::CertificateState;
 use super::removal::LANDS_WITHIN;
 use super::{Flight, Machine};
-use crate::admission::certificates::Certificates;
-use crate::admission::{AdmissionObject, AdmissionSeen, ServerSeen, Target, parameters, registration};
-use crate::area::Area;
+use crate::admission::{AdmissionObject, AdmissionSeen};
 use crate::journal::Record;
 use crate::observation::{Answer, Refusal};
 use crate::operation::{Operation, Precondition, Subject};
@@ -26,7 +24,7 @@ use crate::work::{FIGHT, Work};
 pub(super) struct Admission {
     /// Those that were seen, or of which it was seen that they do not exist.
     objects: BTreeMap<AdmissionObject, Followed>,
-    wishes: BTreeMap<AdmissionObject, Wish>,
+    pub(super) wishes: BTreeMap<AdmissionObject, Wish>,
     /// A journal was lost: they may exist all the same.
     suspects: BTreeSet<AdmissionObject>,
     pub(super) certificates: CertificateState,
@@ -45,7 +43,7 @@ struct Followed {
 
 /// How an object shall be.
 #[derive(Debug, PartialEq)]
-enum Wish {
+pub(super) enum Wish {
     /// Exactly so.
     Is(Value),
     /// As it is, until it is known how it shall be.
@@ -73,47 +71,6 @@ impl Machine {
         } else {
             self.recorder.desired().admission.suspects.clone()
         };
-    }
-
-    /// Works out how the objects shall be, after the journal has changed.
-    pub(super) fn wish_for_admission(&mut self, now: Now) {
-        let record = self.recorder.counting();
-        let accepted = record.accepted.as_ref().filter(|_| self.settings.purpose == Purpose::Run);
-        let mut unsupported = None;
-        let wish = accepted.and_then(|accepted| {
-            let object = wanted(&accepted.configuration)?;
-            let area = Area::whole(&accepted.configuration);
-            let content = match object {
-                AdmissionObject::Parameters => Wish::Is(parameters(&area)?.into_iter().collect()),
-                AdmissionObject::Registration => {
-                    let own = &self.settings.namespace;
-                    let front = &self.settings.front;
-                    let certificates = record.admission.certificates.as_ref();
-                    let usable = certificates.filter(|known| known.serving.host == front.host(own));
-                    let authorities = usable.map(Certificates::authorities).unwrap_or_default();
-                    let pods = accepted.configuration.pods >= PodHelp::Append;
-                    let target = Target { front, own_namespace: own, authorities: &authorities, pods };
-                    let content = registration(&area, &accepted.configuration.webhook, target)?;
-                    let server = self.abilities.server.as_ref();
-                    let old = server.filter(|server| !server.has_match_conditions());
-                    unsupported = old.map(ServerSeen::name);
-                    let content = if old.is_some() { without_conditions(content)? } else { content };
-                    if usable.is_some() && server.is_some() { Wish::Is(content) } else { Wish::Unknown }
-                }
-            };
-            Some((object, content))
-        });
-        let wish = wish.into_iter().collect::<BTreeMap<_, _>>();
-        self.report_missing_conditions(now, unsupported.filter(|_| wish.is_empty()).as_deref());
-        self.admission.wishes = wish;
-        for object in AdmissionObject::ALL {
-            if !self.admission.wishes.contains_key(&object) {
-                // What stands in the way of what nobody wants is no finding.
-                self.ledger.clear(now.mono, group(object));
-            }
-        }
-        self.report_policy_support(now);
-        self.report_foreign(now);
     }
 
     /// Whether the configuration that counts turns this on.
@@ -188,7 +145,7 @@ impl Machine {
     }
 
     /// Says of what is wanted and of another installation that it is.
-    fn report_foreign(&mut self, now: Now) {
+    pub(super) fn report_foreign(&mut self, now: Now) {
         for (object, known) in &self.admission.objects {
             let Some(home) = known.foreign.as_ref().filter(|_| self.admission.wishes.contains_key(object))
             else {
@@ -415,22 +372,12 @@ pub(super) fn has_webhook(configuration: &Configuration) -> bool {
 }
 
 /// The object that a configuration asks for.
-fn wanted(configuration: &Configuration) -> Option<AdmissionObject> {
+pub(super) fn wanted(configuration: &Configuration) -> Option<AdmissionObject> {
     let webhook = &configuration.webhook;
     webhook.enable.then_some(match webhook.mode {
         WebhookMode::Webhook => AdmissionObject::Registration,
         WebhookMode::Policy => AdmissionObject::Parameters,
     })
-}
-
-/// A registration for an API server that drops `matchConditions`; `None` where they say more than the webhook itself finds
-/// out, which is whether there is something to do.
-fn without_conditions(mut registration: Value) -> Option<Value> {
-    for webhook in registration.as_array_mut()? {
-        let conditions = webhook.as_object_mut()?.remove("matchConditions")?;
-        conditions.as_array().filter(|conditions| conditions.len() == 1)?;
-    }
-    Some(registration)
 }
 
 fn fulfils(wish: &Wish, content: Option<&Value>) -> bool {
@@ -442,7 +389,7 @@ fn home(content: &Value) -> Option<&str> {
     content.pointer("/0/clientConfig/service/namespace")?.as_str()
 }
 
-fn group(object: AdmissionObject) -> &'static str {
+pub(super) fn group(object: AdmissionObject) -> &'static str {
     match object {
         AdmissionObject::Registration => "registration",
         AdmissionObject::Parameters => "parameters",

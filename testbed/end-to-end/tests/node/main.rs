@@ -13,6 +13,7 @@
 
 mod at_once;
 mod logins;
+mod older;
 mod play;
 mod pulls;
 mod refusals;

@@ -1,0 +1,67 @@
+//! How the objects that the API server goes by for new ServiceAccounts shall be: made from the configuration that counts.
+
+use std::collections::BTreeMap;
+
+use acr_configuration::PodHelp;
+use serde_json::Value;
+
+use super::Machine;
+use super::admission::{Wish, group, wanted};
+use crate::admission::certificates::Certificates;
+use crate::admission::{AdmissionObject, ServerSeen, Target, parameters, registration};
+use crate::area::Area;
+use crate::settings::Purpose;
+use crate::time::Now;
+
+impl Machine {
+    /// Works out how the objects shall be, after the journal has changed.
+    pub(super) fn wish_for_admission(&mut self, now: Now) {
+        let record = self.recorder.counting();
+        let accepted = record.accepted.as_ref().filter(|_| self.settings.purpose == Purpose::Run);
+        let mut unsupported = None;
+        let wish = accepted.and_then(|accepted| {
+            let object = wanted(&accepted.configuration)?;
+            let area = Area::whole(&accepted.configuration);
+            let content = match object {
+                AdmissionObject::Parameters => Wish::Is(parameters(&area)?.into_iter().collect()),
+                AdmissionObject::Registration => {
+                    let own = &self.settings.namespace;
+                    let front = &self.settings.front;
+                    let certificates = record.admission.certificates.as_ref();
+                    let usable = certificates.filter(|known| known.serving.host == front.host(own));
+                    let authorities = usable.map(Certificates::authorities).unwrap_or_default();
+                    let pods = accepted.configuration.pods >= PodHelp::Append;
+                    let target = Target { front, own_namespace: own, authorities: &authorities, pods };
+                    let content = registration(&area, &accepted.configuration.webhook, target)?;
+                    let server = self.abilities.server.as_ref();
+                    let old = server.filter(|server| !server.has_match_conditions());
+                    unsupported = old.map(ServerSeen::name);
+                    let content = if old.is_some() { without_conditions(content)? } else { content };
+                    if usable.is_some() && server.is_some() { Wish::Is(content) } else { Wish::Unknown }
+                }
+            };
+            Some((object, content))
+        });
+        let wish = wish.into_iter().collect::<BTreeMap<_, _>>();
+        self.report_missing_conditions(now, unsupported.filter(|_| wish.is_empty()).as_deref());
+        self.admission.wishes = wish;
+        for object in AdmissionObject::ALL {
+            if !self.admission.wishes.contains_key(&object) {
+                // What stands in the way of what nobody wants is no finding.
+                self.ledger.clear(now.mono, group(object));
+            }
+        }
+        self.report_policy_support(now);
+        self.report_foreign(now);
+    }
+}
+
+/// A registration for an API server that drops `matchConditions`; `None` where they say more than the webhook itself finds
+/// out, which is whether there is something to do.
+fn without_conditions(mut registration: Value) -> Option<Value> {
+    for webhook in registration.as_array_mut()? {
+        let conditions = webhook.as_object_mut()?.remove("matchConditions")?;
+        conditions.as_array().filter(|conditions| conditions.len() == 1)?;
+    }
+    Some(registration)
+}
