@@ -1,7 +1,8 @@
 //! What the cluster hands over as files, and the word that they have changed.
 //!
 //! The kubelet replaces the files of a mounted Secret in its own time, and not every file system tells of it: they are
-//! read every few seconds. Secrets that are read through the API server are read when they are needed.
+//! read every few seconds. Secrets that are read through the API server are followed by name, like those that the
+//! configuration names, and read when they are needed.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

@@ -8,6 +8,7 @@ mod configuration;
 mod contest;
 mod controls;
 mod findings;
+mod handed_over;
 mod objects;
 mod pods;
 mod policy_trial;
@@ -62,6 +63,8 @@ pub struct Machine {
     gathering: Option<cloud::Gathering>,
     /// Why the Secret with the keys of a registered cluster may not be read, where one was named.
     registered_key_denied: Option<String>,
+    /// What is seen of the Secrets by which keys are handed over.
+    handed_over: BTreeMap<SecretRef, handed_over::Seen>,
     /// Domains that were answered since the last release, by instance: whoever asked, and whether it is still wanted or not.
     fresh_endpoints: Vec<(String, Vec<InstanceHost>)>,
     /// The journal was absent or unusable: nobody knows what the pull secrets hold.
@@ -134,6 +137,7 @@ impl Machine {
             book: Book::default(),
             gathering: None,
             registered_key_denied: None,
+            handed_over: BTreeMap::new(),
             fresh_endpoints: Vec::new(),
             cold: false,
             profiles: BTreeMap::new(),

@@ -86,7 +86,8 @@ pub enum Observation {
     },
     /// Pods cannot be followed, and why.
     PodsUnseen(Refusal),
-    /// What the cluster hands over as files has changed: an add-on token, or the keys of a registered cluster.
+    /// What the cluster hands over as files has changed: an add-on token, or the keys of a registered cluster. Of Secrets
+    /// that are read for them [`Self::Referenced`] tells.
     HandedOver,
     /// An operation that was handed out has ended.
     Answered {

@@ -71,13 +71,13 @@ fn the_keys_of_a_registered_cluster_are_named_where_they_ask_also_after_a_restar
     let mut scenario = Scenario::with_mode(TokenMode::WorkerRole);
     scenario.registered = true;
     run(&mut scenario, BY_MODE, START);
-    assert_eq!(chain(&scenario), "keys of the registered cluster (Secret alibaba-addon-secret)");
+    assert_eq!(chain(&scenario), "keys of the registered cluster (mounted files)");
     scenario.restart(acr_controller::settings::Purpose::Run);
     run(&mut scenario, BY_MODE, START);
     // Until the Lease of the former process has ended.
     scenario.pass(60_000);
     assert_eq!(scenario.count("read-registered-key"), 0, "{:?}", scenario.log);
-    assert_eq!(chain(&scenario), "keys of the registered cluster (Secret alibaba-addon-secret)");
+    assert_eq!(chain(&scenario), "keys of the registered cluster (mounted files)");
 }
 
 #[test]

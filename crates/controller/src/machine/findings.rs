@@ -2,7 +2,7 @@
 
 use acr_configuration::{Configuration, Entry, Identity, TokenMode, identity_chain};
 use acr_credentials::remedy::{Circumstances, TokenClaims, remedy};
-use acr_credentials::{CallFailure, FailureKind, InstanceHost, UnixMillis};
+use acr_credentials::{CallFailure, InstanceHost, UnixMillis};
 
 use super::Machine;
 use super::cloud::REGISTERED_KEY;
@@ -10,7 +10,6 @@ use crate::facts::chain::{Problem, RegionSource, SESSION_SECONDS};
 use crate::facts::timing::effective_threshold;
 use crate::facts::value::{Owner, TokenOrigin, Value};
 use crate::facts::{FactKey, KeySource, Line, Question};
-use crate::names::REGISTERED_KEY_SECRET;
 use crate::operation::Subject;
 use crate::status::ActiveFinding;
 use crate::time::Now;
@@ -34,16 +33,7 @@ impl Machine {
         for Problem { index, code, message } in &self.lines.problems {
             report(false, code, format!("entry {index}: {message}"));
         }
-        if let Some(denied) = &self.registered_key_denied {
-            let failure = CallFailure::new(REGISTERED_KEY, FailureKind::Denied, denied.clone());
-            let about = Circumstances {
-                secret: Some(self.registered_key_secret()),
-                namespace: self.settings.namespace.clone(),
-                ..Circumstances::default()
-            };
-            let text = format!("{failure}; the token mode goes on without it; {}", remedy(&failure, &about));
-            report(false, failure.kind.label(), text);
-        }
+        self.report_handed_over(&mut report);
         let threshold = self.timing().threshold;
         for line in &self.lines.drawn {
             let name = format!("entry {} ({})", line.index, line.key.instance);
@@ -174,11 +164,6 @@ impl Machine {
             && self.is_by_registered_key(line) == Some(false)
     }
 
-    fn registered_key_secret(&self) -> (String, String) {
-        let name = self.settings.registered_key_secret.as_deref().unwrap_or(REGISTERED_KEY_SECRET);
-        (self.settings.namespace.clone(), name.to_owned())
-    }
-
     pub(super) fn configuration(&self) -> Option<&Configuration> {
         let accepted = self.recorder.durable().and_then(|record| record.accepted.as_ref())?;
         Some(&accepted.configuration)
@@ -200,7 +185,7 @@ impl Machine {
             entry.identity == Identity::TokenMode && held().is_some_and(|held| held.registered)
         });
         if registered && let Some(source) = chain.first_mut() {
-            *source = format!("keys of the registered cluster (Secret {REGISTERED_KEY_SECRET})");
+            *source = self.registered_keys();
         }
         chain
     }

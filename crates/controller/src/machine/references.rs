@@ -29,6 +29,7 @@ impl Machine {
     /// [`crate::observation::Observation::Referenced`].
     pub fn references(&self) -> BTreeSet<SecretRef> {
         let mut references = self.lines.references.clone();
+        references.extend(self.handed_over_secrets());
         if self.seeks_certificate() {
             references.insert(Self::certificate_reference(&self.settings));
         }
@@ -43,6 +44,9 @@ impl Machine {
     ) {
         if reference == Self::certificate_reference(&self.settings) {
             return self.certificate_seen(&seen);
+        }
+        if self.handed_over_secrets().any(|secret| secret == reference) {
+            self.handed_over_seen(&reference, &seen);
         }
         let held = |data: SecretData| Held { logins: data.static_logins(), data };
         self.seen_references.insert(reference, seen.map(|data| data.map(held)));
@@ -82,6 +86,7 @@ impl Machine {
 
     /// Gives the facts that Secrets answer what was seen of these.
     pub(super) fn give_references(&mut self, now: Now) {
+        self.forget_handed_over();
         let references = &self.lines.references;
         self.seen_references.retain(|reference, _| references.contains(reference));
         let time = self.clock.time(now);

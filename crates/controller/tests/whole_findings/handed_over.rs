@@ -98,7 +98,7 @@ fn an_add_on_token_that_is_no_token() {
     insta::assert_snapshot!(handed_document(|document| document["expiration"] = "tomorrow".into()), @"error Malformed: entry 0 (cri-1): AddOnToken failed: the answer makes no sense: expiration of the add-on token is no time such as 2026-01-02T03:04:05Z; the document is written by ACK: if it stays like this, RRSA or workerRole is the way out");
     insta::assert_snapshot!(handed_document(|document| document["expiration"] = "2025-12-31T23:00:00Z".into()), @"error Malformed: entry 0 (cri-1): AddOnToken failed: the answer makes no sense: it ended at 2025-12-31T23:00:00Z already: by the cloud's clock it is 2026-01-01T00:00:01Z; the document is written by ACK: if it stays like this, RRSA or workerRole is the way out");
     insta::assert_snapshot!(handed_document(|document| *document = "text".into()), @"error Malformed: entry 0 (cri-1): AddOnToken failed: the answer makes no sense: the add-on token is not the JSON document that ACK writes; the document is written by ACK: if it stays like this, RRSA or workerRole is the way out");
-    insta::assert_snapshot!(handed(|| Handed::Refused(no_right("get secrets"))), @"error Denied: entry 0 (cri-1): AddOnToken failed: permission denied: no right: ServiceAccount cannot get secrets; allow it, by the chart's `credentials.addOnToken: read` or: kubectl -n kube-system create role acr-addon.aliyuncsmanagedacrrole.token --verb=get --resource=secrets --resource-name=addon.aliyuncsmanagedacrrole.token && kubectl -n kube-system create rolebinding acr-addon.aliyuncsmanagedacrrole.token --role=acr-addon.aliyuncsmanagedacrrole.token --serviceaccount=kube-system:aliyun-acr-credential-helper");
+    insta::assert_snapshot!(handed(|| Handed::Refused(no_right("get secrets"))), @"error Denied: entry 0 (cri-1): AddOnToken failed: permission denied: no right: ServiceAccount cannot get secrets; allow it, by the chart's `credentials.addOnToken: read` or: kubectl -n kube-system create role acr-addon.aliyuncsmanagedacrrole.token --verb=get,list,watch --resource=secrets --resource-name=addon.aliyuncsmanagedacrrole.token && kubectl -n kube-system create rolebinding acr-addon.aliyuncsmanagedacrrole.token --role=acr-addon.aliyuncsmanagedacrrole.token --serviceaccount=kube-system:aliyun-acr-credential-helper");
 }
 
 #[test]
@@ -112,10 +112,50 @@ fn the_keys_of_a_registered_cluster_that_may_not_be_read_or_are_incomplete() {
     };
     insta::assert_snapshot!(with(|| Handed::Refused(no_right("get secrets"))), @"
     warning RrsaWithoutArns: acr-registry-info, line 1, column 3: RRSA is enabled, but the entry has no rrsaRoleARN and rrsaOIDCProviderRoleARN; add both ARNs; without them the entry uses the identity of tokenMode
-    warning Denied: RegisteredKey failed: permission denied: no right: ServiceAccount cannot get secrets; the token mode goes on without it; allow it, by the chart's `credentials.registeredKey: read` or: kubectl -n kube-system create role acr-alibaba-addon-secret --verb=get --resource=secrets --resource-name=alibaba-addon-secret && kubectl -n kube-system create rolebinding acr-alibaba-addon-secret --role=acr-alibaba-addon-secret --serviceaccount=kube-system:aliyun-acr-credential-helper
+    warning Denied: RegisteredKey failed: permission denied: no right: ServiceAccount cannot get secrets; the token mode goes on without it; allow it, by the chart's `credentials.registeredKey: read` or: kubectl -n kube-system create role acr-alibaba-addon-secret --verb=get,list,watch --resource=secrets --resource-name=alibaba-addon-secret && kubectl -n kube-system create rolebinding acr-alibaba-addon-secret --role=acr-alibaba-addon-secret --serviceaccount=kube-system:aliyun-acr-credential-helper
     ");
     insta::assert_snapshot!(with(|| Handed::Cloud(Answer { cloud_time: None, outcome: Err(CallFailure::new("RegisteredKey", FailureKind::Malformed, "the keys of the registered cluster cannot be used: it has no access-key-secret")) })), @"
     warning RrsaWithoutArns: acr-registry-info, line 1, column 3: RRSA is enabled, but the entry has no rrsaRoleARN and rrsaOIDCProviderRoleARN; add both ARNs; without them the entry uses the identity of tokenMode
     error Malformed: entry 0 (cri-1): RegisteredKey failed: the answer makes no sense: the keys of the registered cluster cannot be used: it has no access-key-secret; kubectl -n kube-system create secret generic alibaba-addon-secret --from-file=access-key-id --from-file=access-key-secret --dry-run=client -o yaml | kubectl apply -f -
     ");
+}
+
+/// What is told of a Secret that may be read and not be followed, and whether it is told as soon as it may be.
+fn unfollowed(name: &str, flags: fn(&mut acr_controller::settings::Settings)) -> String {
+    let mut scenario = Scenario::with_flags(flags);
+    scenario.handing_over = Some(Box::new(|operation| {
+        let key = || acr_credentials::AccessKey {
+            id: "STS.x".into(),
+            secret: "s".into(),
+            security_token: Some("t".into()),
+        };
+        let expires = acr_credentials::UnixMillis(START).plus_millis(6 * 3_600_000);
+        let reply = || Reply::Credentials { key: key(), expires, principal: String::new() };
+        matches!(operation, Operation::ReadAddOnToken)
+            .then(|| Handed::Cloud(Answer { cloud_time: None, outcome: Ok(reply()) }))
+    }));
+    listed(&mut scenario, NODE);
+    let reference = SecretRef { namespace: "kube-system".to_owned(), name: name.to_owned() };
+    assert!(scenario.machine.references().contains(&reference), "{:?}", scenario.machine.references());
+    let seen = |seen| Observation::Referenced { reference: reference.clone(), seen };
+    scenario.observe(seen(Err(no_right("watch secrets"))));
+    scenario.pass(1_000);
+    let told = shown_where(&scenario, |finding| finding.code == "Denied");
+    assert_eq!(scenario.logins, 1);
+    scenario.observe(seen(Ok(None)));
+    scenario.pass(1_000);
+    assert_eq!(shown_where(&scenario, |finding| finding.code == "Denied"), "");
+    told
+}
+
+#[test]
+fn a_secret_that_is_handed_over_and_may_not_be_followed() {
+    insta::assert_snapshot!(unfollowed("addon.token", |settings| {
+        settings.token_mode = TokenMode::ManagedRole;
+        settings.add_on_token_secret = Some("addon.token".to_owned());
+    }), @"warning Denied: AddOnToken failed: permission denied: the Secret kube-system/addon.token cannot be followed: no right: ServiceAccount cannot watch secrets; a change of it counts from the next renewal on; allow it, by the chart's `credentials.addOnToken: read` or: kubectl -n kube-system create role acr-addon.token --verb=get,list,watch --resource=secrets --resource-name=addon.token && kubectl -n kube-system create rolebinding acr-addon.token --role=acr-addon.token --serviceaccount=kube-system:aliyun-acr-credential-helper");
+    insta::assert_snapshot!(unfollowed("cluster-keys", |settings| {
+        settings.token_mode = TokenMode::WorkerRole;
+        settings.registered_key_secret = Some("cluster-keys".to_owned());
+    }), @"warning Denied: RegisteredKey failed: permission denied: the Secret kube-system/cluster-keys cannot be followed: no right: ServiceAccount cannot watch secrets; a change of it counts from the next renewal on; allow it, by the chart's `credentials.registeredKey: read` or: kubectl -n kube-system create role acr-cluster-keys --verb=get,list,watch --resource=secrets --resource-name=cluster-keys && kubectl -n kube-system create rolebinding acr-cluster-keys --role=acr-cluster-keys --serviceaccount=kube-system:aliyun-acr-credential-helper");
 }

@@ -72,12 +72,10 @@ fn add_on_token(failure: &CallFailure, about: &Circumstances) -> String {
 
 fn secret(failure: &CallFailure, about: &Circumstances) -> String {
     let (namespace, name) = about.secret.clone().unwrap_or_default();
-    // What the component reads once needs one verb; what it follows needs three.
-    let verbs = if failure.operation.ends_with("Secret") { "get,list,watch" } else { "get" };
     let holds_key = matches!(failure.operation, "AccessKeySecret" | "RegisteredKey");
     match failure.kind {
         FailureKind::Denied => format!(
-            "allow it, by {} or: kubectl -n {namespace} create role acr-{name} --verb={verbs} --resource=secrets \
+            "allow it, by {} or: kubectl -n {namespace} create role acr-{name} --verb=get,list,watch --resource=secrets \
              --resource-name={name} && kubectl -n {namespace} create rolebinding acr-{name} --role=acr-{name} \
              --serviceaccount={}:aliyun-acr-credential-helper",
             chart_value(failure.operation, &namespace, &name),

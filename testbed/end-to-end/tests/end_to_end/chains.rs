@@ -191,6 +191,15 @@ async fn the_keys_of_a_registered_cluster_come_before_the_token_mode_and_blank_o
     assert!(finding.contains("access-key-secret"), "{finding}");
     put("LTAI5tPuller\n", "marker-puller-secret\n");
     scene.served_with_acme(&space).await;
+    // Others count at once, long before a login has to be renewed.
+    put("LTAI5tBuilder", "marker-builder-secret\n");
+    scene
+        .until("the other key asks", async || {
+            let caller = scene.stage.cloud().cloud().calls().last().and_then(|call| call.caller.clone());
+            caller.is_some_and(|caller| caller.ends_with(":user/builder")).then_some(())
+        })
+        .await;
+    put("LTAI5tPuller\n", "marker-puller-secret\n");
     // They may assume roles, which the managed role in whose place they are may not.
     scene.configure(&format!("{}  regionId: cn-hangzhou\n", branch("")), &[&space], &[]).await;
     scene.served(&space, BRANCH.hosts).await;

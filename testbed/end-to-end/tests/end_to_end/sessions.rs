@@ -8,6 +8,7 @@ use acr_end_to_end::{ACME, BRANCH, RunOptions};
 use acr_simulator::description::{KeyStatus, Role};
 use acr_simulator::{AddOnTokenRequest, Description, Fault, FaultEffect, Matcher, Mutation, Product};
 use jiff::Timestamp;
+use kube::api::DeleteParams;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -17,6 +18,9 @@ use crate::scene::{ACME_BY_KEY, Scene};
 const MANAGED_ROLE: &str = "acs:ram::1280000000009011:role/AliyunCSManagedAcrRole";
 const SECOND_ROLE: &str = "acs:ram::1280000000009011:role/AliyunCSManagedAcrRoleSecond";
 const CROSS_ROLE: &str = "acs:ram::1280000000009022:role/acr-cross";
+
+const TOKEN: &str = "addon.aliyuncsmanagedacrrole.token";
+const KEYS: &str = "alibaba-addon-secret";
 
 /// What ACK writes for a role.
 fn document(scene: &Scene<'_>, role: &str, duration_seconds: u32) -> String {
@@ -127,15 +131,14 @@ fn second_role(description: &mut Description) {
 }
 
 #[tokio::test]
-async fn an_add_on_token_that_is_replaced_while_it_is_good_asks_for_the_next_login() {
+async fn an_add_on_token_that_is_replaced_while_it_is_good_asks_for_new_logins_at_once() {
     let mut scene = Scene::begin_with("rotated", second_role).await;
     let space = scene.create_space("shop").await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token-config");
     std::fs::write(&file, document(&scene, MANAGED_ROLE, 6 * 3600)).unwrap();
-    // Every login is renewed three seconds after it was handed out.
-    let soon = [("expiring-threshold", "59m57s")];
-    scene.configure(&format!("- instanceId: {}\n", ACME.id), &[&space], &soon).await;
+    let entry = format!("- instanceId: {}\n", ACME.id);
+    scene.configure(&entry, &[&space], &[]).await;
     let arguments =
         vec!["--token-mode=managedRole".to_owned(), format!("--add-on-token-file={}", file.display())];
     scene.run_with(&RunOptions { arguments, ..RunOptions::default() }).await;
@@ -145,7 +148,10 @@ async fn an_add_on_token_that_is_replaced_while_it_is_good_asks_for_the_next_log
     std::fs::write(&file, document(&scene, SECOND_ROLE, 6 * 3600)).unwrap();
     let minute = Duration::from_mins(1);
     scene.within(minute, "the new token asks", async || asked_by(&scene, SECOND_ROLE).then_some(())).await;
+    assert_eq!(scene.logins(), 2, "not one of them was due by time");
 
+    // Every login is renewed three seconds after it was handed out.
+    scene.configure(&entry, &[&space], &[("expiring-threshold", "59m57s")]).await;
     // What is written badly takes nothing away: what it was before is good to its end, and it is said.
     std::fs::write(&file, "{").unwrap();
     scene.finding("Malformed").await;
@@ -154,6 +160,93 @@ async fn an_add_on_token_that_is_replaced_while_it_is_good_asks_for_the_next_log
     scene.served(&space, ACME.hosts).await;
     std::fs::write(&file, document(&scene, MANAGED_ROLE, 6 * 3600)).unwrap();
     scene.mended("Malformed").await;
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn add_on_token_and_registered_keys_in_secrets_count_as_soon_as_they_are_replaced() {
+    let mut scene = Scene::begin_with("followed", second_role).await;
+    let space = scene.create_space("shop").await;
+    allow_secret(&scene, TOKEN).await;
+    allow_secret(&scene, KEYS).await;
+    put_token(&scene, MANAGED_ROLE).await;
+    scene.configure(&format!("- instanceId: {}\n", ACME.id), &[&space], &[]).await;
+    let arguments = [
+        "--token-mode=managedRole".to_owned(),
+        format!("--add-on-token-secret={TOKEN}"),
+        format!("--registered-key-secret={KEYS}"),
+    ];
+    scene.run_with(&RunOptions { arguments: arguments.to_vec(), ..RunOptions::default() }).await;
+    scene.served_with_acme(&space).await;
+    assert!(asked_by(&scene, MANAGED_ROLE));
+
+    // Each is good for hours, as are the logins: nothing is due by time.
+    let asks = async |who: &str, logins: usize| {
+        let callers = || -> Vec<String> {
+            let cloud = scene.stage.cloud().cloud();
+            let logins = cloud.calls().filter(|call| call.action == "GetAuthorizationToken");
+            logins.filter_map(|call| call.caller.clone()).collect()
+        };
+        let what = format!("{who} asks for the login {logins}");
+        scene
+            .until(&what, async || callers().last().is_some_and(|last| last.contains(who)).then_some(()))
+            .await;
+        assert_eq!(callers().len(), logins, "{who}");
+    };
+    put_token(&scene, SECOND_ROLE).await;
+    asks(&format!("{SECOND_ROLE}/"), 2).await;
+    put_registered_key(&scene, "LTAI5tPuller", "marker-puller-secret").await;
+    asks(":user/image-puller", 3).await;
+    let status = scene.component().status().await.unwrap();
+    let named = format!("keys of the registered cluster (Secret {KEYS})");
+    assert_eq!(status["logins"][0]["chain"][0], json!(named), "{status}");
+    put_registered_key(&scene, "LTAI5tBuilder", "marker-builder-secret").await;
+    asks(":user/builder", 4).await;
+    // Blank ones are not set.
+    put_registered_key(&scene, "", "").await;
+    asks(&format!("{SECOND_ROLE}/"), 5).await;
+    // One that is gone takes nothing away, and is said.
+    scene.stage.secrets(scene.stage.namespace()).delete(TOKEN, &DeleteParams::default()).await.unwrap();
+    let finding = scene.finding("NotFound").await;
+    assert!(finding.contains(TOKEN), "{finding}");
+    scene.served(&space, ACME.hosts).await;
+    put_token(&scene, MANAGED_ROLE).await;
+    scene.mended("NotFound").await;
+    asks(&format!("{MANAGED_ROLE}/"), 6).await;
+    scene.end().await;
+}
+
+async fn put_token(scene: &Scene<'_>, role: &str) {
+    let data = json!({ "addon.token.config": document(scene, role, 6 * 3600) });
+    put_secret(scene, TOKEN, "Opaque", &data).await;
+}
+
+async fn put_registered_key(scene: &Scene<'_>, id: &str, secret: &str) {
+    put_secret(scene, KEYS, "Opaque", &json!({ "access-key-id": id, "access-key-secret": secret })).await;
+}
+
+#[tokio::test]
+async fn a_session_is_renewed_before_each_login_so_that_none_is_born_nearly_dead() {
+    let mut scene = Scene::begin("renewed").await;
+    let space = scene.create_space("shop").await;
+    let keys = "  customAccessKey: LTAI5tPuller\n  customAccessKeySecret: marker-puller-secret\n";
+    let hop = format!("  assumeRoleARN: {CROSS_ROLE}\n  expireDuration: 900\n");
+    // The least that a session may live, and both are renewed three seconds after they were handed out.
+    let soon = [("expiring-threshold", "14m57s")];
+    scene.configure(&format!("- instanceId: {}\n{hop}{keys}", BRANCH.id), &[&space], &soon).await;
+    scene.run().await;
+    let asked = || -> Vec<String> {
+        let cloud = scene.stage.cloud().cloud();
+        let actions = cloud.calls().map(|call| call.action.clone());
+        actions.filter(|action| action == "AssumeRole" || action == "GetAuthorizationToken").collect()
+    };
+    scene.until("the third login", async || (asked().len() >= 6).then_some(())).await;
+    for pair in asked().chunks_exact(2) {
+        assert_eq!(pair, ["AssumeRole", "GetAuthorizationToken"]);
+    }
+    let served = scene.served(&space, BRANCH.hosts).await;
+    let left = served.expires.unwrap().duration_since(Timestamp::now());
+    assert!(left.as_secs() > 800, "{left}");
     scene.end().await;
 }
 

@@ -31,35 +31,57 @@ impl Fact {
             || self.failures.any() && now < self.retry
     }
 
-    /// Whether another key takes the place of one without an end: nobody knows how long the former one is good.
+    /// Whether another key takes the place of the one that is held, so that what was made with that is due at once: one
+    /// without an end, because nobody knows how long the former one is good, and an add-on token, which somebody has
+    /// written anew. A node's session is rotated by the platform, and the former one is good to its end.
     pub(super) fn is_replaced_by(&self, value: &Value) -> bool {
+        let written = self.wanted.question == Question::ManagedRole;
         let endless = |value: &Value| matches!(value, Value::Key(_, UnixMillis::NEVER, _));
-        let replaced = |held: &Value| (endless(held) || endless(value)) && !held.is_same(value);
+        let replaced = |held: &Value| (written || endless(held) || endless(value)) && !held.is_same(value);
         self.wanted.question.is_handed_over() && self.value.as_ref().is_some_and(replaced)
     }
 }
 
 impl Book {
-    /// Something was handed over that was not there before: it is looked at now, and what has failed with what was there
-    /// is tried again.
+    /// Something else is handed over than before: it is looked at now, and what has failed with what was there is tried
+    /// again.
     pub fn handed_over(&mut self) {
-        let sources: Vec<FactKey> = self
+        self.look_again(|_| true);
+    }
+
+    /// What is handed over is seen for the first time: what has looked before that may have seen something else. What has
+    /// not will look when it is needed.
+    pub fn handed_over_first(&mut self) {
+        self.look_again(|fact| fact.asked.is_some() || fact.value.is_some() || fact.failure.is_some());
+    }
+
+    fn look_again(&mut self, which: impl Fn(&Fact) -> bool) {
+        let sources: Vec<(FactKey, bool)> = self
             .facts
             .iter_mut()
-            .filter(|(_, fact)| fact.wanted.question.is_handed_over())
+            .filter(|(_, fact)| fact.wanted.question.is_handed_over() && which(fact))
             .map(|(key, fact)| {
                 fact.changed = true;
                 fact.try_now();
-                *key
+                (*key, fact.value.is_none())
             })
             .collect();
-        for source in sources {
+        for (source, unknown) in sources {
             self.change_what_stands_on(source, |fact| {
-                if fact.failures.any() {
+                if unknown && fact.value.is_some() {
+                    // An earlier process had it, by what was there before.
+                    fact.renew_now();
+                } else if fact.failures.any() {
                     fact.try_now();
                 }
             });
         }
+    }
+
+    /// Whether the keys of a registered cluster are looked for, and whether an add-on token is.
+    pub fn looks_for_handed_over(&self) -> (bool, bool) {
+        let any = |is: fn(&Question) -> bool| self.facts.values().any(|fact| is(&fact.wanted.question));
+        (any(Question::is_handed_over), any(|question| *question == Question::ManagedRole))
     }
 
     /// What is to be looked at although nobody waits for it.
@@ -113,7 +135,11 @@ mod tests {
     }
 
     fn leaf() -> Question {
-        let key = KeySource::Fact(source().key());
+        leaf_of(&source())
+    }
+
+    fn leaf_of(source: &Question) -> Question {
+        let key = KeySource::Fact(source.key());
         Question::Login { endpoints: vec![], instance: "cri-1".into(), key, rotation: None }
     }
 
@@ -142,21 +168,38 @@ mod tests {
 
     /// A login that was had at 0 by a key of this life.
     fn served(life: Option<u64>) -> Book {
+        served_by(&source(), life)
+    }
+
+    fn served_by(source: &Question, life: Option<u64>) -> Book {
         let wanted = |question| Wanted { question, companion: None, only_compared: false };
         let mut book = Book::default();
-        book.want(vec![wanted(source()), wanted(leaf())]);
+        book.want(vec![wanted(source.clone()), wanted(leaf_of(source))]);
         taken(&mut book, 0);
-        answer(&mut book, 0, &source(), Ok(key("a", life, 0)));
+        answer(&mut book, 0, source, Ok(key("a", life, 0)));
         taken(&mut book, 0);
-        login(&mut book, 0);
+        answer(&mut book, 0, &leaf_of(source), Ok(login_of(0)));
         assert!(taken(&mut book, 0).is_empty());
         book
     }
 
-    fn login(book: &mut Book, at: u64) {
+    /// A login that an earlier process had at 0.
+    fn restarted() -> Book {
+        let wanted = |question| Wanted { question, companion: None, only_compared: false };
+        let mut book = Book::default();
+        book.want(vec![wanted(source()), wanted(leaf())]);
+        book.seed(leaf().key(), login_of(0), Mono(45 * MINUTE));
+        book
+    }
+
+    fn login_of(at: u64) -> Value {
         let expires = UnixMillis(i64::try_from(at + HOUR).unwrap());
         let login = Login { username: "u".into(), password: "p".to_owned().into(), expires };
-        answer(book, at, &leaf(), Ok(Value::Login(std::sync::Arc::new(login), now(at).wall)));
+        Value::Login(std::sync::Arc::new(login), now(at).wall)
+    }
+
+    fn login(book: &mut Book, at: u64) {
+        answer(book, at, &leaf(), Ok(login_of(at)));
     }
 
     #[test]
@@ -203,8 +246,8 @@ mod tests {
     }
 
     #[test]
-    fn another_key_without_an_end_renews_what_was_made_with_the_former_and_a_rotated_session_does_not() {
-        for (life, renewed) in [(None, &["GetAuthorizationToken"][..]), (Some(6 * HOUR), &[])] {
+    fn another_add_on_token_renews_what_was_made_with_the_former_whether_that_has_an_end_or_not() {
+        for life in [None, Some(6 * HOUR)] {
             let mut book = served(life);
             book.handed_over();
             assert_eq!(taken(&mut book, MINUTE), ["AddOnToken"]);
@@ -213,8 +256,36 @@ mod tests {
             book.handed_over();
             taken(&mut book, MINUTE);
             answer(&mut book, MINUTE, &source(), Ok(key("b", life, MINUTE)));
+            assert_eq!(taken(&mut book, MINUTE), ["GetAuthorizationToken"]);
+        }
+    }
+
+    #[test]
+    fn a_session_of_the_node_that_was_rotated_renews_nothing_and_the_key_of_a_registered_cluster_does() {
+        for (life, renewed) in [(Some(6 * HOUR), &[][..]), (None, &["GetAuthorizationToken"])] {
+            let role = || Question::WorkerRole { endpoints: vec![] };
+            let mut book = served_by(&role(), Some(6 * HOUR));
+            book.handed_over();
+            assert_eq!(taken(&mut book, MINUTE), ["MetadataRole"]);
+            answer(&mut book, MINUTE, &role(), Ok(key("b", life, MINUTE)));
             assert_eq!(taken(&mut book, MINUTE), renewed);
         }
+    }
+
+    #[test]
+    fn what_is_seen_first_is_looked_at_where_somebody_has_looked_before_and_nowhere_else() {
+        let mut book = served(Some(6 * HOUR));
+        book.handed_over_first();
+        assert_eq!(taken(&mut book, MINUTE), ["AddOnToken"]);
+        // After a restart the journal has the login, and nobody has looked.
+        let mut book = restarted();
+        book.handed_over_first();
+        assert!(taken(&mut book, MINUTE).is_empty());
+        // That there is something else now is known all the same.
+        book.handed_over();
+        assert_eq!(taken(&mut book, MINUTE), ["AddOnToken"]);
+        answer(&mut book, MINUTE, &source(), Ok(key("b", Some(6 * HOUR), MINUTE)));
+        assert_eq!(taken(&mut book, MINUTE), ["GetAuthorizationToken"]);
     }
 
     #[test]
