@@ -42,14 +42,22 @@ pub fn slots(lines: &[Line], record: &Record, line: &Line) -> Option<Vec<KeySlot
             if siblings().any(|other| owns(other, &domain.host)) {
                 return false;
             }
-            // Nobody is known to own it: it stays where it is, and where it is nowhere yet it goes to the first, but
-            // not before all instances have answered.
+            // Nobody is known to own it: it stays where it is, and where it is nowhere yet it goes to the one that may own
+            // it, but not before all instances have answered.
             let elsewhere = siblings().any(|other| given(other, domain));
-            given(line, domain) || !elsewhere && line.first && all_settled
+            let is_taker = || taker(lines, record, line).is_some_and(|taker| taker.key == line.key);
+            given(line, domain) || !elsewhere && all_settled && is_taker()
         })
         .map(slot)
         .collect();
     (!mine.is_empty() || all_settled || alone).then_some(mine)
+}
+
+/// Which line of an entry is given the domains that none is known to own: the first whose own domains nobody knows,
+/// because a domain does not name its instance; the first of all where all are known.
+pub fn taker<'a>(lines: &'a [Line], record: &Record, line: &Line) -> Option<&'a Line> {
+    let mut ours = lines.iter().filter(|other| other.place == line.place);
+    ours.clone().find(|other| hosts(record, other).is_none()).or_else(|| ours.next())
 }
 
 /// The domains of a line's instance, as any line of that instance has learned them.

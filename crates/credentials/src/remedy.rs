@@ -39,6 +39,8 @@ pub struct Circumstances {
     pub region_source: Option<&'static str>,
     /// The hosts that the entry names.
     pub domains: Vec<String>,
+    /// Of an entry with several ids: the one that is given the domains that none of them is known to own.
+    pub taker: Option<String>,
     /// Who asks, as the cloud names it: `acs:ram::<account>:role/<role>/<session>`, or the name of a role.
     pub principal: Option<String>,
     /// The account of who asks.
@@ -195,10 +197,20 @@ fn registry(failure: &CallFailure, code: &str, about: &Circumstances) -> Option<
         ("ListInstanceEndpoint", FailureKind::Denied, _) => {
             let resource = format!("acs:cr:{region}:*:instance/{instance}");
             let allow = json!({ "Effect": "Allow", "Action": "cr:ListInstanceEndpoint", "Resource": resource });
-            format!(
-                "without it only the `domains` of the entry are served, and nothing compares them; grant {}",
-                policy(&allow)
-            )
+            let grant = policy(&allow);
+            match &about.taker {
+                Some(taker) if !about.domains.is_empty() => format!(
+                    "a domain does not name its instance, so without it those that are not known to be another's all get the \
+                     login of {taker}; grant {grant}, or give each id an entry with its own `domains`"
+                ),
+                Some(_) => format!(
+                    "without it no domain of {instance} is known and none is served; grant {grant}, or give each id an entry \
+                     with its own `domains`"
+                ),
+                None => format!(
+                    "without it only the `domains` of the entry are served, and nothing compares them; grant {grant}"
+                ),
+            }
         }
         (_, FailureKind::Denied, _) => {
             let actions = ["cr:GetAuthorizationToken", "cr:ListInstanceEndpoint", "cr:PullRepository"];

@@ -11,6 +11,7 @@ use crate::facts::timing::effective_threshold;
 use crate::facts::value::{Owner, TokenOrigin, Value};
 use crate::facts::{FactKey, KeySource, Line, Question};
 use crate::operation::Subject;
+use crate::slots::taker;
 use crate::status::ActiveFinding;
 use crate::time::Now;
 
@@ -196,6 +197,7 @@ impl Machine {
             region: line.key.region.clone(),
             region_source: line.region_source.map(RegionSource::label),
             domains: domains.collect(),
+            taker: self.taker_of_unknown(line),
             principal: self.principal(question).map(str::to_owned),
             instance: Some(line.key.instance.clone()),
             account: self.account(line),
@@ -232,6 +234,15 @@ impl Machine {
             _ => {}
         }
         about
+    }
+
+    /// Of an entry with several ids: which is given the domains that none is known to own.
+    fn taker_of_unknown(&self, line: &Line) -> Option<String> {
+        let lines = &self.lines.drawn;
+        if lines.iter().filter(|other| other.place == line.place).count() < 2 {
+            return None;
+        }
+        Some(taker(lines, self.recorder.durable()?, line)?.key.instance.clone())
     }
 
     /// Whether the key that signs is a session's.

@@ -27,6 +27,7 @@ fn about() -> Circumstances {
         account: Some("2".to_owned()),
         region_source: Some("regionId"),
         domains: Vec::new(),
+        taker: None,
         principal: None,
         secret: Some(("infra".to_owned(), "keys".to_owned())),
         namespace: "kube-system".to_owned(),

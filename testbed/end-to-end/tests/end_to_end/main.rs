@@ -41,6 +41,7 @@ mod scene;
 mod service;
 mod serving;
 mod sessions;
+mod several;
 mod tenants;
 mod ways;
 
