@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use acr_end_to_end::{ACME, RunOptions};
+use acr_end_to_end::{ACME, BRANCH, RunOptions};
 
 use crate::front::{Front, on_ipv6};
 use crate::scene::{ACME_BY_KEY, Scene};
@@ -67,6 +67,39 @@ async fn through_a_proxy_the_vpc_name_gives_way_to_the_public_one_and_a_choice_i
     let asked = front.asked();
     assert!(asked.iter().all(|target| *target == format!("{PUBLIC}:443")), "{asked:?}");
     scene.served_with_acme(&space).await;
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn an_injected_sts_endpoint_that_cannot_be_reached_gives_way_to_those_of_the_region() {
+    const STS: &str = "sts.cn-hangzhou.aliyuncs.com";
+    const INJECTED: &str = "sts-vpc.cn-beijing.aliyuncs.com";
+    let mut scene = Scene::begin("stsfallback").await;
+    let space = scene.create_space("shop").await;
+    let ways = [STS, PUBLIC].map(|host| (host.to_owned(), way(&scene, host)));
+    let front = Front::before(ways.into()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let entry = |choice: &str| {
+        let entry = format!(
+            "- instanceId: {}\n  regionId: cn-hangzhou\n  endpoint: {choice}\n  customAccessKey: LTAI5tPuller\n  \
+             customAccessKeySecret: marker-puller-secret\n  assumeRoleARN: acs:ram::1280000000009022:role/acr-cross\n",
+            BRANCH.id
+        );
+        serde_json::json!({ "acr-registry-info": entry, "watch-namespace": space })
+    };
+    scene.stage.configure_exactly(&entry("vpc")).await.unwrap();
+    let mut options = by_proxy(&front, "", &[trusting(&folder, &front.authority)]);
+    options.environment.push(("ALIBABA_CLOUD_STS_ENDPOINT".to_owned(), INJECTED.to_owned()));
+    scene.run_with(&options).await;
+    // Who chooses is asked there, and nowhere else.
+    let finding = scene.finding("Unreachable").await;
+    assert!(finding.contains("sts-vpc.cn-hangzhou") && !finding.contains(INJECTED), "{finding}");
+    front.asked();
+    scene.stage.configure_exactly(&entry("auto")).await.unwrap();
+    scene.served(&space, BRANCH.hosts).await;
+    let asked: Vec<String> = front.asked().into_iter().filter(|target| target.starts_with("sts")).collect();
+    let place = |host: &str| asked.iter().position(|target| *target == format!("{host}:443"));
+    assert!(place(INJECTED).is_some() && place(INJECTED) < place(STS), "{asked:?}");
     scene.end().await;
 }
 

@@ -48,11 +48,24 @@ fn sts(fields: &str, injected: Option<&str>, region: Option<&str>, overrides: &s
 
 #[test]
 fn what_is_injected_gives_way_to_the_choice_of_an_entry_and_to_the_key_endpoints() {
-    assert_eq!(sts("", Some(INJECTED), None, ""), [INJECTED]);
     let public = "https://sts.eu-central-1.aliyuncs.com";
     assert_eq!(sts(", endpoint: public", Some(INJECTED), None, ""), [public]);
     let other = "- {product: sts, url: 'https://sts.example'}";
     assert_eq!(sts("", Some(INJECTED), None, other), ["https://sts.example"]);
+}
+
+#[test]
+fn what_is_injected_is_asked_first_and_falls_back_to_the_endpoints_of_the_region_but_where_those_are_chosen()
+{
+    let [vpc, public] =
+        ["https://sts-vpc.eu-central-1.aliyuncs.com", "https://sts.eu-central-1.aliyuncs.com"];
+    assert_eq!(sts("", Some(INJECTED), None, ""), [INJECTED, vpc, public]);
+    assert_eq!(sts(", endpoint: vpc", Some(INJECTED), None, ""), [vpc]);
+    // As it is injected: the VPC endpoint of the region that is injected with it.
+    assert_eq!(
+        sts("", Some(INJECTED), Some("cn-beijing"), ""),
+        [INJECTED, "https://sts.cn-beijing.aliyuncs.com"]
+    );
 }
 
 #[test]
