@@ -11,7 +11,7 @@ use crate::glob::Glob;
 use crate::names;
 use crate::reader::Fields;
 use crate::region;
-use crate::sheet::Sheet;
+use crate::sheet::{Scalar, Sheet};
 use crate::yaml::{Node, Span, Value};
 
 /// What the rest of the configuration says about all entries.
@@ -195,14 +195,8 @@ impl Sheet<'_> {
                     "give it an entry with staticSecretRef and domains; this one is not served".to_owned(),
                 );
                 continue;
-            } else if !id.text.starts_with("cri-") {
-                let found = self.quote(id.text);
-                self.warn(
-                    code::UNUSUAL_INSTANCE_ID,
-                    Some(id.span),
-                    format!("{found} does not look like the id of an instance"),
-                    "write the id, which starts with `cri-`, not the name of the instance".to_owned(),
-                );
+            } else {
+                self.check_instance_id(id);
             }
             if seen.insert(id.text) {
                 good.push(id.text.to_owned());
@@ -220,6 +214,39 @@ impl Sheet<'_> {
             return None;
         }
         Some(Edition::Enterprise { ids: good })
+    }
+
+    /// Ids are `cri-` and small letters and digits wherever the documentation shows one, and its form is not documented: what
+    /// no id can hold is an error, what none was seen with is a warning.
+    fn check_instance_id(&mut self, id: Scalar<'_>) {
+        let found = self.quote(id.text);
+        let rest = id.text.strip_prefix("cri-");
+        let legible = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if rest == Some("") || !id.text.chars().all(legible) {
+            self.error(
+                code::INVALID_VALUE,
+                Some(id.span),
+                format!("{found} cannot be the id of an instance: an id is `cri-` with letters and digits after it"),
+                "copy the id from the page of the instance in the console of ACR; several are separated by commas"
+                    .to_owned(),
+            );
+        } else if rest.is_none() {
+            self.warn(
+                code::UNUSUAL_INSTANCE_ID,
+                Some(id.span),
+                format!("{found} does not look like the id of an instance"),
+                "write the id, which starts with `cri-`, not the name of the instance".to_owned(),
+            );
+        } else if rest
+            .is_some_and(|rest| rest.contains(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit()))
+        {
+            self.warn(
+                code::UNUSUAL_INSTANCE_ID,
+                Some(id.span),
+                format!("{found} does not look like the id of an instance: no id is known to have more than small letters and digits after `cri-`"),
+                "compare it with the page of the instance in the console of ACR".to_owned(),
+            );
+        }
     }
 
     fn region_of(&mut self, fields: &Fields<'_>, reasons: &mut Vec<Unsupported>) -> Option<String> {
@@ -255,7 +282,7 @@ impl Sheet<'_> {
         let list = self.text_of(fields, "domains")?;
         let mut domains: Vec<(Domain, Span)> = Vec::new();
         let mut seen = BTreeSet::new();
-        let mut new_personal = 0_usize;
+        let mut new_personal = false;
         for item in list.items() {
             let placeholder = self.is_placeholder("domains", item);
             let found = self.quote(item.text);
@@ -285,13 +312,13 @@ impl Sheet<'_> {
                 );
             }
             if domain::is_new_personal(&read.domain.host) && edition != Some(&Edition::Static) {
-                new_personal += 1;
+                new_personal = true;
                 self.warn(
                     code::NEW_PERSONAL_EDITION,
                     Some(item.span),
                     format!(
                         "{found} belongs to the new Personal Edition (opened after 2024-09-08), for which ACR hands out no \
-                         temporary login"
+                         temporary login: it is not served"
                     ),
                     "give it an entry with staticSecretRef and domains".to_owned(),
                 );
@@ -307,8 +334,12 @@ impl Sheet<'_> {
                 );
             }
         }
-        if !domains.is_empty() && new_personal == domains.len() {
-            reasons.insert(0, Unsupported::NewPersonalEdition);
+        if new_personal {
+            // The login of the entry's instance is of no use there.
+            domains.retain(|(domain, _)| !domain::is_new_personal(&domain.host));
+            if domains.is_empty() {
+                reasons.insert(0, Unsupported::NewPersonalEdition);
+            }
         }
         Some(domains)
     }

@@ -15,6 +15,17 @@ const FAULTS: &[Fault] = &[
     ("id is a boolean", "- instanceId: true", &["error WrongType 1:15"]),
     ("id is only commas", "- instanceId: ','", &["error InvalidValue 1:15"]),
     ("name for id", "- instanceId: acme", &["warning UnusualInstanceId 1:15"]),
+    ("name with a space", "- instanceId: acme registry", &["error InvalidValue 1:15"]),
+    ("nothing after cri-", "- instanceId: cri-", &["error InvalidValue 1:15"]),
+    ("ids without a comma", "- instanceId: cri-1 cri-2", &["error InvalidValue 1:15"]),
+    (
+        "the second is a host",
+        "- instanceId: 'cri-1,acme-registry.cn-hangzhou.cr.aliyuncs.com'",
+        &["error InvalidValue 1:22"],
+    ),
+    ("an id in other brackets", "- instanceId: '(cri-1)'", &["error InvalidValue 1:15"]),
+    ("an id in large letters", "- instanceId: cri-ABC", &["warning UnusualInstanceId 1:15"]),
+    ("an id with a hyphen", "- instanceId: cri-1,cri-a-b", &["warning UnusualInstanceId 1:21"]),
     ("new Personal", "- instanceId: crpi-abc", &["warning NewPersonalEdition 1:15"]),
     ("one new Personal of two", "- instanceId: cri-1,crpi-abc", &["warning NewPersonalEdition 1:21"]),
     ("Personal", "- instanceId: ''", &[]),
@@ -50,6 +61,11 @@ const FAULTS: &[Fault] = &[
         "new Personal host",
         "- {instanceId: cri-1, domains: crpi-a.cn-hangzhou.personal.cr.aliyuncs.com}",
         &["warning NewPersonalEdition 1:32"],
+    ),
+    (
+        "new Personal host beside another",
+        "- {instanceId: cri-1, domains: 'a.com,crpi-a.cn-hangzhou.personal.cr.aliyuncs.com/x'}",
+        &["warning NewPersonalEdition 1:39"],
     ),
     (
         "hop",
@@ -248,4 +264,19 @@ fn the_new_personal_edition_is_told_with_its_date_and_the_way_out_by_its_id_and_
         let unsupported = loaded.configuration.unwrap().entries[0].unsupported.clone().unwrap();
         assert!(unsupported.to_string().contains("2024-09-08"), "{list}: {unsupported}");
     }
+}
+
+#[test]
+fn a_host_of_the_new_personal_edition_beside_others_is_left_out_and_these_are_served() {
+    let domains = "domains: 'a.com,crpi-a.cn-hangzhou.personal.cr.aliyuncs.com,b.com'";
+    let hosts = |list: &str| {
+        let entry = entries(list).configuration.unwrap().entries.remove(0);
+        assert_eq!(entry.unsupported, None);
+        entry.domains.unwrap().into_iter().map(|domain| domain.host).collect::<Vec<_>>()
+    };
+    assert_eq!(hosts(&format!("- {{instanceId: cri-1, {domains}}}")), ["a.com", "b.com"]);
+    assert_eq!(hosts(&format!("- {{instanceId: '', {domains}}}")), ["a.com", "b.com"]);
+    // A login that somebody wrote down is of use there.
+    let all = hosts(&format!("- {{staticSecretRef: {{namespace: n, name: s}}, {domains}}}"));
+    assert_eq!(all.len(), 3);
 }
