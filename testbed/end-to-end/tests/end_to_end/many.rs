@@ -1,7 +1,9 @@
 //! Fifty entries over five identities and three regions, by the call log of the cloud: how often it is asked, how deep, and
-//! in how many waves what it says is written.
+//! in how many waves what it says is written. Entries of one identity share its sessions, and those of one instance its login
+//! and its domains.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use acr_end_to_end::{ACCOUNT, PROVIDER_ARN, PULL_SECRET, ROLE_ARN, RunOptions};
 use acr_simulator::description::{Endpoint, Instance};
@@ -109,14 +111,72 @@ async fn each_hop_each_login_and_each_instances_domains_are_asked_once_and_writt
         }
     }
     assert_eq!(cr.len(), 2 * COUNT);
-    // One Secret for each namespace, in one write.
+    assert_one_wave(&scene, &names).await;
+    scene.end().await;
+}
+
+/// How many pairs of an instance and an identity the entries of [`sharing`] have: each identity in each region.
+const PAIRS: usize = 15;
+
+/// Entry N is of the pair N mod 15: the first of a pair has all domains, each further one a namespace of the registry.
+fn sharing() -> String {
+    let identities = identities();
+    let entry = |number: usize| {
+        let pair = number % PAIRS;
+        let mut entry = format!(
+            "- instanceId: {}\n  regionId: {}\n{}",
+            id(pair),
+            REGIONS[pair % 3],
+            identities[pair % 5]
+        );
+        if number >= PAIRS {
+            writeln!(entry, "  domains: {}", path(number)).unwrap();
+        }
+        entry
+    };
+    (0..COUNT).map(entry).collect()
+}
+
+fn path(number: usize) -> String {
+    let pair = number % PAIRS;
+    format!("many{pair}-registry.{}.cr.aliyuncs.com/team{number}", REGIONS[pair % 3])
+}
+
+#[tokio::test]
+async fn entries_that_share_instance_and_identity_share_one_login_and_one_list_of_domains() {
+    let mut scene = Scene::begin_with("sharing", instances).await;
+    let spaces = [scene.create_space("a").await, scene.create_space("b").await];
+    let names: Vec<&str> = spaces.iter().map(String::as_str).collect();
+    scene.configure("[]", &names, &[("rrsa", "enable: true\n")]).await;
+    scene.run_with(&in_hangzhou()).await;
+    scene.configure(&sharing(), &names, &[("rrsa", "enable: true\n")]).await;
+    let mut keys = hosts(0..PAIRS);
+    keys.extend((PAIRS..COUNT).map(path));
+    keys.sort_unstable();
+    for space in &names {
+        scene.served(space, &keys.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    }
+    let sts: Vec<(String, usize)> =
+        counted(&scene, Product::Sts).into_iter().map(|((action, _), count)| (action, count)).collect();
+    assert_eq!(sts, [("AssumeRole".to_owned(), 2), ("AssumeRoleWithOIDC".to_owned(), 1)]);
+    let expected: BTreeMap<(String, Option<String>), usize> =
+        ["GetAuthorizationToken", "ListInstanceEndpoint"]
+            .into_iter()
+            .flat_map(|action| (0..PAIRS).map(move |pair| ((action.to_owned(), Some(id(pair))), 1)))
+            .collect();
+    assert_eq!(counted(&scene, Product::Cr), expected);
+    assert_one_wave(&scene, &names).await;
+    scene.end().await;
+}
+
+/// One Secret for each namespace, in one write.
+async fn assert_one_wave(scene: &Scene<'_>, names: &[&str]) {
     let is_write = |event: &acr_testbed::AuditEvent| {
         event.resource == "secrets" && event.verb == "patch" && names.contains(&event.namespace.as_str())
     };
     scene.audited(0, names.len(), is_write).await;
     let writes: Vec<_> = scene.stage.requests().unwrap().into_iter().filter(is_write).collect();
     assert_eq!(writes.len(), names.len(), "{PULL_SECRET} was written more than once: {writes:?}");
-    scene.end().await;
 }
 
 #[tokio::test]
