@@ -1,7 +1,7 @@
 //! RRSA that is refused: which of issuer, audience and subject does not fit, told in the same words as long as it lasts;
 //! and what the injected environment counts for.
 
-use acr_end_to_end::{ACME, PROVIDER_ARN, ROLE_ARN, RunOptions, SERVICE_ACCOUNT};
+use acr_end_to_end::{ACME, PARTNER, PROVIDER_ARN, ROLE_ARN, RunOptions, SERVICE_ACCOUNT};
 use acr_simulator::description::{OidcProvider, OneOrMany};
 use acr_simulator::{Description, Jwks, Mutation, Product};
 
@@ -119,6 +119,39 @@ async fn which_of_issuer_audience_and_subject_does_not_fit_is_told_and_stays_tol
     scene.configure(&entry(ROLE_ARN, "ack-rrsa-demo"), &[&space], &RRSA_ON).await;
     scene.served_with_acme(&space).await;
     scene.mended("Denied").await;
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn each_entry_has_the_rrsa_role_of_its_own() {
+    let second = ROLE_ARN.replace("acr-pull", "acr-pull-second");
+    let second_role = |description: &mut Description| {
+        let roles = &mut description.accounts[0].roles;
+        let mut role = roles.iter().find(|role| role.name == "acr-pull").unwrap().clone();
+        "acr-pull-second".clone_into(&mut role.name);
+        roles.push(role);
+    };
+    let mut scene = Scene::begin_with("tworoles", second_role).await;
+    let space = scene.create_space("shop").await;
+    let of_partner =
+        entry(&second, "ack-rrsa-demo").replace(ACME.id, PARTNER.id).replace("hangzhou", "beijing");
+    let entries = format!("{}{of_partner}", entry(ROLE_ARN, "ack-rrsa-demo"));
+    scene.configure(&entries, &[&space], &RRSA_ON).await;
+    scene.run().await;
+    let mut hosts = [ACME.hosts, PARTNER.hosts].concat();
+    hosts.sort_unstable();
+    scene.served(&space, &hosts).await;
+    assert_eq!(scene.cloud_calls(Product::Sts, "AssumeRoleWithOIDC"), 2);
+    for (instance, role) in [(ACME.id, ROLE_ARN), (PARTNER.id, &second)] {
+        let cloud = scene.stage.cloud().cloud();
+        let callers: Vec<String> = cloud
+            .calls()
+            .filter(|call| call.instance.as_deref() == Some(instance))
+            .filter_map(|call| call.caller.clone())
+            .collect();
+        let by_role = |caller: &String| caller.starts_with(&format!("{role}/"));
+        assert!(!callers.is_empty() && callers.iter().all(by_role), "{instance}: {callers:?}");
+    }
     scene.end().await;
 }
 

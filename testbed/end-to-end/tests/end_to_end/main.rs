@@ -43,6 +43,7 @@ mod serving;
 mod sessions;
 mod several;
 mod tenants;
+mod told_apart;
 mod ways;
 
 use acr_end_to_end::Program;
