@@ -86,7 +86,9 @@ struct Cloud {
     /// Without it: ALIBABA_CLOUD_STS_REGION, ALIBABA_CLOUD_REGION_ID, then the ECS metadata service.
     #[arg(long, value_parser = region_name)]
     region: Option<String>,
-    /// The host name or URL of the Security Token Service; default: that of the entry's region
+    /// The host name or URL of the Security Token Service to ask before those of the region
+    ///
+    /// These follow where it cannot be reached. An entry with `endpoint: vpc` or `public` does not ask it.
     #[arg(long, value_name = "HOST|URL", env = "ALIBABA_CLOUD_STS_ENDPOINT", value_parser = sts_endpoint)]
     sts_endpoint: Option<String>,
     /// Trust these authorities too, PEM, where something on the way to Alibaba Cloud answers with its own certificates
@@ -104,7 +106,9 @@ struct Cloud {
     /// Its keys come before the token mode. Blank values mean "not set".
     #[arg(long, value_name = "FOLDER", default_value = "/var/alibaba-addon-secret")]
     registered_key_folder: PathBuf,
-    /// Where it is not mounted: read this Secret of the component's namespace, which needs the right to get it
+    /// Where it is not mounted: read and follow this Secret of the component's namespace
+    ///
+    /// That needs the right to get, list and watch it.
     #[arg(long, value_name = "NAME", value_parser = secret_name)]
     registered_key_secret: Option<String>,
     /// The file in which ACK hands over the token of the managed role (tokenMode managedRole)
@@ -117,9 +121,9 @@ struct Cloud {
         default_value = "/var/addon/token-config"
     )]
     add_on_token_file: PathBuf,
-    /// Where it is not mounted: read this Secret of the component's namespace, which needs the right to get it
+    /// Where it is not mounted: read and follow this Secret of the component's namespace
     ///
-    /// By the names that ACK gives to those of other roles: addon.aliyuncsmanagedacrrole.token.
+    /// That needs the right to get, list and watch it. By the names that ACK gives to those of other roles: addon.aliyuncsmanagedacrrole.token.
     #[arg(long, value_name = "NAME", value_parser = secret_name)]
     add_on_token_secret: Option<String>,
 }
