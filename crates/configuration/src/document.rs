@@ -2,7 +2,7 @@
 
 use crate::code;
 use crate::finding::Finding;
-use crate::keyed_parameters;
+use crate::keyed_parameters::{self, Spelling};
 use crate::load::{Loaded, Places, load_with_places};
 use crate::mask;
 use crate::names;
@@ -163,13 +163,12 @@ impl Sheet<'_> {
             return self.data(Some(data));
         }
         let count = |rule: &dyn Fn(&str) -> bool| pairs.iter().filter(|(key, _)| rule(name_of(key))).count();
-        let keys = count(&|name| names::KEYS.contains(&name));
-        let parameters = count(&|name| names::PARAMETERS.contains(&name));
-        if keyed_parameters::is_keyed(pairs) && parameters > 0 {
-            return Some(Found::Parameters);
-        }
-        if keys + parameters > 0 {
-            return Some(if keys >= parameters { Found::Data(Some(pairs)) } else { Found::Parameters });
+        match keyed_parameters::spelling(pairs) {
+            Some(Spelling::Keys) if !keyed_parameters::are_parameters(pairs) => {
+                return Some(Found::Data(Some(pairs)));
+            }
+            Some(Spelling::Keys | Spelling::Parameters | Spelling::Both) => return Some(Found::Parameters),
+            None => {}
         }
         if count(&|name| names::ENTRY.contains(&names::canonical(name))) > 0 {
             self.unknown_form(

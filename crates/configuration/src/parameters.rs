@@ -1,6 +1,7 @@
 //! The add-on parameters: the JSON of the managed edition, read with the same checks as the ConfigMap.
 
 use crate::entries::{ReadEntry, Setting};
+use crate::keyed_parameters::{Spelling, report_mixed, spelling};
 use crate::load::Loader;
 use crate::names;
 use crate::sheet::Sheet;
@@ -23,6 +24,12 @@ impl Loader<'_> {
             _ if tree.fault.is_some() => return None,
             _ => return sheet.entries(None, "AcrInstanceInfo", Setting::default()),
         };
+        if let Value::Mapping(pairs) = &root.value
+            && spelling(pairs) == Some(Spelling::Both)
+        {
+            report_mixed(sheet, pairs);
+            return None;
+        }
         let fields = sheet.fields(&root, &names::PARAMETERS, "the add-on parameters")?;
         let scope = self.configuration.scope.clone();
         if let Some(list) = sheet.text_of(&fields, "watchNamespace")

@@ -4,7 +4,7 @@
 
 mod support;
 
-use acr_configuration::{Assumptions, Source, TokenMode, load};
+use acr_configuration::{Assumptions, Finding, Source, TokenMode, load};
 use support::{NOTHING, document, good, loaded, seen, source, told};
 
 const KEYED: &str = r#"{"acr-registry-info":"[{\"instanceId\":\"cri-1\",\"regionId\":\"cn-beijing\"}]",
@@ -53,9 +53,38 @@ fn what_stands_in_the_config_map_as_well_is_an_error_that_serves_nothing() {
 }
 
 #[test]
-fn both_spellings_in_one_object_are_an_error() {
-    let mixed = load(&Source::from_parameters(&KEYED.replace("service-account", "serviceAccount")));
-    assert!(mixed.has_errors(), "{:?}", told(&mixed.findings));
+fn a_file_that_is_checked_and_parameters_in_force_are_read_alike_whatever_is_mixed() {
+    const NAMES: [(&str, &str); 8] = [
+        ("AcrInstanceInfo", r#"[{"instanceId":"cri-1"}]"#),
+        ("acr-registry-info", r#""[]""#),
+        ("watchNamespace", r#""a""#),
+        ("watch-namespace", r#""b""#),
+        ("tokenMode", r#""workerRole""#),
+        ("exclude-namespace", r#""c""#),
+        ("enableRRSA", "true"),
+        ("add-on-parameter", r#""x""#),
+    ];
+    let mut both = 0;
+    for mix in 1_u32..1 << NAMES.len() {
+        let chosen = (0..).zip(NAMES).filter(|(bit, _)| mix & (1 << bit) != 0);
+        let fields: Vec<String> = chosen.map(|(_, (name, value))| format!("\"{name}\":{value}")).collect();
+        let has = |name: &str| fields.iter().any(|field| field.starts_with(&format!("\"{name}\"")));
+        let json = format!("{{{}}}", fields.join(","));
+        let checked = document(&json).loaded;
+        let in_force = load(&Source::from_parameters(&json));
+        let shown = |findings: &[Finding]| findings.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let parameters = ["AcrInstanceInfo", "watchNamespace", "enableRRSA"].into_iter().any(has);
+        let keys = ["acr-registry-info", "watch-namespace"].into_iter().any(has);
+        // Without `tokenMode` the keys are a ConfigMap's, and nothing at all is told otherwise; the rest is the same.
+        if parameters || keys && has("tokenMode") {
+            assert_eq!(shown(&checked.findings), shown(&in_force.findings), "{json}");
+        }
+        assert_eq!(checked.configuration, in_force.configuration, "{json}");
+        let is_both = in_force.findings.iter().any(|finding| finding.code == "BothForms");
+        assert_eq!(is_both, parameters && keys, "{json}");
+        both += u32::from(is_both);
+    }
+    assert_eq!(both, 7 * 3 * 8);
 }
 
 #[test]

@@ -83,3 +83,46 @@ fn editions_instances_and_hosts() {
     let both = [("acr-registry-info", "[]"), ("add-on-parameters", r#"{"AcrInstanceInfo":[]}"#)];
     insta::assert_snapshot!(shown(&loaded(&both).findings), @"error BothForms: acr-registry-info: acr-registry-info stands beside add-on parameters, which say the same; keep one form: the keys of the ConfigMap, or the add-on parameters");
 }
+
+#[test]
+fn parameters_that_mix_both_spellings() {
+    let told = |json: &str| {
+        let findings = document(json).loaded.findings;
+        let in_force = acr_configuration::load(&acr_configuration::Source::from_parameters(json)).findings;
+        assert_eq!(shown(&findings), shown(&in_force));
+        findings
+            .iter()
+            .map(|finding| format!("{}\n{}", shown(std::slice::from_ref(finding)), support::caret(finding)))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    insta::assert_snapshot!(told(r#"{"AcrInstanceInfo":[],"acr-registry-info":"[]","watch-namespace":"a"}"#), @r#"
+    error BothForms: add-on-parameters, line 1, column 23: `acr-registry-info` is a key of the ConfigMap, and stands beside the parameters of the add-on; one object has one spelling; remove it: `AcrInstanceInfo` says the same
+    {"AcrInstanceInfo":[],"acr-registry-info":"***","watch-namespace":"***"}
+                          ^^^^^^^^^^^^^^^^^^^
+    error BothForms: add-on-parameters, line 1, column 48: `watch-namespace` is a key of the ConfigMap, and stands beside the parameters of the add-on; one object has one spelling; write `watchNamespace`
+    {"AcrInstanceInfo":[],"acr-registry-info":"***","watch-namespace":"***"}
+                                                    ^^^^^^^^^^^^^^^^^
+    "#);
+    insta::assert_snapshot!(told(r#"{"AcrInstanceInfo":[],"acr-registry-info":"[]","watchNamespace":"a"}"#), @r#"
+    error BothForms: add-on-parameters, line 1, column 23: `acr-registry-info` is a key of the ConfigMap, and stands beside the parameters of the add-on; one object has one spelling; remove it: `AcrInstanceInfo` says the same
+    {"AcrInstanceInfo":[],"acr-registry-info":"***","watchNamespace":"***"}
+                          ^^^^^^^^^^^^^^^^^^^
+    "#);
+    insta::assert_snapshot!(told(r#"{"AcrInstanceInfo":[],"watch-namespace":"a","expiring-threshold":"15m"}"#), @r#"
+    error BothForms: add-on-parameters, line 1, column 23: `watch-namespace` is a key of the ConfigMap, and stands beside the parameters of the add-on; one object has one spelling; write `watchNamespace`
+    {"AcrInstanceInfo":[],"watch-namespace":"***","expiring-threshold":"***"}
+                          ^^^^^^^^^^^^^^^^^
+    error BothForms: add-on-parameters, line 1, column 45: `expiring-threshold` is a key of the ConfigMap, and stands beside the parameters of the add-on; one object has one spelling; write `expiringThreshold`
+    {"AcrInstanceInfo":[],"watch-namespace":"***","expiring-threshold":"***"}
+                                                  ^^^^^^^^^^^^^^^^^^^^
+    "#);
+    insta::assert_snapshot!(told(r#"{"acr-registry-info":"[]","watchNamespace":"a","enableRRSA":true,"tokenMode":"auto"}"#), @r#"
+    error BothForms: add-on-parameters, line 1, column 27: `watchNamespace` is a parameter of the add-on, and stands beside the keys of the ConfigMap; one object has one spelling; write `watch-namespace`
+    {"acr-registry-info":"***","watchNamespace":"***","enableRRSA":***,"tokenMode":"***"}
+                               ^^^^^^^^^^^^^^^^
+    error BothForms: add-on-parameters, line 1, column 48: `enableRRSA` is a parameter of the add-on, and stands beside the keys of the ConfigMap; one object has one spelling; write `"rrsa": "enable: true"`
+    {"acr-registry-info":"***","watchNamespace":"***","enableRRSA":***,"tokenMode":"***"}
+                                                      ^^^^^^^^^^^^
+    "#);
+}
