@@ -6,11 +6,12 @@
 mod check;
 mod keys;
 mod personal;
+mod places;
 mod policy;
 mod quotas;
 
 pub use check::DescriptionError;
-pub use keys::{Jwk, Jwks, KeySource, KeyUrl};
+pub use keys::{IssuerCertificate, Jwk, Jwks, KeySource, KeyUrl};
 pub use personal::{Personal, PersonalKind};
 pub use policy::{
     Condition, ConditionOperator, Effect, OneOrMany, Policy, PolicyVersion, Principals, Statement,
@@ -18,7 +19,8 @@ pub use policy::{
 };
 pub use quotas::Quotas;
 
-pub(crate) use check::{trusts_machines, trusts_service};
+pub(crate) use check::{Misfit, trusts_machines, trusts_service};
+pub(crate) use places::Places;
 pub(crate) use policy::{Context, Decision, Principal, decide, wildcard};
 
 use std::path::PathBuf;
@@ -155,6 +157,9 @@ pub struct OidcProvider {
     /// Where the public keys of the issuer come from.
     #[serde(default)]
     pub keys: KeySource,
+    /// What STS thinks of the certificate of the issuer's URL.
+    #[serde(default)]
+    pub issuer_certificate: IssuerCertificate,
 }
 
 /// The machine whose metadata service is simulated.

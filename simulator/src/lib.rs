@@ -55,7 +55,7 @@ pub use issuer::Issuer;
 pub use mutation::{Mutation, MutationError};
 pub use server::{
     Event, KeyError, Listing, Observer, Options, PersonalRegistryAuth, RegistryAuth, ServedHost, Simulator,
-    StartError,
+    StartError, check_files,
 };
 pub use signing_key::{SigningKey, SigningKeyError};
 pub use token_service::TOKEN_ISSUER;

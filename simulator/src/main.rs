@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use acr_simulator::{
     Description, DescriptionError, EXAMPLE, Event, Listing, Observer, Options, PersonalRegistryAuth,
-    RegistryAuth, Simulator, StartError,
+    RegistryAuth, Simulator, StartError, check_files,
 };
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -66,6 +66,7 @@ Changes:
   {\"setMaxSession\": {\"role\": \"acs:ram::…:role/…\", \"seconds\": 7200}}
   {\"removeRole\": {\"role\": \"acs:ram::…:role/…\"}}
   {\"setIssuerKeys\": {\"provider\": \"acs:ram::…:oidc-provider/…\", \"jwks\": {…}}}
+  {\"setIssuerCertificate\": {\"provider\": \"acs:ram::…:oidc-provider/…\", \"certificate\": \"unknownAuthority\"}}
   {\"putInstance\": {…}}, {\"removeInstance\": {\"instance\": \"cri-…\"}}
   {\"putPersonal\": {\"account\": \"…\", \"region\": \"cn-hangzhou\", \"users\": […]}}
   {\"setEndpoints\": {\"instance\": \"cri-…\", \"public\": false, \"customDomains\": […]}}
@@ -125,6 +126,11 @@ enum Failure {
     Read { path: PathBuf, source: io::Error },
     #[error("{} is empty; `acr-simulator example` prints a description to start from", path.display())]
     Empty { path: PathBuf },
+    #[error(
+        "{} describes no account, so that nobody could call; `acr-simulator example` prints a description to start from",
+        path.display()
+    )]
+    NoAccount { path: PathBuf },
     #[error("{}", path.display())]
     Description { path: PathBuf, source: DescriptionError },
     #[error(transparent)]
@@ -143,7 +149,7 @@ impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Read { .. } => 66,
-            Self::Empty { .. } | Self::Description { .. } => 2,
+            Self::Empty { .. } | Self::NoAccount { .. } | Self::Description { .. } => 2,
             Self::Start(_) | Self::Runtime(_) | Self::WriteFile { .. } | Self::Write(_) | Self::Signal(_) => {
                 1
             }
@@ -175,21 +181,29 @@ fn main() -> ExitCode {
 }
 
 fn check(file: &Path) -> Result<(), Failure> {
-    let description = read(file)?;
+    let (description, text) = read(file)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(Failure::Runtime)?;
+    runtime
+        .block_on(check_files(&description, &text, &folder_of(file)))
+        .map_err(|source| Failure::Description { path: file.to_owned(), source })?;
     let (accounts, instances) = (description.accounts.len(), description.instances.len());
     print(&format!("{}: good ({accounts} accounts, {instances} instances)\n", file.display()))
 }
 
+/// The folder from which relative paths of a description start.
+fn folder_of(file: &Path) -> PathBuf {
+    file.parent().filter(|_| file != Path::new("-")).map(Path::to_owned).unwrap_or_default()
+}
+
 fn serve(run: &Run) -> Result<(), Failure> {
-    let description = read(&run.file)?;
-    let folder = run.file.parent().filter(|_| run.file != Path::new("-")).map(Path::to_owned);
+    let (description, _) = read(&run.file)?;
     let log: Observer = Arc::new(log);
     let observer = Some(log).filter(|_| !run.quiet);
     let options = Options {
         address: run.address,
         listen: run.listen.iter().cloned().collect::<BTreeMap<_, _>>(),
         admin: run.admin,
-        folder: folder.unwrap_or_default(),
+        folder: folder_of(&run.file),
         bucket: run.bucket.clone(),
         observer,
         ..Options::default()
@@ -287,7 +301,7 @@ fn log(event: Event<'_>) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-fn read(path: &Path) -> Result<Description, Failure> {
+fn read(path: &Path) -> Result<(Description, String), Failure> {
     let up_to_limit = |input: &mut dyn Read| {
         let text = io::read_to_string(input.take(MAX_DESCRIPTION_BYTES + 1))?;
         let fits = u64::try_from(text.len()).is_ok_and(|length| length <= MAX_DESCRIPTION_BYTES);
@@ -302,7 +316,12 @@ fn read(path: &Path) -> Result<Description, Failure> {
     if text.trim().is_empty() {
         return Err(Failure::Empty { path: path.to_owned() });
     }
-    Description::parse(&text).map_err(|source| Failure::Description { path: path.to_owned(), source })
+    let description =
+        Description::parse(&text).map_err(|source| Failure::Description { path: path.to_owned(), source })?;
+    if description.accounts.is_empty() {
+        return Err(Failure::NoAccount { path: path.to_owned() });
+    }
+    Ok((description, text))
 }
 
 fn print(text: &str) -> Result<(), Failure> {

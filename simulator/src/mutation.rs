@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::description::{Account, Description, Instance, Role};
-use crate::description::{CustomDomain, Jwks, KeyStatus, Personal, Policy, TrustPolicy};
+use crate::description::{Account, Description, Instance, OidcProvider, Role};
+use crate::description::{CustomDomain, IssuerCertificate, Jwks, KeyStatus, Personal, Policy, TrustPolicy};
 use crate::oidc::{IssuerKeys, Unverified};
 use crate::parameters::Parameters;
 use crate::sts::parse_arn;
@@ -69,6 +69,13 @@ pub enum Mutation {
         /// The new keys; null = the issuer cannot be asked.
         jwks: Option<Jwks>,
     },
+    /// Changes what STS thinks of the certificate of an OIDC provider's issuer.
+    SetIssuerCertificate {
+        /// ARN of the provider.
+        provider: String,
+        /// What STS thinks of it from now on.
+        certificate: IssuerCertificate,
+    },
     /// Adds a registry instance, or replaces the one of the same id.
     PutInstance(Box<Instance>),
     /// Adds the Personal Edition of an account in a region, or replaces it.
@@ -105,77 +112,41 @@ pub enum MutationError {
         /// Its name as given.
         name: String,
     },
+    /// With the change the parts of the cloud would not fit together; the text is that of the same fault in a description.
+    #[error("the parts do not fit together:\n  {}", .0.join("\n  "))]
+    Misfit(Vec<String>),
 }
 
 fn not_found(kind: &'static str, name: &str) -> MutationError {
     MutationError::NotFound { kind, name: name.to_owned() }
 }
 
+impl Mutation {
+    /// Whether what it puts in is checked. A role or an instance that goes may leave behind what named it, as in the real
+    /// cloud: a machine keeps the name of a role that is gone or trusts it no more.
+    fn is_checked(&self) -> bool {
+        !matches!(self, Self::RemoveRole { .. } | Self::SetTrustPolicy { .. } | Self::RemoveInstance { .. })
+    }
+}
+
 impl World {
+    /// Makes a change, whole or not at all.
     pub(crate) fn mutate(&mut self, mutation: Mutation) -> Result<(), MutationError> {
-        let description = Arc::make_mut(&mut self.description);
-        match mutation {
-            Mutation::SetKeyStatus { access_key_id, status } => {
-                let keys = description.accounts.iter_mut().flat_map(|account| {
-                    let users = account.users.iter_mut().flat_map(|user| user.access_keys.iter_mut());
-                    account.access_keys.iter_mut().chain(users)
-                });
-                let key = keys.into_iter().find(|key| key.id == access_key_id);
-                key.ok_or_else(|| not_found("access key", &access_key_id))?.status = status;
-            }
-            Mutation::SetMachineRole { role } => {
-                let metadata = description.metadata.as_mut();
-                metadata.ok_or_else(|| not_found("machine", "metadata"))?.role = role;
-            }
-            Mutation::SetUserPolicies { account, user, policies } => {
-                let owner = find_account(description, &account)?;
-                let found = owner.users.iter_mut().find(|candidate| candidate.name == user);
-                found.ok_or_else(|| not_found("user", &user))?.policies = policies;
-            }
-            Mutation::SetRolePolicies { role, policies } => {
-                find_role(description, &role)?.policies = policies;
-            }
-            Mutation::SetTrustPolicy { role, trust_policy } => {
-                find_role(description, &role)?.trust_policy = trust_policy;
-            }
-            Mutation::SetMaxSession { role, seconds } => {
-                find_role(description, &role)?.max_session_seconds = seconds;
-            }
-            Mutation::RemoveRole { role } => {
-                find_role(description, &role)?;
-                if let Some((account, name)) = parse_arn(&role, "role") {
-                    find_account(description, account)?.roles.retain(|role| role.name != name);
-                }
-            }
-            Mutation::SetIssuerKeys { provider, jwks } => self.set_issuer_keys(&provider, jwks.as_ref())?,
-            Mutation::PutInstance(instance) => {
-                description.instances.retain(|existing| existing.id != instance.id);
-                description.instances.push(*instance);
-            }
-            Mutation::PutPersonal(edition) => {
-                let same = |existing: &Personal| {
-                    (&existing.account, &existing.region) == (&edition.account, &edition.region)
-                };
-                description.personal.retain(|existing| !same(existing));
-                description.personal.push(*edition);
-            }
-            Mutation::RemoveInstance { instance } => {
-                find_instance(description, &instance)?;
-                description.instances.retain(|existing| existing.id != instance);
-            }
-            Mutation::SetEndpoints { instance, public, vpc, custom_domains } => {
-                let found = find_instance(description, &instance)?;
-                if let Some(enabled) = public {
-                    found.public_endpoint.enabled = enabled;
-                }
-                if let Some(enabled) = vpc {
-                    found.vpc_endpoint.enabled = enabled;
-                }
-                if let Some(domains) = custom_domains {
-                    found.custom_domains = domains;
-                }
+        if let Mutation::SetIssuerKeys { provider, jwks } = &mutation {
+            return self.set_issuer_keys(provider, jwks.as_ref());
+        }
+        let checked = mutation.is_checked();
+        let mut changed = Description::clone(&self.description);
+        change(&mut changed, mutation)?;
+        if checked {
+            let known = self.description.misfits();
+            let new = changed.misfits().into_iter().filter(|fault| !known.contains(fault));
+            let new: Vec<String> = new.map(|fault| fault.text).collect();
+            if !new.is_empty() {
+                return Err(MutationError::Misfit(new));
             }
         }
+        self.description = Arc::new(changed);
         Ok(())
     }
 
@@ -208,6 +179,76 @@ impl World {
     }
 }
 
+fn change(description: &mut Description, mutation: Mutation) -> Result<(), MutationError> {
+    match mutation {
+        Mutation::SetKeyStatus { access_key_id, status } => {
+            let keys = description.accounts.iter_mut().flat_map(|account| {
+                let users = account.users.iter_mut().flat_map(|user| user.access_keys.iter_mut());
+                account.access_keys.iter_mut().chain(users)
+            });
+            let key = keys.into_iter().find(|key| key.id == access_key_id);
+            key.ok_or_else(|| not_found("access key", &access_key_id))?.status = status;
+        }
+        Mutation::SetMachineRole { role } => {
+            let metadata = description.metadata.as_mut();
+            metadata.ok_or_else(|| not_found("machine", "metadata"))?.role = role;
+        }
+        Mutation::SetUserPolicies { account, user, policies } => {
+            let owner = find_account(description, &account)?;
+            let found = owner.users.iter_mut().find(|candidate| candidate.name == user);
+            found.ok_or_else(|| not_found("user", &user))?.policies = policies;
+        }
+        Mutation::SetRolePolicies { role, policies } => {
+            find_role(description, &role)?.policies = policies;
+        }
+        Mutation::SetTrustPolicy { role, trust_policy } => {
+            find_role(description, &role)?.trust_policy = trust_policy;
+        }
+        Mutation::SetMaxSession { role, seconds } => {
+            find_role(description, &role)?.max_session_seconds = seconds;
+        }
+        Mutation::RemoveRole { role } => {
+            find_role(description, &role)?;
+            if let Some((account, name)) = parse_arn(&role, "role") {
+                find_account(description, account)?.roles.retain(|role| role.name != name);
+            }
+        }
+        // The keys are no part of the description.
+        Mutation::SetIssuerKeys { .. } => {}
+        Mutation::SetIssuerCertificate { provider, certificate } => {
+            find_provider(description, &provider)?.issuer_certificate = certificate;
+        }
+        Mutation::PutInstance(instance) => {
+            description.instances.retain(|existing| existing.id != instance.id);
+            description.instances.push(*instance);
+        }
+        Mutation::PutPersonal(edition) => {
+            let same = |existing: &Personal| {
+                (&existing.account, &existing.region) == (&edition.account, &edition.region)
+            };
+            description.personal.retain(|existing| !same(existing));
+            description.personal.push(*edition);
+        }
+        Mutation::RemoveInstance { instance } => {
+            find_instance(description, &instance)?;
+            description.instances.retain(|existing| existing.id != instance);
+        }
+        Mutation::SetEndpoints { instance, public, vpc, custom_domains } => {
+            let found = find_instance(description, &instance)?;
+            if let Some(enabled) = public {
+                found.public_endpoint.enabled = enabled;
+            }
+            if let Some(enabled) = vpc {
+                found.vpc_endpoint.enabled = enabled;
+            }
+            if let Some(domains) = custom_domains {
+                found.custom_domains = domains;
+            }
+        }
+    }
+    Ok(())
+}
+
 fn find_account<'a>(description: &'a mut Description, id: &str) -> Result<&'a mut Account, MutationError> {
     let account = description.accounts.iter_mut().find(|account| account.id == id);
     account.ok_or_else(|| not_found("account", id))
@@ -217,6 +258,15 @@ fn find_role<'a>(description: &'a mut Description, arn: &str) -> Result<&'a mut 
     let (account, name) = parse_arn(arn, "role").ok_or_else(|| not_found("role", arn))?;
     let role = find_account(description, account)?.roles.iter_mut().find(|role| role.name == name);
     role.ok_or_else(|| not_found("role", arn))
+}
+
+fn find_provider<'a>(
+    description: &'a mut Description,
+    arn: &str,
+) -> Result<&'a mut OidcProvider, MutationError> {
+    let (account, name) = parse_arn(arn, "oidc-provider").ok_or_else(|| not_found("OIDC provider", arn))?;
+    let providers = &mut find_account(description, account)?.oidc_providers;
+    providers.iter_mut().find(|provider| provider.name == name).ok_or_else(|| not_found("OIDC provider", arn))
 }
 
 fn find_instance<'a>(description: &'a mut Description, id: &str) -> Result<&'a mut Instance, MutationError> {

@@ -3,6 +3,7 @@
 mod admin;
 mod bucket;
 mod edge;
+mod files;
 mod keys;
 mod listing;
 
@@ -22,6 +23,7 @@ use crate::hosts::Address;
 use crate::mutation::{Mutation, MutationError};
 use crate::signing_key::{SigningKey, SigningKeyError};
 
+pub use files::check_files;
 pub use keys::KeyError;
 pub use listing::{Listing, PersonalRegistryAuth, RegistryAuth, ServedHost};
 

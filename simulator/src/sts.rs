@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::answer::{ApiError, Denied};
-use crate::description::{Account, Decision, OidcProvider, Policy, Principal};
+use crate::description::{Account, Decision, IssuerCertificate, OidcProvider, Policy, Principal};
 use crate::oidc::{self, Claims, Unverified};
 use crate::operations::Call;
 use crate::parameters::Parameters;
@@ -152,6 +152,22 @@ fn verify_token(
             "AuthenticationFail.OIDCToken.IssuerNotMatch",
             "The issuer in the OIDC Token doesn't match the OIDC Provider registered.",
         ));
+    }
+    // Which of these comes first where several are wrong is not documented; a certificate is seen before any key.
+    match provider.issuer_certificate {
+        IssuerCertificate::Trusted => {}
+        IssuerCertificate::UnknownAuthority => {
+            return Err(oidc::refuse(
+                "AuthenticationFail.OIDCToken.HttpsUrlInvalid",
+                "The certificate chain of the issuer is invalid: its root CA is not in the whitelist.",
+            ));
+        }
+        IssuerCertificate::OtherFingerprint => {
+            return Err(oidc::refuse(
+                "AuthenticationFail.OIDCToken.PublicKeyFingerprintMismatch",
+                "The fingerprint of the issuer's certificate is none of the OIDC Provider registered.",
+            ));
+        }
     }
     let Some(keys) = world.issuer_keys.get(provider_arn) else {
         return Err(oidc::refuse(

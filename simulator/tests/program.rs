@@ -49,6 +49,69 @@ fn every_way_to_fail_has_its_exit_code() {
     assert!(!message.contains("hidden"), "{message}");
 }
 
+/// What `check` says to standard error about a description.
+fn refused(folder: &std::path::Path, description: &str) -> String {
+    let file = folder.join("cloud.yaml");
+    std::fs::write(&file, description).unwrap();
+    let output = program(&["check", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+    text(&output.stderr).replace(folder.to_str().unwrap(), "FOLDER")
+}
+
+#[test]
+fn files_that_are_missing_or_hold_something_else_are_named_with_line_and_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("empty.txt"), "").unwrap();
+    std::fs::write(folder.path().join("nonsense.json"), "[]").unwrap();
+    let description = r#"
+accounts:
+  - id: "1"
+    oidcProviders:
+      - name: a
+        issuer: https://a.example
+        keys: {file: missing.json}
+      - name: b
+        issuer: https://b.example
+        keys:
+          file: nonsense.json
+      - name: c
+        issuer: https://c.example
+        keys:
+          url:
+            address: https://c.example/keys
+            caFile: missing.crt
+      - name: d
+        issuer: https://d.example
+        keys:
+          url: {address: https://d.example/keys}
+      - name: e
+        issuer: https://e.example
+        keys:
+          url: {address: http://e.example/keys, tokenFile: empty.txt}
+tokenService:
+  signingKeyFile: missing.pem
+"#;
+    insta::assert_snapshot!(refused(folder.path(), description), @r#"
+    acr-simulator: FOLDER/cloud.yaml: the parts do not fit together:
+      line 7: OIDC provider "a": cannot read FOLDER/missing.json: No such file or directory (os error 2): write there what `kubectl get --raw /openid/v1/jwks` prints
+      line 11: OIDC provider "b": FOLDER/nonsense.json does not hold a JSON Web Key Set: invalid length 0, expected struct Jwks with 1 element at line 1 column 2: write there what `kubectl get --raw /openid/v1/jwks` prints
+      line 17: OIDC provider "c": cannot read FOLDER/missing.crt: No such file or directory (os error 2): name a file that is there, relative to the description
+      line 21: OIDC provider "d": https://d.example/keys is https, and no caFile says whom to trust: name a PEM file
+      line 25: OIDC provider "e": FOLDER/empty.txt does not hold a bearer token: name a file that is there, relative to the description
+      line 27: cannot read the signing key FOLDER/missing.pem: No such file or directory (os error 2): write a key with `openssl genpkey -algorithm RSA -out FILE`, or leave tokenService out
+    "#);
+}
+
+#[test]
+fn a_description_that_describes_nothing_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    insta::assert_snapshot!(refused(folder.path(), "{}"), @"acr-simulator: FOLDER/cloud.yaml describes no account, so that nobody could call; `acr-simulator example` prints a description to start from");
+    insta::assert_snapshot!(refused(folder.path(), "accounts: [{id: \"1\"}]\ninstances: []\n"), @"
+    acr-simulator: FOLDER/cloud.yaml: the parts do not fit together:
+      line 2: instances: nothing is described: describe one, or remove `instances`
+    ");
+}
+
 #[test]
 fn the_example_is_good() {
     let folder = tempfile::tempdir().unwrap();

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vector_of_the_documentation() {
+    fn section_4_5_the_vector_of_the_documentation() {
         let headers = documented_headers("2023-10-26T10:22:32Z", "3156853299f313e23d1673dc12e1703d");
         let canonical = documented(&headers);
         assert_eq!(canonical.digest(), "7ea06492da5221eba5297e897ce16e55f964061054b7695beedaac1145b1e259");
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_second_vector_of_the_documentation() {
+    fn section_4_5_the_second_vector_of_the_documentation() {
         let headers = documented_headers("2023-10-26T09:01:01Z", "d410180a5abf7fe235dd9b74aca91fc0");
         let authorization =
             documented(&headers).authorization(&"YourAccessKeyId".into(), &"YourAccessKeySecret".into());
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vector_of_the_official_sdk() {
+    fn section_4_5_the_vector_of_the_official_sdk() {
         let canonical = Canonical {
             method: "",
             path: "/",

@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vectors_of_a_user_and_of_a_session() {
+    fn section_4_5_the_vectors_of_a_user_and_of_a_session() {
         assert_eq!(signed(&[("AccessKeyId", "LTAITestKeyId")]), "k7TRTDwSmgGE6iAAnZMG3yZuWpI=");
         let session = [("AccessKeyId", "STS.TestKeyId"), ("SecurityToken", "TestSecurityToken==")];
         assert_eq!(signed(&session), "UIgmuLV8tX6DkxNYyTd2ObLinA0=");

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_choice_decides_between_vpc_and_public() {
+    fn section_1_5_and_section_2_4_the_choice_decides_between_vpc_and_public() {
         use EndpointChoice::{Auto, Public, Vpc};
         for (product, region, choice, expected) in [
             (Product::Cr, "cn-hangzhou", Auto, &["cr-vpc.cn-hangzhou", "cr.cn-hangzhou"][..]),

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn every_documented_form_is_acr() {
+    fn section_2_5_every_documented_form_is_acr() {
         for host in [
             "acme-registry.cn-hangzhou.cr.aliyuncs.com",
             "my-acme-registry-vpc.cn-hangzhou.cr.aliyuncs.com",

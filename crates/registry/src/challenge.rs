@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_challenge_of_acr() {
+    fn section_9_the_challenge_of_acr() {
         let value = format!(
             "Bearer realm=\"{REALM}\",service=\"registry.aliyuncs.com:cn-hangzhou:china:cri-1\",scope=\"repository:team/app:pull\""
         );

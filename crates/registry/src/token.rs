@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_uri_names_account_service_and_every_scope() {
+    fn section_9_the_uri_names_account_service_and_every_scope() {
         let asked = |realm, scope, account| {
             token_uri(&challenge(realm, scope), "repository:a/b:pull", account).unwrap()
         };
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_has_its_token_under_either_name() {
+    fn section_9_a_reply_has_its_token_under_either_name() {
         for (body, token) in [
             (r#"{"token":"a","access_token":"b"}"#, Some("a")),
             (r#"{"access_token":"b","expires_in":600}"#, Some("b")),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_with_a_colon_in_its_password_is_one_header_that_is_not_printed() {
+    fn section_9_a_login_with_a_colon_in_its_password_is_one_header_that_is_not_printed() {
         let login = Login { username: "cr_temp_user".into(), password: "p:w".into(), expires: UnixMillis(0) };
         let value = basic(&encoded(&login)).unwrap();
         assert_eq!(value, "Basic Y3JfdGVtcF91c2VyOnA6dw==");

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use secrecy::ExposeSecret;
+
+use super::places::Places;
 use super::policy::{Decision, Principal};
-use super::{Account, Description, Instance, Metadata, Personal, Role};
+use super::{AccessKey, Account, Description, Instance, Metadata, OidcProvider, Personal, Role};
 use crate::hosts;
 
 /// Why a description cannot be used.
@@ -17,106 +20,203 @@ pub enum DescriptionError {
     Content(Vec<String>),
 }
 
+/// What does not fit, and where: a path such as `accounts[0].roles[1]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Misfit {
+    pub(crate) path: String,
+    pub(crate) text: String,
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Faults(Vec<Misfit>);
+
+impl Faults {
+    fn add(&mut self, path: impl Into<String>, text: String) {
+        self.0.push(Misfit { path: path.into(), text });
+    }
+
+    fn unique<'a>(&mut self, kind: &str, names: impl Iterator<Item = (String, &'a str)>) {
+        let mut seen = BTreeSet::new();
+        for (path, name) in names {
+            if !seen.insert(name) {
+                self.add(path, format!("{kind} {name:?} is given twice: remove or rename one"));
+            }
+        }
+    }
+}
+
+impl DescriptionError {
+    /// The faults with their lines in the text.
+    pub(crate) fn at(faults: Vec<Misfit>, places: &Places) -> Self {
+        let shown = |fault: Misfit| match places.line(&fault.path) {
+            Some(line) => format!("line {line}: {}", fault.text),
+            None => fault.text,
+        };
+        Self::Content(faults.into_iter().map(shown).collect())
+    }
+}
+
 impl Description {
     /// Reads a YAML text and checks it.
     pub fn parse(text: &str) -> Result<Self, DescriptionError> {
         let options = serde_saphyr::options! { with_snippet: false };
         let description: Self = serde_saphyr::from_str_with_options(text, options)
             .map_err(|error| DescriptionError::Shape(Box::new(error)))?;
-        description.check()?;
-        Ok(description)
+        let places = Places::of(text);
+        let mut faults = description.misfits();
+        for name in ["accounts", "instances", "personal"] {
+            if places.is_empty(name) {
+                let text = format!("{name}: nothing is described: describe one, or remove `{name}`");
+                faults.push(Misfit { path: name.to_owned(), text });
+            }
+        }
+        if faults.is_empty() { Ok(description) } else { Err(DescriptionError::at(faults, &places)) }
     }
 
     /// Checks what must hold across the parts, as [`Description::parse`] does.
     pub fn check(&self) -> Result<(), DescriptionError> {
-        let mut faults = Vec::new();
-        let accounts = self.accounts.iter().map(|account| account.id.as_str());
-        unique("account", accounts, &mut faults);
-        let keys = self.accounts.iter().flat_map(|account| {
-            account.access_keys.iter().chain(account.users.iter().flat_map(|user| &user.access_keys))
-        });
-        unique("access key", keys.map(|key| key.id.as_str()), &mut faults);
-        for account in &self.accounts {
-            check_account(account, &mut faults);
+        let faults = self.misfits();
+        if faults.is_empty() { Ok(()) } else { Err(DescriptionError::at(faults, &Places::default())) }
+    }
+
+    /// Everything that does not fit together.
+    pub(crate) fn misfits(&self) -> Vec<Misfit> {
+        let mut faults = Faults::default();
+        let accounts = self.accounts.iter().enumerate();
+        faults.unique(
+            "account",
+            accounts.clone().map(|(at, account)| (format!("accounts[{at}].id"), account.id.as_str())),
+        );
+        let keys = accounts.clone().flat_map(|(at, account)| keys(at, account));
+        faults.unique("access key", keys.map(|(path, key)| (path, key.id.as_str())));
+        for (at, account) in accounts {
+            check_account(at, account, &mut faults);
         }
         if let Some(metadata) = &self.metadata {
             self.check_metadata(metadata, &mut faults);
         }
         self.check_instances(&mut faults);
         self.check_personal(&mut faults);
-        if faults.is_empty() { Ok(()) } else { Err(DescriptionError::Content(faults)) }
+        faults.0
     }
 
     fn account(&self, id: &str) -> Option<&Account> {
         self.accounts.iter().find(|account| account.id == id)
     }
 
-    fn check_metadata(&self, metadata: &Metadata, faults: &mut Vec<String>) {
+    fn check_metadata(&self, metadata: &Metadata, faults: &mut Faults) {
         if !hosts::region_exists(&metadata.region) {
-            faults.push(format!("metadata: there is no region {:?}", metadata.region));
+            let text =
+                format!("metadata: there is no region {:?}: write one such as cn-hangzhou", metadata.region);
+            faults.add("metadata.region", text);
         }
         if metadata.rotation_seconds == 0 || metadata.rotation_seconds > metadata.document_seconds {
-            faults.push("metadata: rotationSeconds must lie between 1 and documentSeconds".to_owned());
+            let text = "metadata: rotationSeconds must lie between 1 and documentSeconds".to_owned();
+            faults.add("metadata.rotationSeconds", text);
         }
         let Some(account) = self.account(&metadata.account) else {
-            faults.push(format!("metadata: there is no account {:?}", metadata.account));
+            faults.add("metadata.account", no_account("metadata", &metadata.account));
             return;
         };
         let Some(wanted) = &metadata.role else { return };
-        match account.roles.iter().find(|role| role.name == *wanted) {
-            None => faults.push(format!("metadata: account {} has no role {wanted:?}", account.id)),
-            Some(role) if !trusts_machines(role) => faults.push(format!(
-                "metadata: the trust policy of role {wanted:?} does not name the service ecs.aliyuncs.com"
-            )),
-            Some(_) => {}
-        }
+        let fault = match account.roles.iter().find(|role| role.name == *wanted) {
+            None => format!(
+                "metadata: account {} has no role {wanted:?}: describe it under `roles`, or leave `role` out",
+                account.id
+            ),
+            Some(role) if !trusts_machines(role) => format!(
+                "metadata: the trust policy of role {wanted:?} does not name the service ecs.aliyuncs.com: add it to \
+                 `Principal`"
+            ),
+            Some(_) => return,
+        };
+        faults.add("metadata.role", fault);
     }
 
-    fn check_instances(&self, faults: &mut Vec<String>) {
-        unique("instance", self.instances.iter().map(|instance| instance.id.as_str()), faults);
-        let domains: Vec<String> = self.instances.iter().flat_map(domains).collect();
-        unique("domain", domains.iter().map(String::as_str), faults);
-        for instance in &self.instances {
+    fn check_instances(&self, faults: &mut Faults) {
+        let instances =
+            || (0..).zip(&self.instances).map(|(at, of): (usize, _)| (format!("instances[{at}]"), of));
+        let ids = instances().map(|(path, instance)| (format!("{path}.id"), instance.id.as_str()));
+        faults.unique("instance", ids);
+        let all: Vec<(String, String)> =
+            instances().flat_map(|(path, instance)| domains(&path, instance)).collect();
+        faults.unique("domain", all.iter().map(|(path, domain)| (path.clone(), domain.as_str())));
+        for (path, instance) in instances() {
             let id = &instance.id;
-            if !id.starts_with("cri-") {
-                faults.push(format!(
-                    "instance {id:?}: the id of an Enterprise Edition instance starts with cri-"
-                ));
+            if id.strip_prefix("cri-").is_none_or(str::is_empty) {
+                let text = format!(
+                    "instance {id:?}: the id of an Enterprise Edition instance starts with cri-: write `cri-…`"
+                );
+                faults.add(format!("{path}.id"), text);
+            }
+            if !is_host(&instance.name) || instance.name.contains('.') {
+                let text = format!(
+                    "instance {id:?}: the name {:?} forms no domain: write small letters, digits and dashes",
+                    instance.name
+                );
+                faults.add(format!("{path}.name"), text);
+            } else {
+                for (path, domain) in domains(&path, instance) {
+                    if !is_host(&domain) {
+                        let text = format!(
+                            "instance {id:?}: {domain:?} is no domain: write a host name, without scheme and port"
+                        );
+                        faults.add(path, text);
+                    }
+                }
             }
             if !hosts::has_registry(&instance.region) {
-                faults.push(format!(
-                    "instance {id:?}: there is no Container Registry in region {:?}",
+                let text = format!(
+                    "instance {id:?}: there is no Container Registry in region {:?}: write one such as cn-hangzhou",
                     instance.region
-                ));
+                );
+                faults.add(format!("{path}.region"), text);
             }
             if self.account(&instance.account).is_none() {
-                faults.push(format!("instance {id:?}: there is no account {:?}", instance.account));
+                faults.add(
+                    format!("{path}.account"),
+                    no_account(&format!("instance {id:?}"), &instance.account),
+                );
             }
+            check_repositories(&path, &format!("instance {id:?}"), instance.repositories.as_deref(), faults);
         }
     }
 
-    fn check_personal(&self, faults: &mut Vec<String>) {
+    fn check_personal(&self, faults: &mut Faults) {
         let place = |edition: &Personal| format!("{} in {}", edition.account, edition.region);
-        let places: Vec<String> = self.personal.iter().map(place).collect();
-        unique("personal edition", places.iter().map(String::as_str), faults);
-        for edition in &self.personal {
-            let place = place(edition);
+        let places: Vec<(String, String)> = (0..)
+            .zip(&self.personal)
+            .map(|(at, edition): (usize, _)| (format!("personal[{at}]"), place(edition)))
+            .collect();
+        faults.unique("personal edition", places.iter().map(|(path, place)| (path.clone(), place.as_str())));
+        for (edition, (path, place)) in self.personal.iter().zip(&places) {
             if !hosts::has_registry(&edition.region) {
-                faults.push(format!(
-                    "personal edition {place:?}: there is no Container Registry in the region"
-                ));
+                let text = format!(
+                    "personal edition {place:?}: there is no Container Registry in the region: write one such as cn-hangzhou"
+                );
+                faults.add(format!("{path}.region"), text);
             }
+            let what = format!("personal edition {place:?}");
+            check_repositories(path, &what, Some(&edition.repositories), faults);
             let Some(account) = self.account(&edition.account) else {
-                faults.push(format!("personal edition {place:?}: there is no such account"));
+                faults.add(format!("{path}.account"), no_account(&what, &edition.account));
                 continue;
             };
             for name in edition.users.iter().flatten() {
                 if !account.users.iter().any(|user| user.name == *name) {
-                    faults.push(format!("personal edition {place:?}: the account has no user {name:?}"));
+                    let text = format!(
+                        "personal edition {place:?}: the account has no user {name:?}: describe it under `users` of the account"
+                    );
+                    faults.add(format!("{path}.users"), text);
                 }
             }
         }
     }
+}
+
+fn no_account(what: &str, id: &str) -> String {
+    format!("{what}: there is no account {id:?}: describe it under `accounts`")
 }
 
 /// Whether a service of Alibaba Cloud can have the role.
@@ -129,38 +229,125 @@ pub(crate) fn trusts_machines(role: &Role) -> bool {
     trusts_service(role, "ecs.aliyuncs.com")
 }
 
-fn check_account(account: &Account, faults: &mut Vec<String>) {
-    let id = &account.id;
+/// The access keys of an account and of its users, each with its path.
+fn keys(at: usize, account: &Account) -> impl Iterator<Item = (String, &AccessKey)> {
+    let own = (format!("accounts[{at}]"), &account.access_keys);
+    let users = (0_usize..).zip(&account.users);
+    let users = users.map(move |(user, of)| (format!("accounts[{at}].users[{user}]"), &of.access_keys));
+    std::iter::once(own).chain(users).flat_map(|(path, keys)| {
+        (0_usize..).zip(keys).map(move |(key, of)| (format!("{path}.accessKeys[{key}].id"), of))
+    })
+}
+
+fn check_account(at: usize, account: &Account, faults: &mut Faults) {
+    let (id, path) = (&account.id, format!("accounts[{at}]"));
     if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {
-        faults.push(format!("account {id:?}: the id of an account consists of digits"));
+        let text = format!("account {id:?}: the id of an account consists of digits: write it in quotes");
+        faults.add(format!("{path}.id"), text);
     }
-    unique("user", account.users.iter().map(|user| user.name.as_str()), faults);
-    unique("role", account.roles.iter().map(|role| role.name.as_str()), faults);
-    unique("OIDC provider", account.oidc_providers.iter().map(|provider| provider.name.as_str()), faults);
-    for key in account.access_keys.iter().chain(account.users.iter().flat_map(|user| &user.access_keys)) {
+    let users = account.users.iter().map(|user| user.name.as_str());
+    let roles = account.roles.iter().map(|role| role.name.as_str());
+    let providers = account.oidc_providers.iter().map(|provider| provider.name.as_str());
+    check_names("user", &format!("{path}.users"), users, faults);
+    check_names("role", &format!("{path}.roles"), roles, faults);
+    check_names("OIDC provider", &format!("{path}.oidcProviders"), providers, faults);
+    for (path, key) in keys(at, account) {
         if key.id.is_empty() || key.id.starts_with("STS.") {
-            faults.push(format!("access key {:?}: ids that start with STS. are those of sessions", key.id));
+            let text = format!(
+                "access key {:?}: ids that start with STS. are those of sessions: write one such as LTAI5tExample",
+                key.id
+            );
+            faults.add(path.clone(), text);
+        }
+        if key.secret.expose_secret().is_empty() {
+            faults.add(path, format!("access key {:?}: the secret is empty: write one", key.id));
         }
     }
-    for role in &account.roles {
+    for (role, at) in account.roles.iter().zip(0_usize..) {
         if !(3600..=43200).contains(&role.max_session_seconds) {
-            faults.push(format!("role {:?}: maxSessionSeconds must lie between 3600 and 43200", role.name));
+            let text = format!("role {:?}: maxSessionSeconds must lie between 3600 and 43200", role.name);
+            faults.add(format!("{path}.roles[{at}].maxSessionSeconds"), text);
+        }
+    }
+    for (provider, at) in account.oidc_providers.iter().zip(0_usize..) {
+        check_provider(&format!("{path}.oidcProviders[{at}]"), provider, faults);
+    }
+}
+
+fn check_provider(path: &str, provider: &OidcProvider, faults: &mut Faults) {
+    let name = &provider.name;
+    let issuer: Option<http::Uri> = provider.issuer.parse().ok();
+    if issuer.is_none_or(|issuer| !matches!(issuer.scheme_str(), Some("https" | "http"))) {
+        let text = format!(
+            "OIDC provider {name:?}: the issuer {:?} is no URL: write what tokens carry as `iss`, https://…",
+            provider.issuer
+        );
+        faults.add(format!("{path}.issuer"), text);
+    }
+    if provider.client_ids.is_empty() {
+        let text =
+            format!("OIDC provider {name:?}: no audience is accepted: write `clientIds: [sts.aliyuncs.com]`");
+        faults.add(format!("{path}.clientIds"), text);
+    }
+}
+
+/// Names of one kind: of the characters that ARNs have, and each once.
+fn check_names<'a>(
+    kind: &str,
+    path: &str,
+    names: impl Iterator<Item = &'a str> + Clone,
+    faults: &mut Faults,
+) {
+    faults.unique(kind, names.clone().enumerate().map(|(at, name)| (format!("{path}[{at}].name"), name)));
+    for (at, name) in names.enumerate() {
+        let is_name = !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".@-_".contains(&byte));
+        if !is_name {
+            let text = format!("{kind} {name:?}: a name consists of letters, digits and . @ - _: write one");
+            faults.add(format!("{path}[{at}].name"), text);
         }
     }
 }
 
-fn domains(instance: &Instance) -> Vec<String> {
-    let custom = instance.custom_domains.iter().map(|custom| custom.domain.clone());
-    [instance.public_domain(), instance.vpc_domain()].into_iter().chain(custom).collect()
-}
-
-fn unique<'a>(kind: &str, names: impl Iterator<Item = &'a str>, faults: &mut Vec<String>) {
-    let mut seen = BTreeSet::new();
-    for name in names {
-        if !seen.insert(name) {
-            faults.push(format!("{kind} {name:?} is given twice"));
+fn check_repositories(
+    path: &str,
+    what: &str,
+    repositories: Option<&[super::Repository]>,
+    faults: &mut Faults,
+) {
+    for (repository, at) in repositories.unwrap_or_default().iter().zip(0_usize..) {
+        if !repository.name.contains('/') && repository.name != "*" {
+            let text = format!(
+                "{what}: {:?} is no repository: write `<namespace>/<name>`, `*` for any run of characters",
+                repository.name
+            );
+            faults.add(format!("{path}.repositories[{at}].name"), text);
         }
     }
+}
+
+fn domains(path: &str, instance: &Instance) -> Vec<(String, String)> {
+    let custom = (0_usize..).zip(&instance.custom_domains);
+    let custom =
+        custom.map(|(at, custom)| (format!("{path}.customDomains[{at}].domain"), custom.domain.clone()));
+    [
+        (format!("{path}.publicEndpoint.domain"), instance.public_domain()),
+        (format!("{path}.vpcEndpoint.domain"), instance.vpc_domain()),
+    ]
+    .into_iter()
+    .chain(custom)
+    .collect()
+}
+
+/// Whether a text is a host name (RFC 1123).
+fn is_host(text: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    text.split('.').all(is_label)
 }
 
 #[cfg(test)]

@@ -19,6 +19,19 @@ pub enum KeySource {
     Url(KeyUrl),
 }
 
+/// What STS thinks of the certificate with which the issuer answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum IssuerCertificate {
+    /// Its authority is known, and its fingerprint is one of the provider's.
+    #[default]
+    Trusted,
+    /// Its root is not in the list of known authorities: `HttpsUrlInvalid`.
+    UnknownAuthority,
+    /// Its fingerprint is none of the provider's: `PublicKeyFingerprintMismatch`.
+    OtherFingerprint,
+}
+
 /// An address that answers with a key set.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use super::{Listing, Shared};
 use crate::add_on_token::AddOnTokenRequest;
 use crate::faults::Fault;
-use crate::mutation::Mutation;
+use crate::mutation::{Mutation, MutationError};
 
 #[derive(Clone)]
 struct Admin {
@@ -78,7 +78,13 @@ async fn clear_fault(State(admin): State<Admin>, Path(id): Path<u64>) -> StatusC
 async fn mutate(State(admin): State<Admin>, body: Bytes) -> Response {
     read(&body, |mutation: Mutation| match admin.shared.cloud().mutate(mutation) {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => refuse(StatusCode::NOT_FOUND, &error.to_string()),
+        Err(error) => {
+            let status = match error {
+                MutationError::NotFound { .. } => StatusCode::NOT_FOUND,
+                MutationError::Misfit(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            };
+            refuse(status, &error.to_string())
+        }
     })
 }
 

@@ -108,11 +108,7 @@ pub(super) async fn fetch(url: &KeyUrl, folder: &Path) -> Result<Jwks, KeyError>
     let mut request = http::Request::new(Empty::<Bytes>::new());
     *request.uri_mut() = uri;
     if let Some(file) = &url.token_file {
-        let path = folder.join(file);
-        let header = HeaderValue::from_str(&format!("Bearer {}", read_text(&path).await?.trim()));
-        let mut header = header.map_err(|_| KeyError::Content { path, expected: "a bearer token" })?;
-        header.set_sensitive(true);
-        request.headers_mut().insert("authorization", header);
+        request.headers_mut().insert("authorization", bearer(&folder.join(file)).await?);
     }
     let no_answer = |cause: String| KeyError::NoAnswer { address: address.clone(), cause };
     let conversation = async {
@@ -132,24 +128,37 @@ pub(super) async fn fetch(url: &KeyUrl, folder: &Path) -> Result<Jwks, KeyError>
 
 /// Trusts the authorities of the file and nobody else; without a file nobody, which leaves plain HTTP.
 async fn tls(ca_file: Option<PathBuf>) -> Result<ClientConfig, KeyError> {
-    let mut roots = RootCertStore::empty();
-    if let Some(path) = ca_file {
-        let text = read_text(&path).await?;
-        for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
-            let added = certificate.ok().and_then(|certificate| roots.add(certificate).ok());
-            if added.is_none() {
-                return Err(KeyError::Content { path, expected: "PEM certificates" });
-            }
-        }
-        if roots.is_empty() {
-            return Err(KeyError::Content { path, expected: "PEM certificates" });
-        }
-    }
+    let roots = match ca_file {
+        Some(path) => authorities(&path).await?,
+        None => RootCertStore::empty(),
+    };
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = versions
         .map_err(|error| KeyError::NoAnswer { address: "TLS".to_owned(), cause: error.to_string() })?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The authorities of a PEM file.
+pub(super) async fn authorities(path: &Path) -> Result<RootCertStore, KeyError> {
+    let wrong = || KeyError::Content { path: path.to_owned(), expected: "PEM certificates" };
+    let text = read_text(path).await?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
+        let added = certificate.ok().and_then(|certificate| roots.add(certificate).ok());
+        added.ok_or_else(wrong)?;
+    }
+    if roots.is_empty() { Err(wrong()) } else { Ok(roots) }
+}
+
+/// The header with the bearer token of a file.
+pub(super) async fn bearer(path: &Path) -> Result<HeaderValue, KeyError> {
+    let wrong = || KeyError::Content { path: path.to_owned(), expected: "a bearer token" };
+    let text = read_text(path).await?;
+    let token = Some(text.trim()).filter(|token| !token.is_empty()).ok_or_else(wrong)?;
+    let mut header = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| wrong())?;
+    header.set_sensitive(true);
+    Ok(header)
 }
 
 async fn read_text(path: &Path) -> Result<String, KeyError> {

@@ -152,7 +152,7 @@ fn endpoints_list_system_and_custom_domains_that_are_enabled() {
 }
 
 #[test]
-fn a_summary_leaves_out_the_access_lists() {
+fn section_2_2_a_summary_leaves_out_the_access_lists() {
     let mut request = endpoints(INSTANCE);
     request.query.push(("Summary", "true".to_owned()));
     let (_, body) = ask(&mut cloud(), start(), request.build());

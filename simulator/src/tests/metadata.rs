@@ -64,8 +64,11 @@ fn what_is_not_there_is_not_found() {
 #[test]
 fn a_role_that_does_not_trust_machines_gives_no_document() {
     let mut cloud = cloud();
-    cloud.mutate(Mutation::SetMachineRole { role: Some("rrsa-puller".to_owned()) }).unwrap();
-    assert_eq!(get(&mut cloud, &format!("{ROLES}rrsa-puller")).0, 404);
+    assert_eq!(get(&mut cloud, &format!("{ROLES}worker")).0, 200);
+    let role = "acs:ram::1000000000000001:role/worker".to_owned();
+    let trust_policy = serde_json::from_str(r#"{"Version": "1", "Statement": []}"#).unwrap();
+    cloud.mutate(Mutation::SetTrustPolicy { role, trust_policy }).unwrap();
+    assert_eq!(get(&mut cloud, &format!("{ROLES}worker")).0, 404);
 }
 
 #[test]

@@ -23,12 +23,73 @@ fn what_does_not_exist_cannot_be_changed() {
         json!({ "setTrustPolicy": { "role": unknown_role, "trustPolicy": trust } }),
         json!({ "removeRole": { "role": unknown_role } }),
         json!({ "setIssuerKeys": { "provider": unknown_provider, "jwks": null } }),
+        json!({ "setIssuerCertificate": { "provider": unknown_provider, "certificate": "trusted" } }),
         json!({ "removeInstance": { "instance": "cri-unknown" } }),
         json!({ "setEndpoints": { "instance": "cri-unknown", "public": true } }),
     ] {
-        let MutationError::NotFound { kind, name } = cloud().mutate(mutation(text.clone())).unwrap_err();
+        let Err(MutationError::NotFound { kind, name }) = cloud().mutate(mutation(text.clone())) else {
+            panic!("{text} is taken");
+        };
         assert!(!kind.is_empty() && !name.is_empty(), "{text}");
     }
+}
+
+#[test]
+fn what_a_description_may_not_say_is_refused_in_the_same_words_and_changes_nothing() {
+    let instance = |id: &str, name: &str, region: &str, account: &str| json!({ "putInstance": { "id": id, "name": name, "region": region, "account": account } });
+    let refused = |change: Value| {
+        let mut cloud = cloud();
+        let former = format!("{:?}", cloud.description());
+        let told = cloud.mutate(mutation(change.clone())).expect_err(&change.to_string()).to_string();
+        assert_eq!(format!("{:?}", cloud.description()), former, "{change}");
+        told
+    };
+    for (change, text) in [
+        (
+            json!({ "setMachineRole": { "role": "gone" } }),
+            r#"metadata: account 1000000000000001 has no role "gone""#,
+        ),
+        (
+            json!({ "setMachineRole": { "role": "rrsa-puller" } }),
+            "does not name the service ecs.aliyuncs.com",
+        ),
+        (
+            json!({ "setMaxSession": { "role": ROLE, "seconds": 60 } }),
+            "maxSessionSeconds must lie between 3600 and 43200",
+        ),
+        (
+            instance("cri-new", "new", "cn-nowhere", ACCOUNT),
+            r#"there is no Container Registry in region "cn-nowhere""#,
+        ),
+        (instance("cri-new", "new", "cn-hangzhou", "9"), r#"there is no account "9""#),
+        (instance("new", "new", "cn-hangzhou", ACCOUNT), "starts with cri-"),
+        (instance("cri-new", "acme", "cn-hangzhou", ACCOUNT), "is given twice"),
+        (
+            json!({ "setEndpoints": { "instance": INSTANCE, "customDomains": [{ "domain": "https://x" }] } }),
+            r#""https://x" is no domain"#,
+        ),
+        (
+            json!({ "putPersonal": { "account": ACCOUNT, "region": "cn-hangzhou", "users": ["gone"] } }),
+            r#"the account has no user "gone""#,
+        ),
+    ] {
+        let told = refused(change);
+        assert!(told.starts_with("the parts do not fit together:\n  ") && told.contains(text), "{told}");
+    }
+    // The words of a description that has the same fault.
+    let mut description = cloud().description().clone();
+    description.metadata.as_mut().unwrap().role = Some("gone".to_owned());
+    let told = refused(json!({ "setMachineRole": { "role": "gone" } }));
+    assert_eq!(told, description.check().unwrap_err().to_string());
+}
+
+#[test]
+fn a_role_that_a_machine_has_may_be_removed_and_is_then_gone() {
+    let mut cloud = cloud();
+    let worker = "acs:ram::1000000000000001:role/worker";
+    cloud.mutate(mutation(json!({ "removeRole": { "role": worker } }))).unwrap();
+    // A change of something else is not refused for that.
+    cloud.mutate(mutation(json!({ "setMaxSession": { "role": ROLE, "seconds": 3600 } }))).unwrap();
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::assume_role::{CROSS_INSTANCE, PULLER_OF_B, hop, hopper, worker};
+use super::assume_role::{CROSS_INSTANCE, PULLER_OF_B, credentials, hop, hopper, role_of_b, worker};
 use super::support::*;
 
 mod add_on_and_rrsa;
@@ -15,6 +15,7 @@ mod gateway;
 mod machine;
 mod personal;
 mod sts;
+mod sts_refusals;
 mod token_service;
 
 /// The names of the fields of an object, sorted.

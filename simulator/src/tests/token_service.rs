@@ -184,7 +184,7 @@ fn a_login_without_the_permission_to_pull_gets_an_empty_token() {
 }
 
 #[test]
-fn several_scopes_are_judged_one_by_one_in_both_spellings() {
+fn section_9_several_scopes_are_judged_one_by_one_in_both_spellings() {
     let mut cloud = cloud();
     let password = login(&mut cloud, &Key::puller(), INSTANCE, start());
     for scopes in [
@@ -240,9 +240,10 @@ fn a_token_lives_ten_minutes_and_is_backdated_by_five() {
 }
 
 #[test]
-fn every_realm_host_answers() {
+fn section_9_every_realm_host_answers() {
     for host in [
         "dockerauth.cn-beijing.aliyuncs.com",
+        "dockerauth-ee.cn-hangzhou.aliyuncs.com",
         "dockerauth-vpc.cn-hangzhou.aliyuncs.com",
         "dockerauth-ee-vpc.cn-hangzhou.aliyuncs.com",
         "dockerauth-cn-zhangjiakou.aliyuncs.com",

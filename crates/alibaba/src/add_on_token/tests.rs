@@ -62,7 +62,7 @@ fn what_is_not_the_document_is_refused() {
 }
 
 #[test]
-fn lengths_are_checked_before_anything_is_decrypted() {
+fn section_7_lengths_are_checked_before_anything_is_decrypted() {
     for (keyring, bytes) in
         [("x", 1), ("fifteen-bytes!!", 15), ("seventeen-bytes!!", 17), (&"k".repeat(33), 33)]
     {
@@ -82,7 +82,7 @@ fn lengths_are_checked_before_anything_is_decrypted() {
 }
 
 #[test]
-fn padding_and_text_are_checked() {
+fn section_7_padding_and_text_are_checked() {
     let member = "access.key.id";
     let undecipherable = AddOnTokenFailure::Undecipherable { member };
     // Another keyring, of the same and of another length.
@@ -100,7 +100,7 @@ fn padding_and_text_are_checked() {
 }
 
 #[test]
-fn the_error_that_ack_writes_is_told_with_role_and_code() {
+fn section_7_the_error_that_ack_writes_is_told_with_role_and_code() {
     let error = json!({ "roleName": "AliyunCSManagedAcrRole", "code": "EntityNotExist.Role", "message": "The role\nnot exists." });
     for document in [json!({ "error": error }), with("error", error.clone())] {
         let failure = failure(&document);
@@ -124,7 +124,7 @@ fn the_error_that_ack_writes_is_told_with_role_and_code() {
 }
 
 #[test]
-fn the_published_vector_is_decrypted() {
+fn section_7_the_published_vector_is_decrypted() {
     let token = decode_add_on_token(published().to_string().as_bytes()).unwrap();
     assert_eq!(token.key.id.expose_secret(), "fake-accessKeyId");
     assert_eq!(token.key.secret.expose_secret(), "fake-accessKeySecret");
@@ -138,7 +138,7 @@ fn the_published_vector_is_decrypted() {
 }
 
 #[test]
-fn every_length_of_key_and_a_line_break_after_the_text_are_taken() {
+fn section_7_every_length_of_key_and_a_line_break_after_the_text_are_taken() {
     for length in [16, 24, 32] {
         let keyring = "k".repeat(length);
         let text = |text: &str| json!(format!("{}\n", encrypted(&keyring, text)));

@@ -60,23 +60,65 @@ personal:
 "#;
     assert_snapshot!(fault(text), @r#"
     the parts do not fit together:
-      access key "k" is given twice
-      user "u" is given twice
-      access key "STS.k": ids that start with STS. are those of sessions
-      role "short": maxSessionSeconds must lie between 3600 and 43200
-      account "one": the id of an account consists of digits
-      metadata: there is no region "cn-nowhere"
-      metadata: rotationSeconds must lie between 1 and documentSeconds
-      metadata: the trust policy of role "short" does not name the service ecs.aliyuncs.com
-      instance "cri-1" is given twice
-      instance "cri-1": there is no account "2"
-      instance "cri-1": there is no Container Registry in region "cn-north-2-gov-1"
-      instance "acr-2": the id of an Enterprise Edition instance starts with cri-
-      personal edition "1 in cn-hangzhou" is given twice
-      personal edition "1 in cn-hangzhou": the account has no user "v"
-      personal edition "3 in cn-nowhere": there is no Container Registry in the region
-      personal edition "3 in cn-nowhere": there is no such account
+      line 5: access key "k" is given twice: remove or rename one
+      line 5: user "u" is given twice: remove or rename one
+      line 4: access key "STS.k": ids that start with STS. are those of sessions: write one such as LTAI5tExample
+      line 8: role "short": maxSessionSeconds must lie between 3600 and 43200
+      line 10: account "one": the id of an account consists of digits: write it in quotes
+      line 11: metadata: there is no region "cn-nowhere": write one such as cn-hangzhou
+      line 11: metadata: rotationSeconds must lie between 1 and documentSeconds
+      line 11: metadata: the trust policy of role "short" does not name the service ecs.aliyuncs.com: add it to `Principal`
+      line 14: instance "cri-1" is given twice: remove or rename one
+      line 13: instance "cri-1": there is no account "2": describe it under `accounts`
+      line 14: instance "cri-1": there is no Container Registry in region "cn-north-2-gov-1": write one such as cn-hangzhou
+      line 15: instance "acr-2": the id of an Enterprise Edition instance starts with cri-: write `cri-…`
+      line 18: personal edition "1 in cn-hangzhou" is given twice: remove or rename one
+      line 17: personal edition "1 in cn-hangzhou": the account has no user "v": describe it under `users` of the account
+      line 19: personal edition "3 in cn-nowhere": there is no Container Registry in the region: write one such as cn-hangzhou
+      line 19: personal edition "3 in cn-nowhere": there is no account "3": describe it under `accounts`
     "#);
+}
+
+#[test]
+fn what_is_empty_or_no_name_is_refused_with_its_line_and_what_to_write() {
+    let text = r#"
+accounts:
+  - id: "1"
+    users: [{name: "", accessKeys: [{id: k, secret: ""}]}, {name: a b}]
+    oidcProviders:
+      - {name: p, issuer: issuer.example, clientIds: []}
+instances:
+  - id: cri-
+    name: ""
+    region: cn-hangzhou
+    account: "1"
+    repositories: [{name: ""}]
+  - id: cri-2
+    name: b
+    region: cn-hangzhou
+    account: "1"
+    customDomains:
+      - domain: https://b.example
+personal: []
+"#;
+    assert_snapshot!(fault(text), @r#"
+    the parts do not fit together:
+      line 4: user "": a name consists of letters, digits and . @ - _: write one
+      line 4: user "a b": a name consists of letters, digits and . @ - _: write one
+      line 4: access key "k": the secret is empty: write one
+      line 6: OIDC provider "p": the issuer "issuer.example" is no URL: write what tokens carry as `iss`, https://…
+      line 6: OIDC provider "p": no audience is accepted: write `clientIds: [sts.aliyuncs.com]`
+      line 8: instance "cri-": the id of an Enterprise Edition instance starts with cri-: write `cri-…`
+      line 9: instance "cri-": the name "" forms no domain: write small letters, digits and dashes
+      line 12: instance "cri-": "" is no repository: write `<namespace>/<name>`, `*` for any run of characters
+      line 18: instance "cri-2": "https://b.example" is no domain: write a host name, without scheme and port
+      line 19: personal: nothing is described: describe one, or remove `personal`
+    "#);
+    assert_snapshot!(fault("accounts: []\ninstances: []\n"), @"
+    the parts do not fit together:
+      line 1: accounts: nothing is described: describe one, or remove `accounts`
+      line 2: instances: nothing is described: describe one, or remove `instances`
+    ");
 }
 
 #[test]
@@ -84,11 +126,11 @@ fn a_machine_needs_an_account_and_a_role_that_exist() {
     let metadata = |text: &str| fault(&format!("accounts: [{{id: \"1\"}}]\nmetadata: {text}\n"));
     assert_snapshot!(metadata("{account: \"2\", region: cn-hangzhou}"), @r#"
     the parts do not fit together:
-      metadata: there is no account "2"
+      line 2: metadata: there is no account "2": describe it under `accounts`
     "#);
     assert_snapshot!(metadata("{account: \"1\", region: cn-hangzhou, role: worker}"), @r#"
     the parts do not fit together:
-      metadata: account 1 has no role "worker"
+      line 2: metadata: account 1 has no role "worker": describe it under `roles`, or leave `role` out
     "#);
 }
 

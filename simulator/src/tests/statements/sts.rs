@@ -93,6 +93,19 @@ mod section_1_2 {
     }
 
     #[test]
+    fn a_session_policy_narrows_the_role_and_never_widens_it() {
+        let mut cloud = cloud();
+        let list = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":["cr:List*","sts:*"],"Resource":"*"}]}"#;
+        let key = credentials(&mut cloud, hop(&hopper(), 0, &[("Policy", list)]), 0);
+        let login = Acs3::new("GetAuthorizationToken", CROSS_INSTANCE).by(&key).build();
+        assert_eq!(ask(&mut cloud, start(), login).0, 403);
+        let endpoints = Acs3::new("ListInstanceEndpoint", CROSS_INSTANCE).by(&key).build();
+        assert_eq!(ask(&mut cloud, start(), endpoints).0, 200);
+        let onward = hop(&key, 1, &[("RoleArn", &role_of_b("acr-account"))]);
+        assert_eq!(refusal(&mut cloud, after(1), onward).0, 403);
+    }
+
+    #[test]
     fn external_id_has_2_to_1224_characters_of_its_set() {
         for id in ["a", &"a".repeat(1225), "a b", "a*b"] {
             assert_eq!(hop_with("ExternalId", id), refused("ExternalId"), "{id}");
@@ -178,108 +191,6 @@ mod section_1_3 {
         assert_eq!(fields(&body["OIDCTokenInfo"]), info);
         assert_eq!(body["OIDCTokenInfo"]["VerificationInfo"], "Success");
         assert!(!body["AssumedRoleUser"]["AssumedRoleId"].as_str().unwrap().contains(':'));
-    }
-}
-
-mod section_1_4 {
-    use super::*;
-
-    #[test]
-    fn an_error_has_request_id_host_id_code_message_and_recommend() {
-        let (_, body) = ask(&mut cloud(), start(), hop(&hopper(), 0, &[("RoleArn", "x")]));
-        assert_eq!(fields(&body), ["Code", "HostId", "Message", "Recommend", "RequestId"]);
-    }
-
-    #[test]
-    fn a_denial_has_an_access_denied_detail() {
-        let (_, body) = ask(&mut cloud(), start(), hop(&Key::new("LTAInobody", "nobody-secret"), 0, &[]));
-        let detail = [
-            "AuthAction",
-            "AuthPrincipalDisplayName",
-            "AuthPrincipalOwnerId",
-            "AuthPrincipalType",
-            "NoPermissionType",
-            "PolicyType",
-        ];
-        assert_eq!(fields(&body["AccessDeniedDetail"]), detail);
-    }
-
-    #[test]
-    fn an_xml_error_has_the_root_error_and_its_content_type() {
-        let request = hop(&hopper(), 0, &[("RoleArn", "x"), ("Format", "XML")]);
-        let response = cloud().call(start(), request).answered().unwrap();
-        assert_eq!(response.headers()["content-type"], "text/xml;charset=utf-8");
-        let text = String::from_utf8(response.body().to_vec()).unwrap();
-        assert!(text.contains("<Error><Code>InvalidParameter.RoleArn</Code>"), "{text}");
-    }
-
-    #[test]
-    fn the_text_about_the_duration_is_fixed_whatever_the_maximum_of_the_role() {
-        let (_, body) = ask(&mut cloud(), start(), hop(&hopper(), 0, &[("DurationSeconds", "7201")]));
-        assert_eq!(body["Message"], "The Min/Max value of DurationSeconds is 15min/1hr.");
-    }
-
-    #[test]
-    fn no_permission_covers_the_caller_and_the_trust_policy() {
-        let text = "You are not authorized to do this action. You should be authorized by RAM.";
-        let nobody = Key::new("LTAInobody", "nobody-secret");
-        let vendor = "acs:ram::2000000000000002:role/acr-vendor";
-        for request in [hop(&nobody, 0, &[]), hop(&hopper(), 0, &[("RoleArn", vendor)])] {
-            let (status, body) = ask(&mut cloud(), start(), request);
-            assert_eq!(
-                (status, body["Code"].as_str(), body["Message"].as_str()),
-                (403, Some("NoPermission"), Some(text))
-            );
-        }
-    }
-
-    #[test]
-    fn roles_may_not_be_assumed_by_root_accounts() {
-        let (_, body) = ask(&mut cloud(), start(), hop(&Key::new("LTAImain", "main-secret"), 0, &[]));
-        assert_eq!(
-            (&body["Code"], &body["Message"]),
-            (&"NoPermission".into(), &"Roles may not be assumed by root accounts.".into())
-        );
-    }
-
-    #[test]
-    fn a_role_that_does_not_exist_is_404() {
-        let gone = ("RoleArn", "acs:ram::2000000000000002:role/acr-gone");
-        let (status, body) = ask(&mut cloud(), start(), hop(&hopper(), 0, &[gone]));
-        assert_eq!((status, &body["Message"]), (404, &"The specified Role not exists .".into()));
-        let gone = "acs:ram::1000000000000001:role/gone";
-        let (status, body) = ask(&mut cloud(), start(), assume_role(&good_token(), &[("RoleArn", gone)]));
-        assert_eq!((status, &body["Message"]), (404, &format!("The role not exists: {gone}. ").into()));
-    }
-
-    #[test]
-    fn every_refusal_of_a_token_is_401() {
-        let now = start().as_second();
-        let sign =
-            |subject: &str, audience: &str, expires| ISSUER.token(subject, audience, now, expires).unwrap();
-        let good = good_token();
-        for (token, provider, code) in [
-            (sign("x", "sts.aliyuncs.com", now + 60), PROVIDER, "AuthenticationFail.NoPermission"),
-            (good.clone(), "acs:ram::1000000000000001:oidc-provider/gone", "AuthenticationFail.NoPermission"),
-            (good, "nonsense", "AuthenticationFail.NoPermission"),
-            (sign(SUBJECT, "sts.aliyuncs.com", now), PROVIDER, "AuthenticationFail.OIDCToken.Expired"),
-            (sign(SUBJECT, "x", now + 60), PROVIDER, "AuthenticationFail.OIDCToken.AudienceNotMatch"),
-            ("a.b.c.d".to_owned(), PROVIDER, "AuthenticationFail.OIDCToken.Invalid"),
-        ] {
-            let request = assume_role(&token, &[("OIDCProviderArn", provider)]);
-            assert_eq!(refusal(&mut cloud(), start(), request), (401, code.to_owned()));
-        }
-    }
-
-    #[test]
-    fn the_quota_is_6000_calls_of_assume_role_per_minute_and_account() {
-        let mut cloud = cloud();
-        let mut call = |number: usize| {
-            let nonce = number.to_string();
-            refusal(&mut cloud, start(), hop(&hopper(), 0, &[("RoleArn", "x"), ("SignatureNonce", &nonce)])).1
-        };
-        assert!((0..6000).all(|number| call(number) == "InvalidParameter.RoleArn"));
-        assert_eq!(call(6000), "Throttling.User");
     }
 }
 

@@ -156,7 +156,7 @@ async fn each_entry_has_the_rrsa_role_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_injected_environment_gives_token_file_region_and_endpoint_and_never_the_arns() {
+async fn section_6_the_injected_environment_gives_token_file_region_and_endpoint_and_never_the_arns() {
     let mut scene = Scene::begin("injected").await;
     let space = scene.create_space("shop").await;
     let folder = scene.project_token().await;

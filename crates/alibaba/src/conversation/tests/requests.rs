@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_login_of_a_session_is_signed_as_the_golden_vector_says() {
+fn section_4_5_a_login_of_a_session_is_signed_as_the_golden_vector_says() {
     let request = sent(&mut login());
     assert_eq!(request.method(), "POST");
     assert_eq!(request.uri(), "https://cr.cn-hangzhou.aliyuncs.com/?InstanceId=cri-test0123456789");
@@ -73,7 +73,7 @@ fn a_web_identity_is_sent_unsigned_and_its_token_only_in_the_body() {
 }
 
 #[test]
-fn a_hop_is_signed_as_the_golden_vectors_say_and_shows_nothing_of_it_in_its_url() {
+fn section_4_5_a_hop_is_signed_as_the_golden_vectors_say_and_shows_nothing_of_it_in_its_url() {
     let user = AccessKey { id: "LTAITestKeyId".into(), security_token: None, ..key() };
     let common = "DurationSeconds=3600&RoleArn=acs%3Aram%3A%3A123456789012%3Arole%2Facr-puller\
                   &RoleSessionName=alice%40dev&SignatureMethod=HMAC-SHA1\
@@ -136,7 +136,7 @@ fn an_external_id_is_sent_and_signed_only_where_there_is_one() {
 }
 
 #[test]
-fn a_personal_login_is_a_get_of_tokens_signed_over_its_path() {
+fn section_4_2_and_section_4_5_a_personal_login_is_a_get_of_tokens_signed_over_its_path() {
     let request = sent(&mut personal_login());
     assert_eq!(request.method(), "GET");
     assert_eq!(request.uri(), "https://cr.cn-hangzhou.aliyuncs.com/tokens");
