@@ -37,7 +37,7 @@ impl Places {
             if let Some(line) = self.lines.get(path) {
                 return Some(*line);
             }
-            path = &path[..path.rfind(['.', '['])?];
+            path = path.get(..path.rfind(['.', '['])?)?;
         }
     }
 

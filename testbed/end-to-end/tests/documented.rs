@@ -85,3 +85,107 @@ fn a_name_that_is_none_is_found() {
     assert!(fault("pulls::with_no_…").is_some());
     assert_eq!(fault("pulls::with_rrsa"), None);
 }
+
+/// The sections of what the cloud is known to do that say something of the calls that are made.
+const SECTIONS: [&str; 20] = [
+    "1.1", "1.2", "1.3", "1.4", "1.5", "2.1", "2.2", "2.3", "2.4", "2.5", "3", "4.1", "4.2", "4.3", "4.4",
+    "4.5", "5", "6", "7", "9",
+];
+
+/// A test that shows a statement: where it stands, its name, and the sections in its name or in that of its module.
+struct Shown {
+    place: &'static str,
+    test: String,
+    sections: Vec<String>,
+}
+
+/// The sections that a name carries: `section_1_5_and_section_2_4_the_…` has 1.5 and 2.4.
+fn sections_in(name: &str) -> Vec<String> {
+    let of = |rest: &str| {
+        let numbers: Vec<&str> =
+            rest.split('_').take_while(|part| part.bytes().all(|byte| byte.is_ascii_digit())).collect();
+        numbers.join(".")
+    };
+    name.split("section_").skip(1).map(of).filter(|section| !section.is_empty()).collect()
+}
+
+fn shown_in(place: &'static str, path: &Path) -> Vec<Shown> {
+    if path.is_dir() {
+        let files = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+        return files.flat_map(|file| shown_in(place, &file)).collect();
+    }
+    if path.extension().is_none_or(|extension| extension != "rs") {
+        return Vec::new();
+    }
+    let text = fs::read_to_string(path).unwrap();
+    let mut module: Option<(usize, Vec<String>)> = None;
+    let mut is_test = false;
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let indent = line.len() - line.trim_start().len();
+        let line = line.trim();
+        if let Some(name) = line.strip_prefix("mod section_").and_then(|rest| rest.strip_suffix(" {")) {
+            module = Some((indent, sections_in(&format!("section_{name}"))));
+        } else if line == "}" && module.as_ref().is_some_and(|(at, _)| *at == indent) {
+            module = None;
+        } else if is_test && let Some((_, rest)) = line.split_once("fn ") {
+            let test = rest.split('(').next().unwrap().to_owned();
+            let mut sections = sections_in(&test);
+            sections.extend(module.iter().flat_map(|(_, sections)| sections.clone()));
+            found.push(Shown { place, test, sections });
+        }
+        is_test = line == "#[test]" || line.starts_with("#[tokio::test");
+    }
+    found
+}
+
+/// Every statement that is documented about the calls has a test with its section in the name, and the table says which; no
+/// such test is left out of it.
+#[test]
+fn each_section_of_what_the_cloud_does_is_shown_by_tests_that_carry_it() {
+    let root = Path::new(ROOT);
+    let mut tests = Vec::new();
+    for (place, folder) in [
+        ("simulator", "simulator/src"),
+        ("alibaba", "crates/alibaba/src"),
+        ("credentials", "crates/credentials/src"),
+        ("registry", "crates/registry/src"),
+        ("chart", "testbed/end-to-end/tests/chart"),
+        ("end_to_end", "testbed/end-to-end/tests/end_to_end"),
+    ] {
+        tests.extend(shown_in(place, &root.join(folder)));
+    }
+    let text = fs::read_to_string(root.join("docs/cloud.md")).unwrap();
+    let mut faults = Vec::new();
+    let mut told: Vec<(String, String)> = Vec::new();
+    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| statement"));
+    for row in rows {
+        let section = row.trim_start_matches("| ").split(' ').next().unwrap_or_default();
+        for name in named(row) {
+            let (place, test) = name.split_once("::").unwrap_or(("", name));
+            let carries = |shown: &&Shown| shown.place == place && shown.test == test;
+            match tests.iter().find(carries) {
+                None => faults.push(format!("{section}: there is no test {name}")),
+                Some(shown) if !shown.sections.iter().any(|of| of == section) => {
+                    faults.push(format!("{section}: {name} is of {:?}", shown.sections));
+                }
+                Some(_) => told.push((section.to_owned(), name.to_owned())),
+            }
+        }
+    }
+    for section in SECTIONS {
+        if !told.iter().any(|(of, _)| of == section) {
+            faults.push(format!("{section}: no test shows it"));
+        }
+    }
+    for Shown { place, test, sections } in &tests {
+        let name = format!("{place}::{test}");
+        for section in sections {
+            if !told.contains(&(section.clone(), name.clone())) {
+                faults.push(format!("{section}: the table leaves {name} out"));
+            }
+        }
+    }
+    faults.sort();
+    assert_eq!(faults, [""; 0]);
+}

@@ -184,6 +184,24 @@ mod section_1_3 {
     }
 
     #[test]
+    fn duration_and_policy_are_judged_as_for_assume_role() {
+        let with = |name: &str, value: &str| {
+            let (status, body) = ask(&mut cloud(), start(), assume_role(&good_token(), &[(name, value)]));
+            (status, body["Code"].as_str().unwrap_or("OK").to_owned())
+        };
+        for (name, value, expected) in [
+            ("DurationSeconds", "899", refused("DurationSeconds")),
+            ("DurationSeconds", "900", ok()),
+            ("DurationSeconds", "7201", refused("DurationSeconds")),
+            ("Policy", "{", refused("PolicyGrammar")),
+            ("Policy", &"x".repeat(2049), refused("PolicySize")),
+            ("Policy", r#"{"Version":"1","Statement":[]}"#, ok()),
+        ] {
+            assert_eq!(with(name, value), expected, "{name}={value}");
+        }
+    }
+
+    #[test]
     fn an_answer_tells_what_the_token_says_and_the_role_id_without_the_session() {
         let (_, body) = ask(&mut cloud(), start(), assume_role(&good_token(), &[]));
         assert_eq!(fields(&body), ["AssumedRoleUser", "Credentials", "OIDCTokenInfo", "RequestId"]);

@@ -164,6 +164,18 @@ async fn help_for_pods_that_the_chart_writes_into_the_config_map_brings_its_righ
 }
 
 #[tokio::test]
+async fn section_6_the_token_is_projected_for_the_audience_of_sts_and_an_hour() {
+    let rendered = rendered(&[]).await;
+    let deployment = rendered.iter().find(|(name, _)| name.starts_with("Deployment")).unwrap().1;
+    let volumes = deployment["spec"]["template"]["spec"]["volumes"].as_array().unwrap();
+    let sources = volumes.iter().filter_map(|volume| volume["projected"]["sources"].as_array()).flatten();
+    let tokens: Vec<&Value> =
+        sources.map(|source| &source["serviceAccountToken"]).filter(|token| !token.is_null()).collect();
+    let of_sts = tokens.iter().find(|token| token["audience"] == "sts.aliyuncs.com").unwrap();
+    assert_eq!((&of_sts["expirationSeconds"], &of_sts["path"]), (&json!(3600), &json!("token")));
+}
+
+#[tokio::test]
 async fn a_second_replica_brings_its_budget_and_no_right() {
     assert_eq!(
         added_to(&["--set=replicas=1"], &["--set=replicas=2"]).await,

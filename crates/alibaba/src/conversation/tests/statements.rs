@@ -172,7 +172,7 @@ mod section_1_4 {
     }
 }
 
-mod section_2 {
+mod container_registry {
     use super::*;
 
     #[test]
