@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod environment;
+mod refusals;
 mod scene;
 
 use acr_simulator::Mutation;

@@ -29,6 +29,8 @@ accounts:
         policies: [{Version: "1", Statement: [{Effect: Allow, Action: ["cr:*", "sts:AssumeRole"], Resource: "*"}]}]
       - name: nobody
         accessKeys: [{id: LTAInobody, secret: nobody-secret}]
+      - name: opener
+        accessKeys: [{id: LTAIopener, secret: opener-secret}]
     roles:
       - name: rrsa
         trustPolicy: {"Statement": [{"Action": "sts:AssumeRole", "Condition": {"StringEquals": {
@@ -49,7 +51,7 @@ instances:
   - {id: cri-acme0000000000, name: acme, region: cn-hangzhou, account: "1000000000000001"}
   - {id: cri-cross000000000, name: cross, region: cn-hangzhou, account: "2000000000000002"}
 personal:
-  - {account: "1000000000000001", region: cn-hangzhou, users: [puller]}
+  - {account: "1000000000000001", region: cn-hangzhou, users: [puller, opener]}
 "#;
 
 /// A served cloud, an issuer of its OIDC provider, and a process that carries out calls of the SDKs.
@@ -134,6 +136,14 @@ impl Scene {
         self.carry_out(&json!({ "package": package, "operation": "get_authorization_token", "config": config, "body": "json" }))
     }
 
+    /// The session of a hop that the cloud carries out some seconds from now, or before it.
+    pub fn session_at(&mut self, seconds: i64) -> Key {
+        self.fault(json!({ "times": 1, "effect": { "clockSkew": { "seconds": seconds } } }));
+        let request =
+            json!({ "role_arn": PULLER_OF_B, "role_session_name": "helper", "duration_seconds": 900 });
+        Key::of(&self.sts("assume_role", &Key::puller(), &request).expect("a session"))
+    }
+
     /// A token of the issuer that the role `rrsa` trusts.
     pub fn token(&self) -> String {
         let now = jiff::Timestamp::now().as_second();
@@ -155,6 +165,7 @@ impl Drop for Scene {
 }
 
 /// What a client signs with.
+#[derive(Clone)]
 pub struct Key {
     pub id: String,
     pub secret: String,
