@@ -15,6 +15,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::exit::Exit;
+use crate::run::region_name;
 
 /// Check a configuration and print every finding at once; nothing is called.
 ///
@@ -26,7 +27,7 @@ pub(crate) struct Arguments {
     /// The file to check; `-` reads standard input.
     file: PathBuf,
     /// The region of entries without `regionId`.
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", value_parser = region_name)]
     region: Option<String>,
     /// The identity of entries without one of their own; without it both branches of `auto` are shown.
     #[arg(long, value_name = "MODE", value_parser = token_mode())]

@@ -166,8 +166,9 @@ struct UnusableRegion {
 }
 
 /// The region becomes a part of host names. Empty is not set.
-fn region_name(text: &str) -> Result<String, &'static str> {
-    if text.is_empty() { Ok(String::new()) } else { dns_label(text) }
+pub(crate) fn region_name(text: &str) -> Result<String, &'static str> {
+    const SHAPE: &str = "write a region such as cn-hangzhou: at most 63 of a-z, 0-9 and -, with a letter or digit at both ends";
+    if text.is_empty() { Ok(String::new()) } else { dns_label(text).map_err(|_| SHAPE) }
 }
 
 /// What can be the name of a Secret.

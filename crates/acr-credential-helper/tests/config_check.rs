@@ -88,11 +88,17 @@ fn wrong_usage_is_64_and_asking_for_help_is_not() {
         &["-", "--output", "yaml"],
         &["-", "--token-mode", "manager"],
         &["-", "--region"],
+        &["-", "--region", "xx yy"],
+        &["-", "--region", "CN-Hangzhou"],
+        &["-", "--region", "cn-hangzhou.evil.example"],
     ] {
         let output = run(arguments, b"[]");
         assert_eq!((code(&output), text(&output)), (64, String::new()), "{arguments:?}");
         assert!(!output.stderr.is_empty());
     }
+    let shape = run(&["-", "--region", "xx yy"], b"[]").stderr;
+    assert!(String::from_utf8_lossy(&shape).contains("write a region such as cn-hangzhou"), "{shape:?}");
+    assert_eq!(code(&run(&["-", "--region", ""], b"[]")), 0, "empty is not set");
     assert_eq!(code(&run(&["--help"], b"")), 0);
     let bare = Command::new(env!("CARGO_BIN_EXE_acr-credential-helper")).output().unwrap();
     assert_eq!(code(&bare), 64);

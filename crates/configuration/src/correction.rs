@@ -4,6 +4,9 @@ use crate::mask::{self, MASK};
 use crate::sheet::Sheet;
 use crate::yaml::{Position, Span};
 
+/// What is said of a tab before the first character of a line.
+const TAB: &str = "a tab in the indentation, where YAML allows spaces alone";
+
 /// What is wrong with a line, and the line as it should be, its values masked.
 pub(crate) struct Correction {
     pub(crate) at: Span,
@@ -11,8 +14,8 @@ pub(crate) struct Correction {
     pub(crate) remedy: String,
 }
 
-/// The correction for a syntax error at this place, if the line is one of the known kind.
-pub(crate) fn of(sheet: &Sheet<'_>, at: Position) -> Option<Correction> {
+/// The correction for a syntax error at this place, for which the parser has a reason, if the line is one of the known kind.
+pub(crate) fn of(sheet: &Sheet<'_>, at: Position, reason: &str) -> Option<Correction> {
     // The parser often sees the fault only in the line after it.
     let near = || [at.line, at.line.saturating_sub(1)].into_iter().find_map(|number| in_line(sheet, number));
     // A tab that indents makes the line look like the rest of the text before it.
@@ -22,7 +25,22 @@ pub(crate) fn of(sheet: &Sheet<'_>, at: Position) -> Option<Correction> {
         });
         tab.then(|| in_line(sheet, at.line + 1)).flatten()
     };
-    near().or_else(below)
+    // With a name that nobody knows, the line is corrected only where the parser itself says what is wrong.
+    let blamed = || reason.contains("tab").then(|| tab(sheet, at.line)).flatten();
+    near().or_else(below).or_else(blamed)
+}
+
+/// A line with a tab in its indentation, whatever it says.
+fn tab(sheet: &Sheet<'_>, number: u32) -> Option<Correction> {
+    let text = sheet.line(number)?;
+    let lead = text.strip_suffix(text.trim_start())?;
+    let column = u32::try_from(lead.chars().position(|c| c == '\t')? + 1).unwrap_or(u32::MAX);
+    let start = Position { line: number, column };
+    Some(Correction {
+        at: Span { start, end: start },
+        message: format!("not YAML: {TAB}"),
+        remedy: format!("write the line as `{}`", mask::skeleton(&text.replace('\t', "  "), sheet.names())),
+    })
 }
 
 fn in_line(sheet: &Sheet<'_>, number: u32) -> Option<Correction> {
@@ -33,7 +51,7 @@ fn in_line(sheet: &Sheet<'_>, number: u32) -> Option<Correction> {
     let start_of_name = count(lead) + count(dash);
     let start_of_value = count(text) - count(value);
     let (column, message, corrected) = if lead.contains('\t') {
-        (0, "a tab in the indentation".to_owned(), masked(&text.replace('\t', "  ")))
+        (0, TAB.to_owned(), masked(&text.replace('\t', "  ")))
     } else if let Some(offset) = second_string(value) {
         let message = format!("{name} has several quoted texts; it needs one, with commas inside");
         (start_of_value + offset, message, format!("{lead}{dash}{name}: \"{MASK},{MASK}\""))

@@ -139,7 +139,7 @@ impl Sheet<'_> {
             }
             Some(Value::Sequence(nodes)) => {
                 let entries = nodes.is_empty() || nodes.iter().any(is_entry);
-                if !entries {
+                if !entries && !cut {
                     self.unknown_form("the file is a list, but not of registry entries", FORMS);
                 }
                 entries.then_some(Found::Entries)

@@ -167,7 +167,17 @@ impl Sheet<'_> {
                 return None;
             }
             let keys = ["customAccessKey", "customAccessKeySecret", "customAccessKeySecretRef"];
-            if keys.iter().any(|key| fields.is_set(key)) {
+            if let Some(node) = fields.written("instanceId")
+                && matches!(node.value, Value::Null)
+            {
+                self.warn(
+                    code::EMPTY_INSTANCE_ID,
+                    Some(node.span),
+                    "instanceId has no value, which means the Personal Edition".to_owned(),
+                    "write `instanceId: \"\"` if that is meant, else the id of the instance, `instanceId: \"cri-…\"`"
+                        .to_owned(),
+                );
+            } else if keys.iter().any(|key| fields.is_set(key)) {
                 self.warn(
                     code::EMPTY_INSTANCE_ID,
                     fields.written("instanceId").map(|node| node.span),

@@ -56,15 +56,12 @@ impl Finding {
 /// `key, line 2, column 3: message; remedy`, in one line for logs and Events.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.key)?;
-        if let Some(line) = self.line {
-            write!(f, ", line {line}")?;
-        }
-        if let Some(column) = self.column {
-            write!(f, ", column {column}")?;
-        }
-        let separator = if self.key.is_empty() { "" } else { ": " };
-        write!(f, "{separator}{}; {}", self.message, self.remedy)
+        let key = Some(self.key.clone()).filter(|key| !key.is_empty());
+        let line = self.line.map(|line| format!("line {line}"));
+        let column = self.column.map(|column| format!("column {column}"));
+        let place = [key, line, column].into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let separator = if place.is_empty() { "" } else { ": " };
+        write!(f, "{place}{separator}{}; {}", self.message, self.remedy)
     }
 }
 

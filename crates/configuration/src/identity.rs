@@ -179,10 +179,12 @@ impl Sheet<'_> {
         let pair = ["customAccessKey", "customAccessKeySecret"];
         let present: Vec<&'static str> = pair.into_iter().filter(|name| fields.is_set(name)).collect();
         let first = *present.first()?;
+        let is_parameter = self.key() == names::ADD_ON_PARAMETERS;
+        let place = if is_parameter { "the add-on parameters" } else { "the ConfigMap" };
         self.warn(
             code::INLINE_ACCESS_KEY,
             fields.name_span(first),
-            "an AccessKey stands in plain text in the ConfigMap".to_owned(),
+            format!("an AccessKey stands in plain text in {place}"),
             "put it into a Secret and name that with customAccessKeySecretRef".to_owned(),
         );
         let id = self.text_of(fields, "customAccessKey");

@@ -78,6 +78,14 @@ pub(crate) fn is_secret(field: &str) -> bool {
     matches!(field, "customAccessKey" | "customAccessKeySecret")
 }
 
+/// Fields whose values are one text, in which commas separate what others would write as a list.
+pub(crate) fn is_comma_list(field: &str) -> bool {
+    matches!(field, "domains" | "instanceId" | "watchNamespace" | "serviceAccount")
+}
+
+/// What is written for a field by who takes its value for what it is: the ARN of a provider, not of a role.
+const MISTAKEN: [(&str, &str); 1] = [("rrsaOIDCProviderARN", "rrsaOIDCProviderRoleARN")];
+
 /// The documentation of the managed edition prints `InstanceId` for `instanceId`.
 pub(crate) fn canonical(field: &str) -> &str {
     if field == "InstanceId" { "instanceId" } else { field }
@@ -86,6 +94,10 @@ pub(crate) fn canonical(field: &str) -> &str {
 /// The nearest known name, and whether the two look alike.
 pub(crate) fn nearest(unknown: &str, known: &[&'static str]) -> Option<(&'static str, bool)> {
     let folded = fold(unknown);
+    let mistaken = MISTAKEN.iter().find(|(written, meant)| fold(written) == folded && known.contains(meant));
+    if let Some((_, meant)) = mistaken {
+        return Some((*meant, true));
+    }
     let distance = |name: &str| strsim::osa_distance(&folded, &fold(name));
     // A long text is no name; measuring it would only cost time.
     let (distance, name) = if folded.len() > 64 {
@@ -128,10 +140,11 @@ mod tests {
             ("instanceid", "instanceId"),
             ("assumeRoleArn", "assumeRoleARN"),
             ("rrsaOIDCProviderARN", "rrsaOIDCProviderRoleARN"),
+            ("rrsaOidcProviderArn", "rrsaOIDCProviderRoleARN"),
             ("customAccessKeySecrt", "customAccessKeySecret"),
         ] {
             let (name, alike) = nearest(unknown, &ENTRY).unwrap();
-            assert_eq!((name, alike), (known, unknown != "rrsaOIDCProviderARN"), "{unknown}");
+            assert_eq!((name, alike), (known, true), "{unknown}");
         }
     }
 

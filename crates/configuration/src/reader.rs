@@ -54,7 +54,7 @@ impl Sheet<'_> {
     pub(crate) fn report_fault(&mut self, fault: &Fault) {
         let at = Span { start: fault.at, end: fault.at };
         match &fault.kind {
-            FaultKind::Syntax(reason) => match crate::correction::of(self, fault.at) {
+            FaultKind::Syntax(reason) => match crate::correction::of(self, fault.at, reason) {
                 Some(correction) => {
                     self.error(
                         code::SYNTAX_ERROR,
@@ -176,6 +176,15 @@ impl Sheet<'_> {
             Value::Mapping(pairs) if pairs.is_empty() => None,
             // What it would have become is unknown.
             _ if !node.complete => None,
+            Value::Sequence(_) if names::is_comma_list(name) => {
+                self.error(
+                    code::WRONG_TYPE,
+                    Some(node.span),
+                    format!("{name} must be {wanted}, found a list"),
+                    format!("write what the list has as one text, separated by commas: `{name}: \"…,…\"`"),
+                );
+                None
+            }
             Value::Sequence(_) | Value::Mapping(_) => {
                 self.wrong_type(node, name, wanted, &format!("{name}: \"…\""));
                 None

@@ -29,7 +29,7 @@ const FAULTS: &[Fault] = &[
     ("new Personal", "- instanceId: crpi-abc", &["warning NewPersonalEdition 1:15"]),
     ("one new Personal of two", "- instanceId: cri-1,crpi-abc", &["warning NewPersonalEdition 1:21"]),
     ("Personal", "- instanceId: ''", &[]),
-    ("Personal by null", "- instanceId:", &[]),
+    ("Personal by null", "- instanceId:", &["warning EmptyInstanceId 1:13"]),
     ("an entry that is null", "-", &["error WrongType 1:2"]),
     ("an entry that is text", "- cri-1", &["error WrongType 1:3"]),
     ("an entry that is a list", "- - cri-1", &["error WrongType 1:3"]),

@@ -126,3 +126,15 @@ fn parameters_that_mix_both_spellings() {
                                                       ^^^^^^^^^^^^
     "#);
 }
+
+#[test]
+fn what_is_written_in_another_way_than_it_is_read() {
+    let file = |text: &str| shown(&document(text).loaded.findings);
+    insta::assert_snapshot!(file("- instanceId: cri-1\n\tregionId: cn-hangzhou\n"), @"error SyntaxError: line 2, column 1: not YAML: a tab in the indentation, where YAML allows spaces alone; write the line as `  regionId: ***-***`");
+    insta::assert_snapshot!(file("kind: ConfigMap\nmetadata:\n\tlabels: {}\n"), @"error SyntaxError: line 3, column 1: not YAML: a tab in the indentation, where YAML allows spaces alone; write the line as `  ***: {}`");
+    insta::assert_snapshot!(told("- instanceId: cri-1\n  domains: [a.com, b.com]"), @r#"error WrongType: acr-registry-info, line 2, column 12: domains must be a text, found a list; write what the list has as one text, separated by commas: `domains: "…,…"`"#);
+    insta::assert_snapshot!(told("- instanceId: [cri-1, cri-2]"), @r#"error WrongType: acr-registry-info, line 1, column 15: instanceId must be a text, found a list; write what the list has as one text, separated by commas: `instanceId: "…,…"`"#);
+    insta::assert_snapshot!(told("- {instanceId: cri-1, rrsaOIDCProviderARN: 'acs:ram::1:oidc-provider/p'}"), @"error MisspelledField: acr-registry-info, line 1, column 23: unknown field `rrsaOIDCProviderARN` in the entry; the nearest known one is `rrsaOIDCProviderRoleARN`; write `rrsaOIDCProviderRoleARN`, or remove the field");
+    insta::assert_snapshot!(told("- instanceId:\n  regionId: cn-hangzhou"), @r#"warning EmptyInstanceId: acr-registry-info, line 1, column 13: instanceId has no value, which means the Personal Edition; write `instanceId: ""` if that is meant, else the id of the instance, `instanceId: "cri-…"`"#);
+    insta::assert_snapshot!(file(r#"{"AcrInstanceInfo":[{"instanceId":"cri-1","customAccessKey":"LTAIx","customAccessKeySecret":"s"}]}"#), @"warning InlineAccessKey: add-on-parameters, line 1, column 43: an AccessKey stands in plain text in the add-on parameters; put it into a Secret and name that with customAccessKeySecretRef");
+}
