@@ -26,8 +26,8 @@ const SHOWN: usize = 8;
 /// Tell what an edit would change in the cluster: what is attached, detached, written and deleted
 ///
 /// Compares a file with the ConfigMap acr-configuration of the cluster, by the rules of the component; nothing is
-/// written and no cloud is called. It needs the right to get the ConfigMap and to list Namespaces, ServiceAccounts and
-/// the Secrets of the name acr-credential-secret-aggregation.
+/// written and no cloud is called. It needs the right to list and watch the ConfigMap, Namespaces, ServiceAccounts and the
+/// Secrets of the name acr-credential-secret-aggregation.
 ///
 /// Exit code 0 where nothing would change, 1 where something would, 2 where the file has errors: then the edit would be
 /// refused whole. 66 for a file that cannot be read, 69 for a cluster that cannot be listed in time, 78 for one that

@@ -82,7 +82,8 @@ pub(crate) fn load_with_places(source: &Source) -> (Loaded, Places) {
     let (both, entries) = if let Some(parameters) = loader.parameters() {
         (loader.both_forms(), loader.add_on(parameters))
     } else {
-        (loader.said_twice(&loader.source.beside), loader.config_map())
+        let of_file = source.parameters.is_some();
+        (loader.said_twice(&loader.source.beside, of_file), loader.config_map())
     };
     let entries = entries.filter(|_| !both);
     loader.finish(entries)
@@ -307,19 +308,20 @@ impl<'s> Loader<'s> {
         if self.source.parameters.is_some() && beside(&names::ADD_ON_PARAMETERS) {
             keys.push(names::ADD_ON_PARAMETERS.to_owned());
         }
-        self.said_twice(&keys)
+        self.said_twice(&keys, self.source.parameters.is_some())
     }
 
-    /// Reports keys of the ConfigMap that the add-on parameters say as well, if there are any.
-    fn said_twice(&mut self, keys: &[String]) -> bool {
+    /// Reports keys of the ConfigMap that the add-on parameters, of a file or of a key, say as well, if there are any.
+    fn said_twice(&mut self, keys: &[String], of_file: bool) -> bool {
+        let parameters = if of_file { "--parameters FILE" } else { "the key add-on-parameters" };
         for key in keys {
             let Some(text) = self.source.values.get(key) else { continue };
             let mut sheet = Sheet::new(key, text, Vec::new());
             sheet.error(
                 code::BOTH_FORMS,
                 None,
-                format!("{key} stands beside add-on parameters, which say the same"),
-                "keep one form: the keys of the ConfigMap, or the add-on parameters".to_owned(),
+                format!("{key} stands beside {parameters}, which says the same"),
+                format!("keep one form: remove {key} from the ConfigMap, or leave {parameters} out"),
             );
             self.findings.extend(sheet.finish());
         }

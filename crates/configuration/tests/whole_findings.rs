@@ -5,8 +5,8 @@
 
 mod support;
 
-use acr_configuration::{Assumptions, Finding, TokenMode};
-use support::{document, entries, loaded};
+use acr_configuration::{Assumptions, Finding, Source, TokenMode, load};
+use support::{document, entries, loaded, source};
 
 fn shown(findings: &[Finding]) -> String {
     let line = |finding: &Finding| format!("{} {}: {finding}", finding.severity.as_str(), finding.code);
@@ -81,14 +81,18 @@ fn editions_instances_and_hosts() {
     insta::assert_snapshot!(told("- {instanceId: cri-1, domains: a.com}\n- {instanceId: cri-2, domains: a.com}"), @"warning DuplicateHost: acr-registry-info, line 2, column 32: entry 0 publishes `a.com` already, and the first entry wins; remove it from one entry, narrow the entries by namespaces, or write `host/namespace`");
     insta::assert_snapshot!(told("- {instanceId: cri-1, regionId: cn-beijing}\n- {instanceId: cri-1, regionId: cn-qingdao}"), @"warning InstanceInTwoRegions: acr-registry-info, line 2, column 16: `cri-1` is said to be in `cn-qingdao` here and in `cn-beijing` in entry 0; an instance is in one region; its page in the console of ACR names its region: correct `regionId` or `instanceId` of one of the two");
     let both = [("acr-registry-info", "[]"), ("add-on-parameters", r#"{"AcrInstanceInfo":[]}"#)];
-    insta::assert_snapshot!(shown(&loaded(&both).findings), @"error BothForms: acr-registry-info: acr-registry-info stands beside add-on parameters, which say the same; keep one form: the keys of the ConfigMap, or the add-on parameters");
+    insta::assert_snapshot!(shown(&loaded(&both).findings), @"error BothForms: acr-registry-info: acr-registry-info stands beside the key add-on-parameters, which says the same; keep one form: remove acr-registry-info from the ConfigMap, or leave the key add-on-parameters out");
+    let of_file = load(&source(&both[..1]).with_parameters(r#"{"AcrInstanceInfo":[]}"#));
+    insta::assert_snapshot!(shown(&of_file.findings), @"error BothForms: acr-registry-info: acr-registry-info stands beside --parameters FILE, which says the same; keep one form: remove acr-registry-info from the ConfigMap, or leave --parameters FILE out");
+    let keyed = load(&source(&both[..1]).with_parameters(r#"{"acr-registry-info":"[]"}"#));
+    insta::assert_snapshot!(shown(&keyed.findings), @"error BothForms: acr-registry-info: acr-registry-info stands beside --parameters FILE, which says the same; keep one form: remove acr-registry-info from the ConfigMap, or leave --parameters FILE out");
 }
 
 #[test]
 fn parameters_that_mix_both_spellings() {
     let told = |json: &str| {
         let findings = document(json).loaded.findings;
-        let in_force = acr_configuration::load(&acr_configuration::Source::from_parameters(json)).findings;
+        let in_force = load(&Source::from_parameters(json)).findings;
         assert_eq!(shown(&findings), shown(&in_force));
         findings
             .iter()
