@@ -105,13 +105,16 @@ pub enum Mutation {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MutationError {
     /// The object of the change does not exist.
-    #[error("there is no {kind} {name:?}")]
+    #[error("there is no {kind} {name:?}: name one that is described")]
     NotFound {
         /// What kind of object.
         kind: &'static str,
         /// Its name as given.
         name: String,
     },
+    /// The cloud has no machine.
+    #[error("there is no machine: describe one under `metadata`")]
+    NoMachine,
     /// With the change the parts of the cloud would not fit together; the text is that of the same fault in a description.
     #[error("the parts do not fit together:\n  {}", .0.join("\n  "))]
     Misfit(Vec<String>),
@@ -191,7 +194,7 @@ fn change(description: &mut Description, mutation: Mutation) -> Result<(), Mutat
         }
         Mutation::SetMachineRole { role } => {
             let metadata = description.metadata.as_mut();
-            metadata.ok_or_else(|| not_found("machine", "metadata"))?.role = role;
+            metadata.ok_or(MutationError::NoMachine)?.role = role;
         }
         Mutation::SetUserPolicies { account, user, policies } => {
             let owner = find_account(description, &account)?;

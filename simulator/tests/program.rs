@@ -1,5 +1,7 @@
 //! The program `acr-simulator`: exit codes, what it prints, and its end.
 
+#![cfg(test)]
+
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 

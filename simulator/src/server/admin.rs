@@ -80,7 +80,7 @@ async fn mutate(State(admin): State<Admin>, body: Bytes) -> Response {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => {
             let status = match error {
-                MutationError::NotFound { .. } => StatusCode::NOT_FOUND,
+                MutationError::NotFound { .. } | MutationError::NoMachine => StatusCode::NOT_FOUND,
                 MutationError::Misfit(_) => StatusCode::UNPROCESSABLE_ENTITY,
             };
             refuse(status, &error.to_string())
@@ -102,7 +102,10 @@ async fn list_addresses(State(admin): State<Admin>) -> Response {
 fn read<T: DeserializeOwned>(body: &Bytes, answer: impl FnOnce(T) -> Response) -> Response {
     match serde_json::from_slice(body) {
         Ok(value) => answer(value),
-        Err(error) => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
+        Err(error) => {
+            let text = format!("{error}; `acr-simulator --help` lists what is taken");
+            refuse(StatusCode::BAD_REQUEST, &text)
+        }
     }
 }
 

@@ -205,6 +205,12 @@ async fn the_admin_api_refuses_what_it_does_not_understand() {
         ("POST", "/mutate", r#"{"removeInstance": {}}"#, 400),
         ("POST", "/add-on-token", "{}", 400),
         ("POST", "/mutate", r#"{"removeInstance": {"instance": "cri-unknown"}}"#, 404),
+        (
+            "POST",
+            "/mutate",
+            r#"{"setMaxSession": {"role": "acs:ram::1000000000000001:role/rrsa-puller", "seconds": 1}}"#,
+            422,
+        ),
         ("DELETE", "/faults/7", "", 404),
         ("DELETE", "/faults/x", "", 400),
         ("GET", "/unknown", "", 404),
@@ -214,7 +220,12 @@ async fn the_admin_api_refuses_what_it_does_not_understand() {
         assert_eq!(found, status, "{method} {path} {body}: {answer}");
     }
     let (_, answer) = admin(&served, "POST", "/mutate", r#"{"removeInstance": {"instance": "cri-x"}}"#).await;
-    assert_eq!(answer, json!({ "error": "there is no instance \"cri-x\"" }));
+    assert_eq!(answer, json!({ "error": "there is no instance \"cri-x\": name one that is described" }));
+    let (_, answer) = admin(&served, "POST", "/mutate", "{}").await;
+    assert!(
+        answer["error"].as_str().unwrap().ends_with("`acr-simulator --help` lists what is taken"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]

@@ -93,6 +93,13 @@ fn a_role_that_a_machine_has_may_be_removed_and_is_then_gone() {
 }
 
 #[test]
+fn a_cloud_without_a_machine_has_none_to_give_a_role() {
+    let mut cloud = crate::Cloud::new(crate::Description::default());
+    let told = cloud.mutate(mutation(json!({ "setMachineRole": { "role": null } }))).unwrap_err();
+    assert_eq!(told.to_string(), "there is no machine: describe one under `metadata`");
+}
+
+#[test]
 fn a_misspelt_change_is_not_taken() {
     for text in [
         json!({ "setKeyStatus": { "accessKeyId": "LTAIpuller", "status": "Off" } }),
