@@ -189,3 +189,64 @@ fn each_section_of_what_the_cloud_does_is_shown_by_tests_that_carry_it() {
     faults.sort();
     assert_eq!(faults, [""; 0]);
 }
+
+/// The fenced blocks of a document by what stands behind their backquotes.
+fn blocks(text: &str) -> Vec<(String, String)> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(String, Vec<&str>)> = None;
+    for line in text.lines() {
+        match (line.strip_prefix("```"), open.as_mut()) {
+            (Some(kind), None) => open = Some((kind.to_owned(), Vec::new())),
+            (Some(_), Some(_)) => blocks.extend(open.take().map(|(kind, lines)| (kind, lines.join("\n")))),
+            (None, Some((_, lines))) => lines.push(line),
+            (None, None) => {}
+        }
+    }
+    blocks
+}
+
+/// Each example of an entry is good, and each policy is one that the simulated cloud, which takes what RAM takes, reads.
+#[test]
+fn each_example_of_an_identity_passes_the_check_and_each_policy_is_read() {
+    use acr_simulator::description::{Policy, TrustPolicy};
+    let text = fs::read_to_string(Path::new(ROOT).join("docs/identities.md")).unwrap();
+    let mut chains = Vec::new();
+    let (mut permissions, mut trusts) = (0, 0);
+    for (kind, block) in blocks(&text) {
+        match kind.as_str() {
+            "yaml config" | "json config" => {
+                let mut document = acr_configuration::load_document(block.as_bytes());
+                let entries = document.summarize(&acr_configuration::Assumptions::default());
+                for finding in &document.loaded.findings {
+                    assert!(
+                        matches!(finding.code, "InlineAccessKey" | "EmptyInstanceId"),
+                        "{finding}\n{block}"
+                    );
+                }
+                chains.push(entries[0].chain.join(", then "));
+            }
+            "json trust" => {
+                serde_json::from_str::<TrustPolicy>(&block)
+                    .unwrap_or_else(|error| panic!("{error}\n{block}"));
+                trusts += 1;
+            }
+            "json permission" => {
+                serde_json::from_str::<Policy>(&block).unwrap_or_else(|error| panic!("{error}\n{block}"));
+                permissions += 1;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!((permissions, trusts), (3, 4));
+    insta::assert_snapshot!(chains.join("\n"), @"
+    user name and password in Secret infra/quay-login
+    AccessKey in Secret infra/registry-key
+    AccessKey in the entry
+    RRSA role acr-puller in account 1280000000009011
+    worker role of the node by the metadata service if the cluster is older than 2023-04-03, else managed role AliyunCSManagedAcrRole by the add-on token
+    worker role of the node by the metadata service
+    managed role AliyunCSManagedAcrRole by the add-on token
+    RRSA role acr-puller in account 1280000000009011, then role acr-for-a in account 1000000000009630
+    AccessKey in Secret infra/registry-key
+    ");
+}

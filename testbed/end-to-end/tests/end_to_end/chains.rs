@@ -1,7 +1,7 @@
 //! Other accounts, the Personal Edition, the managed role, and keys and logins that stand in Secrets.
 
 use acr_end_to_end::{ACME, BRANCH, PROVIDER_ARN, ROLE_ARN, RunOptions, SERVICE_ACCOUNT, secret_login};
-use acr_simulator::{AddOnTokenRequest, Product};
+use acr_simulator::{AddOnTokenRequest, Mutation, Product};
 use jiff::Timestamp;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
@@ -96,6 +96,32 @@ async fn an_instance_of_another_account_is_served_by_each_of_the_three_ways() {
         images.pull(BRANCH.public_host, "team/web", "1.0", Some(&login)).await.unwrap().unwrap();
         scene.end().await;
     }
+}
+
+#[tokio::test]
+async fn a_source_that_may_not_assume_roles_is_told_to_get_the_policy_and_is_served_with_it() {
+    let mut scene = Scene::begin("nopolicy").await;
+    let space = scene.create_space("shop").await;
+    let set = |scene: &Scene<'_>, action: &str| {
+        let action = format!("sts:{action}");
+        let policy = json!({ "Version": "1", "Statement": [{ "Effect": "Allow", "Action": action, "Resource": "*" }] });
+        let policies = vec![serde_json::from_value(policy).unwrap()];
+        let change = Mutation::SetRolePolicies { role: ROLE_ARN.to_owned(), policies };
+        scene.stage.cloud().cloud().mutate(change).unwrap();
+    };
+    set(&scene, "GetCallerIdentity");
+    scene.configure(&branch(&by_rrsa()), &[&space], &RRSA_ON).await;
+    scene.run().await;
+    let finding = scene.finding("Denied").await;
+    assert!(
+        finding.contains(&format!("may not assume {CROSS_ROLE}: attach AliyunSTSAssumeRoleAccess")),
+        "{finding}"
+    );
+    // What the system policy holds.
+    set(&scene, "AssumeRole");
+    scene.served(&space, BRANCH.hosts).await;
+    scene.mended("Denied").await;
+    scene.end().await;
 }
 
 #[tokio::test]
