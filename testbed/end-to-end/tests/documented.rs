@@ -117,11 +117,11 @@ fn shown_in(place: &'static str, path: &Path) -> Vec<Shown> {
     if path.extension().is_none_or(|extension| extension != "rs") {
         return Vec::new();
     }
-    let text = fs::read_to_string(path).unwrap();
+    let source = fs::read_to_string(path).unwrap();
     let mut module: Option<(usize, Vec<String>)> = None;
     let mut is_test = false;
     let mut found = Vec::new();
-    for line in text.lines() {
+    for line in source.lines() {
         let indent = line.len() - line.trim_start().len();
         let line = line.trim();
         if let Some(name) = line.strip_prefix("mod section_").and_then(|rest| rest.strip_suffix(" {")) {
@@ -155,10 +155,10 @@ fn each_section_of_what_the_cloud_does_is_shown_by_tests_that_carry_it() {
     ] {
         tests.extend(shown_in(place, &root.join(folder)));
     }
-    let text = fs::read_to_string(root.join("docs/cloud.md")).unwrap();
+    let table = fs::read_to_string(root.join("docs/cloud.md")).unwrap();
     let mut faults = Vec::new();
     let mut told: Vec<(String, String)> = Vec::new();
-    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| statement"));
+    let rows = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| statement"));
     for row in rows {
         let section = row.trim_start_matches("| ").split(' ').next().unwrap_or_default();
         for name in named(row) {
