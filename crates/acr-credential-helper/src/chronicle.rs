@@ -205,6 +205,7 @@ mod tests {
             listed: false,
             configured: false,
             certificate: None,
+            certificate_ends: None,
             logins: Vec::new(),
             accounts: Progress::default(),
             namespaces: Progress::default(),
@@ -222,6 +223,7 @@ mod tests {
             listed: true,
             configured: true,
             certificate: None,
+            certificate_ends: None,
             logins: vec![LoginStatus {
                 entry: 0,
                 instance: "cri-one".into(),

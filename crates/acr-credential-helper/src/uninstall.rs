@@ -266,6 +266,7 @@ mod tests {
             listed,
             configured: false,
             certificate: None,
+            certificate_ends: None,
             logins: Vec::new(),
             accounts: acr_controller::status::Progress::default(),
             namespaces: acr_controller::status::Progress::default(),

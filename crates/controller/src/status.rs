@@ -19,6 +19,8 @@ pub struct Status {
     pub configured: bool,
     /// Whether the certificate of the webhook is there, where this process answers the API server.
     pub certificate: Option<bool>,
+    /// When that certificate ends, where this process leads: who leads renews it.
+    pub certificate_ends: Option<UnixMillis>,
     /// The registry instances that are served, in the order of the entries.
     pub logins: Vec<LoginStatus>,
     /// ServiceAccounts in scope.

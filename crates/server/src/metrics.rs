@@ -67,6 +67,7 @@ impl Counters {
         register_logins(&mut registry, status, now);
         register_progress(&mut registry, status);
         register_findings(&mut registry, status);
+        register_certificate(&mut registry, status, now);
         registry.register("build", "The running version", Info::new([("version", version)]));
         registry.register(
             "leader",
@@ -230,6 +231,16 @@ fn register_findings(registry: &mut Registry, status: &Status) {
         family.get_or_create(&FindingLabels { severity, code: code.to_owned() }).set(count);
     }
     registry.register("findings", "What a user must mend now, by code", family);
+}
+
+fn register_certificate(registry: &mut Registry, status: &Status, now: UnixMillis) {
+    let Some(left) = status.certificate_ends.and_then(|ends| seconds_left(ends, now)) else { return };
+    registry.register_with_unit(
+        "webhook_certificate_expires_in",
+        "Until the certificate of the webhook ends; it is renewed long before. Absent where this process does not lead",
+        Unit::Seconds,
+        ConstGauge::new(left),
+    );
 }
 
 fn number(count: usize) -> i64 {

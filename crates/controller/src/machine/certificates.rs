@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use acr_configuration::{SecretRef, Source};
-use acr_credentials::SecretData;
+use acr_credentials::{SecretData, UnixMillis};
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
@@ -68,6 +68,12 @@ impl Machine {
     pub fn serving(&self) -> Option<&Serving> {
         let CertificateState { serving, withdrawn, .. } = &self.admission.certificates;
         serving.as_ref().filter(|_| !withdrawn || self.is_to_serve())
+    }
+
+    /// When the certificate that is served ends, as the journal of whoever leads tells.
+    pub(super) fn certificate_ends(&self) -> Option<UnixMillis> {
+        let record = self.recorder.durable().filter(|_| self.lease.held() && self.is_on())?;
+        record.admission.certificates.as_ref().map(|known| known.serving.ends)
     }
 
     /// Whether this process looks for a certificate to serve.

@@ -16,6 +16,7 @@ impl Machine {
             listed: self.world.listed(),
             configured: self.configured(),
             certificate: self.is_on().then(|| self.serving().is_some()),
+            certificate_ends: self.certificate_ends(),
             logins: self.logins(now),
             accounts,
             namespaces,

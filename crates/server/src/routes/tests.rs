@@ -19,6 +19,7 @@ fn nothing_yet() -> Status {
         listed: false,
         configured: false,
         certificate: None,
+        certificate_ends: None,
         logins: Vec::new(),
         accounts: Progress::default(),
         namespaces: Progress::default(),
@@ -41,6 +42,7 @@ fn at_work() -> Status {
         listed: true,
         configured: true,
         certificate: None,
+        certificate_ends: Some(UnixMillis(now().0 + 86_400_500)),
         logins: vec![
             LoginStatus {
                 entry: 0,
@@ -290,6 +292,7 @@ async fn metrics_are_open_metrics_with_base_units() {
     acr_credential_helper_stuck_pods{cause="older_than_attach"} 8
     acr_credential_helper_stuck_pods{cause="own_list"} 2
     acr_credential_helper_watches_listed 1
+    acr_credential_helper_webhook_certificate_expires_in_seconds 86400
     acr_credential_helper_write_conflicts_total 1
     "#);
     assert!(body.ends_with("# EOF\n"));

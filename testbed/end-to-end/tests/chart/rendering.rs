@@ -189,9 +189,11 @@ async fn outside_of_the_cluster_there_is_a_token_and_no_pod_but_those_that_answe
     let arguments = ["template", RELEASE, &chart, "--namespace=kube-system", "--set=placement=outside"];
     let objects = documents(&said(&helm_alone(&arguments).await));
     let kinds: BTreeSet<&str> = objects.iter().map(|object| object["kind"].as_str().unwrap()).collect();
-    for pod in ["Job", "NetworkPolicy"] {
-        assert!(!kinds.contains(pod), "{kinds:?}");
-    }
+    assert!(!kinds.contains("Job"), "{kinds:?}");
+    let network = objects.iter().find(|object| object["kind"] == "NetworkPolicy").unwrap();
+    assert_eq!(network["spec"]["policyTypes"], json!(["Ingress", "Egress"]));
+    assert_eq!(network["spec"]["ingress"], json!([{ "ports": [{ "protocol": "TCP", "port": 8443 }] }]));
+    assert_eq!(network["spec"]["egress"], Value::Null, "they reach nobody");
     let mut deployments = objects.iter().filter(|object| object["kind"] == "Deployment");
     let webhook = deployments.next().unwrap();
     assert_eq!(
