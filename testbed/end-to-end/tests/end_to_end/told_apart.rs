@@ -25,7 +25,7 @@ async fn told(scene: &Scene<'_>, case: &str, code: &str, words: &[&str]) {
 
 #[tokio::test]
 async fn a_provider_a_role_and_a_right_that_are_missing_are_told_apart() {
-    let mut scene = Scene::begin("missing").await;
+    let mut scene = Scene::begin("lacking").await;
     let space = scene.create_space("shop").await;
     scene.configure("[]", &[&space], &[]).await;
     scene.run().await;
@@ -67,7 +67,7 @@ async fn a_provider_a_role_and_a_right_that_are_missing_are_told_apart() {
 
 #[tokio::test]
 async fn a_clock_that_the_cloud_does_not_take_and_a_name_that_does_not_resolve_are_told() {
-    let mut scene = Scene::begin("outside").await;
+    let mut scene = Scene::begin("unheard").await;
     let space = scene.create_space("shop").await;
     let entry = format!("{ACME_BY_KEY}  regionId: cn-hangzhou\n");
     let nowhere = "- {product: cr, url: \"http://cr.nowhere.invalid\"}\n";
