@@ -13,7 +13,7 @@
 mod scenario;
 
 use acr_controller::observation::{Answer, ForeignSecret, Observation, PullSecretSeen, Refusal};
-use acr_credentials::FailureKind;
+use acr_credentials::{CallFailure, FailureKind};
 use scenario::{HOST, ONE_ENTRY, Scenario};
 
 const OURS: &str = r#"[{"name":"acr-credential-secret-aggregation"}]"#;
@@ -282,4 +282,23 @@ fn no_answer_for_an_operation_that_is_not_known_changes_anything() {
     scenario.observe(Observation::Answered { operation, answer: Answer::Refused(Refusal::Gone) });
     scenario.pass(1_000);
     assert!(scenario.log.iter().all(|label| label == "write-lease"), "{:?}", scenario.log);
+}
+
+#[test]
+fn domains_that_were_refused_while_the_entry_named_its_own_are_asked_for_at_once_when_it_names_none() {
+    let named = ONE_ENTRY.replace("cri-0123456789abcdef,", "cri-0123456789abcdef, domains: x.example,");
+    let mut scenario = Scenario::new();
+    scenario.failing = Some(CallFailure::new("ListInstanceEndpoint", FailureKind::Denied, "no"));
+    scenario.listing(|scenario| {
+        scenario.configure(&named, &[]);
+        scenario.namespace("default", &[]);
+        scenario.account("default", "default", None);
+    });
+    scenario.pass(30 * MINUTE);
+    assert_eq!(scenario.count("ListInstanceEndpoint"), 1, "nothing but a warning depends on it");
+    scenario.failing = None;
+    scenario.configure(ONE_ENTRY, &[]);
+    scenario.pass(2_000);
+    assert!(scenario.secrets["default"].contains(HOST), "{}", scenario.secrets["default"]);
+    assert!(!scenario.secrets["default"].contains("x.example"), "{}", scenario.secrets["default"]);
 }

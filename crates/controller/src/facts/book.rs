@@ -4,7 +4,7 @@
 //! asked when a due leaf needs it and it is stale, so that sessions are renewed before the logins that they sign
 //! for, and nothing is asked that nobody needs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use acr_credentials::{CallFailure, FailureKind, UnixMillis};
@@ -82,6 +82,12 @@ impl Fact {
         self.replaced_meanwhile = self.asked.is_some();
     }
 
+    /// Whether it was refused while nothing but a warning depended on it: it is tried again when its life would have ended.
+    fn is_put_off(&self) -> bool {
+        let denied = |failure: &CallFailure| failure.kind == FailureKind::Denied;
+        self.wanted.only_compared && self.failure.as_ref().is_some_and(denied)
+    }
+
     /// Whether the renewal is due within the window, or within a quarter of its own interval where that is shorter:
     /// what lives for seconds must not look stale the moment it is born.
     fn nearly_due(&self, now: Mono) -> bool {
@@ -121,6 +127,8 @@ impl Book {
     /// Replaces the set of wanted facts; what stays wanted keeps its value, its timing and its call in flight.
     pub fn want(&mut self, wanted: Vec<Wanted>) {
         let mut facts = BTreeMap::new();
+        let put_off: BTreeSet<FactKey> =
+            self.facts.iter().filter(|(_, fact)| fact.is_put_off()).map(|(key, _)| *key).collect();
         for wanted in wanted {
             let key = wanted.question.key();
             let fact = match self.facts.remove(&key) {
@@ -145,6 +153,11 @@ impl Book {
                 .entry(key)
                 .and_modify(|known: &mut Fact| known.wanted.only_compared &= fact.wanted.only_compared)
                 .or_insert(fact);
+        }
+        for key in put_off {
+            if let Some(fact) = facts.get_mut(&key).filter(|fact| !fact.is_put_off()) {
+                fact.retry = Mono(0);
+            }
         }
         self.facts = facts;
     }
