@@ -13,10 +13,12 @@
 mod scenario;
 
 use acr_controller::settings::Purpose;
+use acr_credentials::{CallFailure, FailureKind};
 use scenario::{ONE_ENTRY, Scenario};
 
 const HOUR: u64 = 3_600_000;
 const SCOPE: [(&str, &str); 1] = [("watch-namespace", "default,team")];
+const BY_NODE: &str = "[{instanceId: cri-0123456789abcdef, regionId: cn-hangzhou}]";
 const TWO_ENTRIES: &str = "[{instanceId: cri-0123456789abcdef, regionId: cn-hangzhou, customAccessKey: LTAIexample, customAccessKeySecret: s}, {instanceId: cri-other, regionId: cn-hangzhou, customAccessKey: LTAIexample, customAccessKeySecret: s}]";
 
 fn served(entries: &str) -> Scenario {
@@ -55,6 +57,24 @@ fn while_everything_is_held_still_nobody_is_asked_and_nothing_is_written() {
     assert!(scenario.count("write-lease") > 100, "and nobody else takes over");
     let paused = scenario.finding("Paused");
     assert!(paused.contains("the first login ends 2026-01-01T01:00:"), "{paused}");
+}
+
+#[test]
+fn a_look_for_keys_that_failed_is_not_repeated_before_the_pause_ends_and_nobody_is_woken_for_it() {
+    let mut scenario = served(BY_NODE);
+    let no_answer = CallFailure::new("MetadataRole", FailureKind::NoAnswer, "no");
+    scenario.failing = Some(no_answer);
+    scenario.pass(46 * HOUR / 60);
+    assert!(scenario.finding("NoAnswer").contains("MetadataRole"), "the keys of before are still good");
+    annotate(&mut scenario, BY_NODE, &[("pause", "true")]);
+    scenario.failing = None;
+    scenario.log.clear();
+    // That nobody is woken for nothing is asserted whenever time passes.
+    scenario.pass(HOUR);
+    assert_eq!(moves(&scenario), [""; 0]);
+    annotate(&mut scenario, BY_NODE, &[]);
+    assert_eq!(scenario.count("MetadataRole"), 1);
+    assert_eq!(scenario.finding("NoAnswer"), "");
 }
 
 #[test]
@@ -123,7 +143,7 @@ fn an_uninstall_goes_on_however_still_everything_is_held() {
 fn another_word_renews_what_is_held_and_what_is_published_stays_until_then() {
     let mut scenario = served(ONE_ENTRY);
     let before = scenario.secrets["default"].clone();
-    scenario.cloud_fails = Some(acr_credentials::FailureKind::Denied);
+    scenario.cloud_fails = Some(FailureKind::Denied);
     annotate(&mut scenario, ONE_ENTRY, &[("rotate", "leaked on monday")]);
     assert!(scenario.count("GetAuthorizationToken") >= 1);
     assert_eq!(scenario.secrets["default"], before, "the last good login stays");
@@ -159,7 +179,7 @@ fn the_same_word_is_heard_once_by_this_process_and_by_the_next() {
 #[test]
 fn a_request_that_was_not_answered_before_a_crash_is_answered_after_it() {
     let mut scenario = served(ONE_ENTRY);
-    scenario.cloud_fails = Some(acr_credentials::FailureKind::NoAnswer);
+    scenario.cloud_fails = Some(FailureKind::NoAnswer);
     annotate(&mut scenario, ONE_ENTRY, &[("rotate", "monday")]);
     let before = scenario.secrets["default"].clone();
     scenario.restart(Purpose::Run);

@@ -95,9 +95,12 @@ impl Book {
         self.facts.iter().find(|(_, fact)| missed(fact)).map(|(key, _)| *key)
     }
 
-    /// When [`Self::missed`] has something next.
-    pub(super) fn missed_from(&self, now: Mono) -> impl Iterator<Item = Mono> {
-        let missed = self.facts.values().filter(|fact| fact.is_missed() && fact.asked.is_none());
+    /// When [`Self::missed`] has something next. What waits for a slot of a class that is `full` is woken by what frees one.
+    pub(super) fn missed_from(&self, now: Mono, full: impl Fn(Class) -> bool) -> impl Iterator<Item = Mono> {
+        let missed = self.facts.values().filter(move |fact| {
+            let waits = fact.retry <= now && fact.wanted.question.class().is_some_and(&full);
+            fact.is_missed() && fact.asked.is_none() && !waits
+        });
         missed.map(move |fact| fact.retry.max(now))
     }
 

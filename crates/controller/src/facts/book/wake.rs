@@ -12,13 +12,13 @@ impl Book {
     pub fn wake(&self, now: Mono, full: impl Fn(Class) -> bool) -> Option<Mono> {
         let renewing = self.renewing(now);
         let shares = Shares::of(self.facts.values());
-        let full = |question: &Question| question.class().is_some_and(&full) || shares.is_taken(question);
+        let waits = |question: &Question| question.class().is_some_and(&full) || shares.is_taken(question);
         let leaves =
-            self.leaves().filter_map(|(key, fact)| self.leaf_wakes(now, renewing, &full, *key, fact));
+            self.leaves().filter_map(|(key, fact)| self.leaf_wakes(now, renewing, &waits, *key, fact));
         // With the first renewal those that are nearly due become due, even if its own call has to wait.
         let first =
             self.logins().filter(|login| login.value.is_some() && login.due > now).map(|login| login.due);
-        leaves.chain(first).chain(self.missed_from(now)).filter(|wake| *wake < Mono(u64::MAX)).min()
+        leaves.chain(first).chain(self.missed_from(now, &full)).filter(|wake| *wake < Mono(u64::MAX)).min()
     }
 
     fn leaf_wakes(
