@@ -12,6 +12,10 @@ pub const FIGHT: u32 = 3;
 
 /// The state of an object that is not at rest.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about one object, each said by another event"
+)]
 pub struct Work {
     /// The list of a ServiceAccount as last seen, exactly; kept while a write may need it.
     pub list: Option<Box<str>>,
@@ -19,6 +23,8 @@ pub struct Work {
     pub in_flight: bool,
     /// After a write: an event of at least this resourceVersion frees the object.
     awaits: u64,
+    /// Whether a list was started since then: whatever its version is, it is the later news.
+    listed_since: bool,
     /// The newest resourceVersion that an event showed.
     shown: u64,
     /// The resourceVersion of a list that we have put our name into: whoever shows none from then on had it removed.
@@ -70,6 +76,7 @@ impl Work {
         self.calm = self.calm.max(now.plus(if self.fights > 0 { CALM } else { Duration::ZERO }));
         // What was shown and is gone again is not awaited either.
         self.awaits = if seen.max(self.shown) >= version { 0 } else { version };
+        self.listed_since = false;
     }
 
     /// Our name was put into the list of a ServiceAccount, by the answer at `version`; `before` is the version that was
@@ -105,6 +112,7 @@ impl Work {
         self.failures = 0;
         self.not_before = now;
         self.awaits = if still_seen { u64::MAX } else { 0 };
+        self.listed_since = false;
     }
 
     /// Asks for a timer at `at`; false where one comes no later already.
@@ -116,7 +124,19 @@ impl Work {
         true
     }
 
-    /// A completed list, or a deletion, ends the wait. Whether there was one.
+    /// A list of these objects has been started.
+    pub fn list_started(&mut self) {
+        self.listed_since = true;
+    }
+
+    /// A list that has been completed at `version` ends the wait, unless it is older than what is awaited: then the event is
+    /// still to come. What has been deleted may stand there anew, and no event tells. Whether there was a wait that ended.
+    pub fn listed(&mut self, version: u64) -> bool {
+        let is_older = version < self.awaits && self.awaits < u64::MAX && !self.listed_since;
+        !is_older && self.stop_awaiting()
+    }
+
+    /// Nothing is awaited any more. Whether there was a wait.
     pub fn stop_awaiting(&mut self) -> bool {
         let awaited = self.awaits != 0;
         self.awaits = 0;

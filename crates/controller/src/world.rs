@@ -191,17 +191,21 @@ impl World {
             match watch {
                 Watch::Configuration | Watch::Pods => {}
                 Watch::Namespaces => namespace.shown = false,
-                Watch::Accounts => namespace.accounts.iter_mut().for_each(|account| account.shown = false),
-                Watch::PullSecrets => {
-                    if let Some(secret) = &mut namespace.secret {
-                        secret.shown = false;
+                Watch::Accounts => {
+                    for account in &mut namespace.accounts {
+                        account.shown = false;
+                        account.work.iter_mut().for_each(|work| work.list_started());
                     }
+                }
+                Watch::PullSecrets => {
+                    namespace.secret.iter_mut().for_each(|secret| secret.shown = false);
+                    namespace.work.iter_mut().for_each(|work| work.list_started());
                 }
             }
         }
     }
 
-    /// A watch has completed a list: what it did not show is gone, and nothing is awaited any more.
+    /// A watch has completed a list: what it did not show is gone, and what it is later than is not awaited any more.
     /// Says which namespaces changed.
     pub fn list_completed(&mut self, watch: Watch, version: u64) -> Vec<Arc<str>> {
         self.listed.insert(watch, version);
@@ -220,7 +224,7 @@ impl World {
                     namespace.accounts.retain(|account| account.shown);
                     let mut awaited = namespace.accounts.len() != before;
                     for account in &mut namespace.accounts {
-                        awaited |= account.work.as_mut().is_some_and(|work| work.stop_awaiting());
+                        awaited |= account.work.as_mut().is_some_and(|work| work.listed(version));
                     }
                     awaited
                 }
@@ -229,7 +233,7 @@ impl World {
                     if gone {
                         namespace.forget_secret();
                     }
-                    namespace.work.as_mut().is_some_and(|work| work.stop_awaiting()) || gone
+                    namespace.work.as_mut().is_some_and(|work| work.listed(version)) || gone
                 }
             };
             if touched {

@@ -1,0 +1,80 @@
+//! News that come late: a list from before a write.
+
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test fails by panicking, and its name documents it"
+)]
+
+mod scenario;
+
+use acr_controller::observation::{AccountSeen, Answer, Observation, Watch};
+use scenario::{ONE_ENTRY, Scenario};
+
+const OURS: &str = r#"[{"name":"acr-credential-secret-aggregation"}]"#;
+const EVERY_ACCOUNT: [(&str, &str); 1] = [("service-account", "*")];
+
+fn served() -> Scenario {
+    let mut scenario = Scenario::new();
+    scenario.listing(|scenario| {
+        scenario.configure(ONE_ENTRY, &EVERY_ACCOUNT);
+        scenario.namespace("default", &[]);
+        scenario.account("default", "default", None);
+    });
+    scenario.pass(2_000);
+    scenario.log.clear();
+    scenario
+}
+
+fn show(scenario: &mut Scenario, version: u64, ignored: bool, list: Option<&str>) {
+    scenario.observe(Observation::Account(AccountSeen {
+        namespace: "default".into(),
+        name: "robot".into(),
+        resource_version: version,
+        ignored,
+        list: list.map(str::to_owned),
+    }));
+}
+
+#[test]
+fn a_list_that_is_older_than_our_write_does_not_hide_that_it_has_to_be_taken_back() {
+    let mut scenario = served();
+    scenario.observe(Observation::ListStarted(Watch::Accounts));
+    show(&mut scenario, 110, false, None);
+    scenario.lists.insert(("default".into(), "robot".into()), None);
+    // The list was made when the ServiceAccount had opted out, and comes when it is attached already.
+    scenario.late = true;
+    let (operation, _) = scenario.step().unwrap();
+    assert_eq!(scenario.log, ["attach"]);
+    let answer = Answer::Done { resource_version: 130, uid: Some("uid".into()) };
+    scenario.observe(Observation::Answered { operation, answer });
+    show(&mut scenario, 120, true, None);
+    scenario.observe(Observation::ListCompleted { watch: Watch::Accounts, version: 125 });
+    scenario.namespace("default", &[]);
+    assert!(scenario.step().is_none(), "what was written is awaited: {:?}", scenario.log);
+    show(&mut scenario, 130, true, Some(OURS));
+    assert!(scenario.step().is_some());
+    assert_eq!(scenario.log, ["attach", "detach"]);
+}
+
+#[test]
+fn a_list_that_was_started_after_our_write_frees_its_object_whatever_its_version_is() {
+    let mut scenario = served();
+    show(&mut scenario, 110, false, None);
+    scenario.lists.insert(("default".into(), "robot".into()), None);
+    scenario.late = true;
+    let (operation, _) = scenario.step().unwrap();
+    let answer = Answer::Done { resource_version: 130, uid: Some("uid".into()) };
+    scenario.observe(Observation::Answered { operation, answer });
+    scenario.lists.insert(("default".into(), "robot".into()), None);
+    // As after etcd was restored from a backup.
+    scenario.observe(Observation::ListStarted(Watch::Accounts));
+    show(&mut scenario, 90, false, None);
+    scenario.observe(Observation::ListCompleted { watch: Watch::Accounts, version: 95 });
+    scenario.pass(2_000);
+    assert_eq!(scenario.list("default", "robot"), Some(OURS));
+}
