@@ -96,7 +96,7 @@ enum Flight {
     Lease { wrote: bool },
     DeleteLease,
     Journal,
-    Fact(FactKey, Class),
+    Fact { key: FactKey, class: Class, domains_of: Option<String> },
     Account { namespace: Arc<str>, name: Box<str>, version: u64, attaches: bool },
     Secret { namespace: Arc<str>, version: u64, wrote: Option<Trust> },
     Report,
@@ -112,7 +112,7 @@ impl Flight {
         match self {
             Self::Lease { .. } | Self::DeleteLease => Class::Lease,
             Self::Journal => Class::Journal,
-            Self::Fact(_, class) => *class,
+            Self::Fact { class, .. } => *class,
             Self::Account { .. } | Self::Secret { .. } => Class::Objects,
             Self::Report => Class::Report,
             Self::Eviction { .. } => Class::Eviction,

@@ -1,4 +1,4 @@
-//! News that come late: a list from before a write.
+//! News that come late: a list from before a write, an answer to what nobody asks any more.
 
 #![allow(
     dead_code,
@@ -13,7 +13,8 @@
 mod scenario;
 
 use acr_controller::observation::{AccountSeen, Answer, Observation, Watch};
-use scenario::{ONE_ENTRY, Scenario};
+use acr_credentials::{CallFailure, FailureKind, InstanceHost, Reply};
+use scenario::{HOST, ONE_ENTRY, Scenario};
 
 const OURS: &str = r#"[{"name":"acr-credential-secret-aggregation"}]"#;
 const EVERY_ACCOUNT: [(&str, &str); 1] = [("service-account", "*")];
@@ -77,4 +78,37 @@ fn a_list_that_was_started_after_our_write_frees_its_object_whatever_its_version
     scenario.observe(Observation::ListCompleted { watch: Watch::Accounts, version: 95 });
     scenario.pass(2_000);
     assert_eq!(scenario.list("default", "robot"), Some(OURS));
+}
+
+#[test]
+fn domains_that_come_after_an_edit_count_for_the_entry_that_asks_by_another_identity_now() {
+    let by = |id: &str| ONE_ENTRY.replace("LTAIexample", id);
+    let mut scenario = served();
+    scenario.configure(&by("LTAIother"), &EVERY_ACCOUNT);
+    // Asked by the second identity; before that is answered there is a third.
+    let mut out = Vec::new();
+    while let Some((operation, answer)) = scenario.step() {
+        match scenario.log.last().unwrap().as_str() {
+            "ListInstanceEndpoint" | "GetAuthorizationToken" => out.push((operation, answer)),
+            _ => scenario.observe(Observation::Answered { operation, answer }),
+        }
+    }
+    assert_eq!(out.len(), 2, "{:?}", scenario.log);
+    scenario.failing = Some(CallFailure::new("ListInstanceEndpoint", FailureKind::Server, "no"));
+    scenario.configure(&by("LTAIthird"), &EVERY_ACCOUNT);
+    scenario.run();
+    let answer = || {
+        Answer::Cloud(acr_credentials::Answer {
+            cloud_time: None,
+            outcome: Ok(Reply::Endpoints(
+                [HOST, "new.example"].map(|host| InstanceHost { host: host.into(), enabled: true }).into(),
+            )),
+        })
+    };
+    for (operation, _) in out {
+        let answer = answer();
+        scenario.observe(Observation::Answered { operation, answer });
+    }
+    scenario.pass(2_000);
+    assert!(scenario.secrets["default"].contains("new.example"), "{}", scenario.secrets["default"]);
 }

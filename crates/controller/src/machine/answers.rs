@@ -15,7 +15,7 @@ impl Machine {
             Flight::Lease { wrote } => self.lease_answered(now, wrote, answer),
             Flight::DeleteLease => self.lease_deleted(&answer),
             Flight::Journal => self.journal_answered(now, answer),
-            Flight::Fact(key, _) => self.fact_answered(now, key, answer),
+            Flight::Fact { key, domains_of, .. } => self.fact_answered(now, key, domains_of, answer),
             Flight::Account { namespace, name, version, attaches } => {
                 self.account_answered(now, &namespace, &name, version, attaches, answer);
             }

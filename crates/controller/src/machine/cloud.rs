@@ -77,6 +77,10 @@ impl Machine {
         }
         let key = self.book.take(now.mono, class)?;
         let (question, second_place) = self.book.question(key)?;
+        let domains_of = match question {
+            Question::Endpoints { instance, .. } => Some(instance.clone()),
+            _ => None,
+        };
         let operation = match question {
             Question::Token if second_place => Operation::RequestToken {
                 service_account: self.settings.service_account.clone(),
@@ -94,7 +98,7 @@ impl Machine {
                 deadline: self.lease.time_left(now.mono),
             },
         };
-        Some((Flight::Fact(key, class), operation))
+        Some((Flight::Fact { key, class, domains_of }, operation))
     }
 
     /// The call for a question, completed with what its parent fact holds.
@@ -169,7 +173,13 @@ impl Machine {
     }
 
     /// Takes the answer to a call, or to the reading of a token.
-    pub(super) fn fact_answered(&mut self, now: Now, key: FactKey, answer: Answer) {
+    pub(super) fn fact_answered(
+        &mut self,
+        now: Now,
+        key: FactKey,
+        domains_of: Option<String>,
+        answer: Answer,
+    ) {
         let registered = self.book.looks_for_registered_key(key);
         if registered {
             self.registered_key_denied = None;
@@ -204,6 +214,14 @@ impl Machine {
             }
             _ => return,
         };
+        if let (Some(instance), Ok(Value::Endpoints(hosts)), None) =
+            (domains_of, &outcome, self.book.question(key))
+            && self.lines.drawn.iter().any(|line| line.key.instance == instance)
+        {
+            // An edit asks by another identity by now.
+            self.fresh_endpoints.push((instance, hosts.clone()));
+            self.gathering.get_or_insert_with(|| Gathering::from(now.mono));
+        }
         let timing = self.timing();
         let change = self.book.answered(now, &self.clock, &timing, key, outcome);
         if let Some(gathering) = &mut self.gathering {

@@ -249,7 +249,7 @@ impl Machine {
         let timing = self.timing();
         self.book.follow(now, &self.clock, &timing);
         for flight in self.in_flight.values() {
-            if let Flight::Fact(key, _) = flight {
+            if let Flight::Fact { key, .. } = flight {
                 self.book.is_asked(now.mono, *key);
             }
         }
