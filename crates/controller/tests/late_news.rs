@@ -1,4 +1,4 @@
-//! News that come late: a list from before a write, an answer to what nobody asks any more.
+//! News that come late: a list from before a write, a journal of another leader, an answer to what nobody asks any more.
 
 #![allow(
     dead_code,
@@ -12,12 +12,13 @@
 
 mod scenario;
 
-use acr_controller::observation::{AccountSeen, Answer, Observation, Watch};
+use acr_controller::observation::{AccountSeen, Answer, LeaseSeen, Observation, Refusal, Watch};
 use acr_credentials::{CallFailure, FailureKind, InstanceHost, Reply};
 use scenario::{HOST, ONE_ENTRY, Scenario};
 
 const OURS: &str = r#"[{"name":"acr-credential-secret-aggregation"}]"#;
 const EVERY_ACCOUNT: [(&str, &str); 1] = [("service-account", "*")];
+const MINUTE: u64 = 60_000;
 
 fn served() -> Scenario {
     let mut scenario = Scenario::new();
@@ -29,6 +30,56 @@ fn served() -> Scenario {
     scenario.pass(2_000);
     scenario.log.clear();
     scenario
+}
+
+/// Lets somebody else lead until the Lease has run out.
+fn another_leads(scenario: &mut Scenario, meanwhile: impl FnOnce(&mut Scenario)) {
+    scenario.refusals.push(("write-lease", Refusal::LostRace));
+    let duration_seconds = scenario.lease.as_ref().unwrap().duration_seconds;
+    let holder = Some("another".into());
+    let (resource_version, transitions) = (scenario.version + 1, 1);
+    let lease = LeaseSeen { uid: "lease".into(), resource_version, holder, duration_seconds, transitions };
+    scenario.lease = Some(lease);
+    meanwhile(scenario);
+    scenario.log.clear();
+    scenario.pass(MINUTE);
+    assert!(scenario.count("read-journal") == 1, "{:?}", scenario.log);
+}
+
+#[test]
+fn a_journal_that_was_begun_anew_without_a_configuration_leaves_the_last_good_one_in_force() {
+    let mut scenario = served();
+    scenario.observe(Observation::ConfigurationGone);
+    another_leads(&mut scenario, |scenario| {
+        scenario.version += 1;
+        scenario.journal = Some((scenario.version, br#"{"version":1}"#.to_vec()));
+    });
+    scenario.account("default", "robot", None);
+    scenario.pass(50 * MINUTE);
+    assert_eq!(scenario.list("default", "robot"), Some(OURS));
+    assert!(scenario.logins > 1, "and its logins are renewed");
+    let journal = String::from_utf8(scenario.journal.clone().unwrap().1).unwrap();
+    assert!(journal.contains("cri-0123456789abcdef"), "{journal}");
+}
+
+#[test]
+fn a_journal_of_another_leader_counts_for_whoever_has_led_before() {
+    let mut scenario = served();
+    let mut other = Scenario::new();
+    other.listing(|other| {
+        other.configure("[]", &[]);
+        other.namespace("default", &[]);
+    });
+    other.pass(2_000);
+    let journal = other.journal.take().unwrap().1;
+    scenario.observe(Observation::ConfigurationGone);
+    another_leads(&mut scenario, |scenario| {
+        scenario.version += 1;
+        scenario.journal = Some((scenario.version, journal));
+    });
+    scenario.account("default", "robot", None);
+    scenario.pass(50 * MINUTE);
+    assert_eq!(scenario.list("default", "robot"), None);
 }
 
 fn show(scenario: &mut Scenario, version: u64, ignored: bool, list: Option<&str>) {

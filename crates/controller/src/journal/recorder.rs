@@ -52,7 +52,7 @@ struct Sent {
 pub enum Progress {
     /// The journal was read for the first time in a term: what it says counts now.
     Opened,
-    /// It says nothing: what an earlier term of this process has accepted counts, if anything.
+    /// It says nothing, or nothing of a configuration: what an earlier term of this process has accepted counts, if anything.
     OpenedWithout(Option<Unusable>),
     /// What was desired when the write was sent counts now.
     Written,
@@ -223,6 +223,17 @@ impl Recorder {
         self.desired_generation += 1;
         self.durable_generation = self.desired_generation;
         match seen.map(|seen| document::decode(&seen.document)).transpose() {
+            // One that was lost, and begun anew by a leader that knew of no configuration.
+            Ok(Some(Record { accepted: None, retiring, admission, controls, .. }))
+                if retiring.is_empty() && self.durable.accepted.is_some() =>
+            {
+                for record in [&mut self.desired, &mut self.durable] {
+                    let (admission, controls) = (admission.clone(), controls.clone());
+                    *record = Record { admission, controls, ..record.without_logins() };
+                }
+                self.desired_generation += 1;
+                Progress::OpenedWithout(None)
+            }
             Ok(Some(record)) => {
                 self.desired = record.clone();
                 self.durable = record;
