@@ -327,7 +327,7 @@ impl Contract {
                     // It is part of what entries ask that name none.
                     self.calls.inputs_changed(process, truth.now);
                 }
-                self.published.answered(process, call, answer, truth.cloud);
+                self.published.answered(issue, call, answer, truth.cloud);
                 self.rest.answered(answer, truth.now);
             }
             _ => {}

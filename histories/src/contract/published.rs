@@ -43,6 +43,16 @@ pub(super) struct Slot {
     pub(super) email: Option<String>,
 }
 
+/// A complete answer about hosts.
+#[derive(Debug)]
+struct Told {
+    /// Whom it was told.
+    to: ProcessId,
+    record: HostsRecord,
+    /// How many journals had been stored when it was asked for.
+    journals: usize,
+}
+
 /// What was published, and what the cloud said about hosts.
 #[derive(Debug, Default)]
 pub(super) struct Published {
@@ -50,11 +60,11 @@ pub(super) struct Published {
     slots: BTreeMap<String, BTreeMap<String, String>>,
     /// How many journals had been stored when a namespace was last written.
     written: BTreeMap<String, usize>,
-    /// What each stored journal may hold.
+    /// What each stored journal may hold; one that was lost holds nothing.
     journals: Vec<Vec<Rc<Wanted>>>,
     documents: BTreeMap<String, (Rc<[u8]>, Rc<Document>)>,
     /// Complete answers about hosts, in the order in which they were told.
-    hosts: Vec<(ProcessId, HostsRecord)>,
+    hosts: Vec<Told>,
     /// How many of them had been told when the present term of a process began: from then on it knows what the journal
     /// says.
     before_term: BTreeMap<ProcessId, usize>,
@@ -90,14 +100,15 @@ impl Published {
     /// Nobody knows any more what was sent before `now`, landed or not.
     pub(super) fn forget_all(&mut self, now: Moment) {
         self.slots.clear();
+        self.journals.push(Vec::new());
         self.forgotten = now;
     }
 
-    /// The cloud's answer is handed to a process.
-    pub(super) fn answered(&mut self, process: ProcessId, call: &Call, answer: &Answer, cloud: &CloudSide) {
+    /// The cloud's answer is handed to the process that has asked.
+    pub(super) fn answered(&mut self, issue: &Issue, call: &Call, answer: &Answer, cloud: &CloudSide) {
         if let Some(record) = cloud.hosts(call, answer) {
             self.hosts_ever.entry(record.fact.instance).or_default().extend(record.hosts.iter().cloned());
-            self.hosts.push((process, record));
+            self.hosts.push(Told { to: issue.process, record, journals: issue.journals });
         }
         let lists = matches!(call, Call::ListInstanceEndpoint { .. });
         let denied = answer.outcome.as_ref().is_err_and(|failure| failure.kind == FailureKind::Denied);
@@ -117,13 +128,27 @@ impl Published {
     /// Whether a process cannot but know that an instance has a host: it was told so last, or nobody was ever told
     /// otherwise.
     pub(super) fn surely_has(&self, process: ProcessId, instance: &str, host: &str) -> bool {
-        let about = || self.hosts.iter().rev().filter(|(_, record)| record.fact.instance == instance);
+        let about = || self.hosts.iter().rev().filter(|told| told.record.fact.instance == instance);
         let before = self.before_term.get(&process).copied().unwrap_or_default();
-        let told = self.hosts.iter().skip(before).rev().filter(|(to, _)| *to == process);
-        match told.into_iter().find(|(_, record)| record.fact.instance == instance) {
-            Some((_, last)) => last.hosts.contains(host),
-            None => about().next().is_some() && about().all(|(_, record)| record.hosts.contains(host)),
+        let mut told = self.hosts.iter().skip(before).rev().filter(|told| told.to == process);
+        match told.find(|told| told.record.fact.instance == instance) {
+            Some(last) => last.record.hosts.contains(host),
+            None => about().next().is_some() && about().all(|told| told.record.hosts.contains(host)),
         }
+    }
+
+    /// Whether whoever started an operation has to know that an instance has a host. What was known of an instance may be
+    /// forgotten with the last configuration that wants it, and what was asked until then: when it is wanted again, the cloud
+    /// tells its hosts anew.
+    fn is_remembered(&self, issue: &Issue, instance: &str, host: &str) -> bool {
+        let wants = |wanted: &Rc<Wanted>| wanted.facts().iter().any(|fact| fact.instance == instance);
+        let journals = self.journals.get(..issue.journals).unwrap_or_default();
+        let kept_by = |journal: &Vec<Rc<Wanted>>| !journal.is_empty() && journal.iter().all(wants);
+        let since = journals.iter().rposition(|journal| !kept_by(journal)).map_or(0, |place| place + 1);
+        self.hosts.iter().take(issue.told).any(|told| {
+            let record = &told.record;
+            told.journals > since && record.fact.instance == instance && record.hosts.contains(host)
+        })
     }
 
     pub(super) fn knows_host(&self, host: &str) -> bool {
@@ -143,7 +168,7 @@ impl Published {
         namespace: &str,
     ) -> BTreeMap<String, Vec<Claim>> {
         let mut hosts: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-        for (_, record) in self.hosts.iter().take(told) {
+        for Told { record, .. } in self.hosts.iter().take(told) {
             hosts.entry(record.fact.instance).or_default().extend(record.hosts.iter().cloned());
         }
         wanted.claims(namespace, |instance| hosts.get(instance))
@@ -174,7 +199,7 @@ impl Published {
 
     /// Two complete answers in a row that are equal have left a host out since it was last in one.
     pub(super) fn host_is_discovered_gone(&self, instance: &str, host: &str) -> bool {
-        let answers = self.hosts.iter().map(|(_, record)| record);
+        let answers = self.hosts.iter().map(|told| &told.record);
         let answers: Vec<&HostsRecord> = answers.filter(|record| record.fact.instance == instance).collect();
         let since =
             answers.iter().rposition(|record| record.hosts.contains(host)).map_or(0, |place| place + 1);
@@ -305,6 +330,16 @@ impl Judge<'_> {
         });
         if gone {
             coverage.note(Happening::HostRemoved);
+            return Ok(());
+        }
+        let unknown = claims.iter().any(|claims| {
+            claims.iter().all(|claim| {
+                let instance = claim.fact.instance;
+                let gone = || self.published.host_is_discovered_gone(instance, slot);
+                !claim.explicit && (gone() || !self.published.is_remembered(self.issue, instance, slot))
+            })
+        });
+        if unknown {
             return Ok(());
         }
         Err(self.broken(slot, "it is removed although it is wanted and its login is not dead"))
