@@ -91,6 +91,8 @@ pub struct Contract {
     in_flight: BTreeSet<(ProcessId, Object)>,
     /// Own writes that a process has not seen yet.
     owed: BTreeMap<(ProcessId, Object), u64>,
+    /// Whoever has read or written the journal last: it loses nothing with it.
+    keeper: Option<ProcessId>,
     /// A term has begun without a journal since the last rest.
     cold: bool,
     /// A term has ever begun without a journal.
@@ -265,6 +267,7 @@ impl Contract {
             }
             Effect::JournalWritten => {
                 if let Some(journal) = truth.server.journal() {
+                    self.keeper = Some(issue.process);
                     self.journals.insert(journal.resource_version, issue.candidates.clone());
                     self.published.journal_stored(&issue.candidates);
                     remember_journalled(&mut self.journalled, &issue.candidates);
@@ -306,8 +309,9 @@ impl Contract {
                 }
                 self.published.term_begins(process);
                 if cold {
-                    self.forget_what_only_the_journal_knew(truth.now);
+                    self.forget_what_only_the_journal_knew(process, truth.now);
                 }
+                self.keeper = Some(process);
                 self.remember_scope(process);
             }
             (Operation::WriteJournal { .. }, Answer::Done { .. }) => {
@@ -336,11 +340,17 @@ impl Contract {
     }
 
     /// A term begins without a journal: nobody can know any more what was published and who was served.
-    fn forget_what_only_the_journal_knew(&mut self, now: Moment) {
+    fn forget_what_only_the_journal_knew(&mut self, process: ProcessId, now: Moment) {
         self.published.forget_all(now);
         self.journalled.clear();
         self.cold = true;
         self.ever_cold = true;
+        if self.keeper != Some(process) {
+            // What this one writes now says nothing of what the others have served.
+            for (_, other) in self.known.iter_mut().filter(|(id, _)| **id != process) {
+                other.was_left_out = true;
+            }
+        }
     }
 }
 

@@ -38,6 +38,7 @@ pub(crate) struct Candidate {
 
 /// What a process has been shown.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about one process")]
 pub(crate) struct Known {
     pub(crate) uninstall: bool,
     pub(crate) namespaces: BTreeMap<String, Labels>,
@@ -51,6 +52,8 @@ pub(crate) struct Known {
     /// Those of them that a journal is known to hold.
     pub(crate) journalled: Vec<Rc<Wanted>>,
     pub(crate) journal_read: bool,
+    /// The journal was lost, and another process has begun it anew without knowing what this one had served.
+    pub(crate) was_left_out: bool,
     /// The newest version of each ServiceAccount that was shown.
     pub(crate) account_versions: BTreeMap<AccountKey, u64>,
     /// The newest version of each Secret of our name that was shown.
@@ -178,9 +181,16 @@ impl Known {
         }
     }
 
-    /// The journal was read: what it holds was in force before anything that was shown.
+    /// The journal was read: what it holds was in force before anything that was shown. Where it is lost, or was begun
+    /// anew without a configuration, what this process has accepted before counts on.
     pub(crate) fn read_journal(&mut self, held: &[Candidate]) {
-        if !self.journal_read {
+        let left_out = std::mem::take(&mut self.was_left_out) && !held.is_empty();
+        if left_out {
+            // Whoever finds a journal goes by that: what it does not say may have been cleaned, and be the user's by now.
+            let newest = self.newest.as_ref();
+            self.candidates.retain(|known| newest.is_some_and(|newest| Rc::ptr_eq(newest, &known.wanted)));
+        }
+        if !self.journal_read || left_out {
             // Of what was shown before this process could lead, only the newest is ever accepted.
             let older = self.candidates.len().saturating_sub(1);
             self.candidates.drain(..older);
