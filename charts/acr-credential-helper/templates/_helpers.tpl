@@ -122,3 +122,67 @@ roleRef:
   name: {{ .role | quote }}
 {{ include "acr.subject" .root }}
 {{- end }}
+
+{{/* The pod of a hook that runs the program. Arguments: root, account, run. */}}
+{{- define "acr.hookPod" -}}
+{{- $values := .root.Values -}}
+serviceAccountName: {{ .account }}
+restartPolicy: Never
+{{- with $values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- if $values.hostNetwork }}
+hostNetwork: true
+dnsPolicy: ClusterFirstWithHostNet
+{{- end }}
+{{- with $values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with $values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  {{- include "acr.podSecurity" .root | nindent 2 }}
+containers:
+  - name: {{ first .run }}
+    image: {{ include "acr.image" .root | quote }}
+    imagePullPolicy: {{ $values.image.pullPolicy }}
+    args:
+      {{- range .run }}
+      - {{ . }}
+      {{- end }}
+    env:
+      - name: POD_NAME
+        valueFrom:
+          fieldRef:
+            fieldPath: metadata.name
+      - name: POD_NAMESPACE
+        valueFrom:
+          fieldRef:
+            fieldPath: metadata.namespace
+    {{- with $values.resources }}
+    resources:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    securityContext:
+      {{- include "acr.containerSecurity" .root | nindent 6 }}
+{{- end }}
+
+{{/* What `webhook-configuration` asks for, as YAML. The ConfigMap may be of the values, or somebody else's. */}}
+{{- define "acr.immediate" -}}
+{{- $map := lookup "v1" "ConfigMap" .Release.Namespace "acr-configuration" | default dict -}}
+{{- $given := include "acr.givenData" . | fromYaml -}}
+{{- get $given "webhook-configuration" | default (dig "data" "webhook-configuration" "" $map) -}}
+{{- end }}

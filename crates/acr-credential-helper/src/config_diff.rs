@@ -1,25 +1,20 @@
 //! `config diff`: what an edit of the configuration would change in the cluster, before it is made.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use acr_configuration::{Configuration, Loaded, Source, load, load_document};
-use acr_controller::preview::{AccountName, Changes, Preview};
+use acr_controller::preview::{AccountName, Changes};
 use clap::Args;
 use serde::Serialize;
-use tokio::sync::mpsc;
-use tokio::time::timeout;
 
 use crate::config_check::{self, Output, is_stdin, render};
 use crate::exit::Exit;
 use crate::logging::Logs;
+use crate::look::{Failure, look};
 use crate::process::{self, Place, failed};
 
-/// Observations that may wait.
-const WAITING: usize = 1024;
 /// Names in a line of text.
 const SHOWN: usize = 8;
 
@@ -51,18 +46,6 @@ pub(crate) struct Arguments {
     logs: Logs,
 }
 
-/// Why there is nothing to compare.
-struct Failure {
-    exit: Exit,
-    words: String,
-}
-
-impl Failure {
-    fn new(exit: Exit, words: impl Display) -> Self {
-        Self { exit, words: words.to_string() }
-    }
-}
-
 /// Compares.
 pub(crate) fn run(arguments: &Arguments) -> Exit {
     if let Err(error) = arguments.logs.start() {
@@ -92,7 +75,7 @@ fn compare(arguments: &Arguments) -> Result<Changes, Failure> {
     let former = arguments.former.as_deref().map(from_file).transpose()?;
     let runtime = process::runtime()
         .map_err(|error| Failure::new(Exit::System, format_args!("cannot start: {error}")))?;
-    let preview = runtime.block_on(look(arguments))?;
+    let preview = runtime.block_on(look(&arguments.place, arguments.timeout))?.1;
     let former = match (former, preview.config_map()) {
         (Some(former), _) => Some(former),
         (None, Some(data)) => Some(in_force(data)?),
@@ -122,7 +105,7 @@ fn from_file(path: &Path) -> Result<Configuration, Failure> {
 }
 
 /// What is in force by the ConfigMap of the cluster.
-fn in_force(data: &BTreeMap<String, String>) -> Result<Configuration, Failure> {
+pub(crate) fn in_force(data: &BTreeMap<String, String>) -> Result<Configuration, Failure> {
     accepted(load(&Source::from_config_map_data(data))).ok_or_else(|| {
         Failure::new(
             Exit::Errors,
@@ -134,34 +117,6 @@ fn in_force(data: &BTreeMap<String, String>) -> Result<Configuration, Failure> {
 
 fn accepted(loaded: Loaded) -> Option<Configuration> {
     if loaded.has_errors() { None } else { loaded.configuration }
-}
-
-/// Looks at the cluster once.
-async fn look(arguments: &Arguments) -> Result<Preview, Failure> {
-    let ourselves = arguments.place.ourselves();
-    let cluster = arguments.place.cluster(&ourselves).await;
-    let cluster = cluster.map_err(|error| Failure::new(Exit::Unusable, error))?;
-    let (observe, mut observations) = mpsc::channel(WAITING);
-    let watches = cluster.watch(&observe);
-    let mut preview = Preview::default();
-    let seen = async {
-        while !preview.is_complete() {
-            let Some(observation) = observations.recv().await else { break };
-            preview.observe(observation);
-        }
-    };
-    let in_time = timeout(Duration::from_secs(arguments.timeout.into()), seen).await;
-    drop(watches);
-    if in_time.is_err() || !preview.is_complete() {
-        let missing = preview.missing().join(", ");
-        let words = format!(
-            "the cluster could not be listed within {} s; missing: {missing}. The log above says why; you need the \
-             right to list and watch them",
-            arguments.timeout
-        );
-        return Err(Failure::new(Exit::Unfinished, words));
-    }
-    Ok(preview)
 }
 
 /// What `--output json` prints.

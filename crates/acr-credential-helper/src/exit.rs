@@ -11,6 +11,8 @@ pub(crate) enum Exit {
     Warnings,
     /// Something would change.
     Changes,
+    /// What was tried does not count.
+    Ineffective,
     /// The configuration has errors.
     Errors,
     /// The command line is wrong.
@@ -36,7 +38,7 @@ impl Exit {
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Success => 0,
-            Self::Warnings | Self::Changes => 1,
+            Self::Warnings | Self::Changes | Self::Ineffective => 1,
             Self::Errors => 2,
             Self::Usage => 64,
             Self::NoInput => 66,

@@ -8,12 +8,14 @@ mod exit;
 mod front;
 mod handed_over;
 mod logging;
+mod look;
 mod observer;
 mod operations;
 mod parameters;
 mod process;
 mod pump;
 mod run;
+mod try_policy;
 mod uninstall;
 mod webhook;
 
@@ -37,6 +39,7 @@ enum Command {
     Run(Box<run::Arguments>),
     Uninstall(uninstall::Arguments),
     Webhook(webhook::Arguments),
+    TryPolicy(try_policy::Arguments),
     /// Look at a configuration before it counts.
     #[command(subcommand)]
     Config(Config),
@@ -52,11 +55,11 @@ enum Config {
 const EXIT_CODES: &str = "\
 Exit codes:
    0  done
-   1  config check --strict: there are warnings; config diff: something would change
+   1  config check --strict: there are warnings; config diff: something would change; try-policy: it does not count
    2  config check, config diff: there are errors
   64  wrong usage
   66  an input cannot be read
-  69  uninstall, config diff: not finished in time, run it again
+  69  uninstall, config diff, try-policy: not finished in time, run it again
   70  a bug: the program panicked
   71  the operating system refuses a socket or a thread
   74  config check, config diff: what was found cannot be printed
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Ok(Program { command: Command::Run(arguments) }) => run::run(&arguments),
         Ok(Program { command: Command::Uninstall(arguments) }) => uninstall::run(&arguments),
         Ok(Program { command: Command::Webhook(arguments) }) => webhook::run(&arguments),
+        Ok(Program { command: Command::TryPolicy(arguments) }) => try_policy::run(&arguments),
         Ok(Program { command: Command::Config(Config::Check(arguments)) }) => config_check::run(&arguments),
         Ok(Program { command: Command::Config(Config::Diff(arguments)) }) => config_diff::run(&arguments),
         Err(error) => {

@@ -11,6 +11,7 @@ mod parameters;
 mod pattern;
 mod registration;
 mod server;
+mod verdict;
 
 pub use parameters::parameters;
 pub(crate) use registration::asks_about_pods;
@@ -18,6 +19,7 @@ pub use registration::{
     Front, POD_WEBHOOK_NAME, POD_WEBHOOK_PATH, Target, WEBHOOK_NAME, WEBHOOK_PATH, registration,
 };
 pub use server::{BindingSeen, ServerSeen, Trial};
+pub use verdict::{unsupported, verdict};
 
 use std::fmt;
 

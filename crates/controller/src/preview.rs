@@ -7,7 +7,7 @@ use acr_configuration::{Configuration, Edition, Entry, Identity};
 use crate::area::Area;
 use crate::observation::{Observation, Watch};
 use crate::policy::{Policy, Standing};
-use crate::world::World;
+use crate::world::{Account, World};
 
 /// A cluster as its watches show it first.
 #[derive(Debug, Default)]
@@ -94,6 +94,18 @@ impl Preview {
     /// The data of the ConfigMap in the cluster.
     pub fn config_map(&self) -> Option<&BTreeMap<String, String>> {
         self.config_map.as_ref()
+    }
+
+    /// A ServiceAccount that a configuration serves, where there is one.
+    pub fn somebody_served(&self, configuration: &Configuration) -> Option<AccountName> {
+        let policy = Policy { served: Some(Area::whole(configuration)), ..Policy::default() };
+        self.world.namespaces().find_map(|(name, namespace)| {
+            let home = policy.namespace(name, namespace);
+            let serves =
+                |account: &&Account| policy.account(home, name, namespace, account) == Standing::Served;
+            let account = namespace.accounts().iter().find(serves)?;
+            Some(AccountName { namespace: name.to_string(), name: account.name.to_string() })
+        })
     }
 
     /// What would be done if `wanted` came into force after `former`.

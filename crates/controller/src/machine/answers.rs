@@ -28,7 +28,7 @@ impl Machine {
             }
             Flight::Certificate => self.certificate_answered(now, answer),
             Flight::Server => self.server_answered(now, answer),
-            Flight::PolicyTrial => self.policy_tried(now, answer),
+            Flight::PolicyTrial => self.policy_tried(now, &answer),
             Flight::Eviction { pod, uid, owner, started } => {
                 self.eviction_answered(now, &pod, uid, &owner, started, answer);
             }

@@ -9,9 +9,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Flight, Machine};
-use crate::admission::{AdmissionObject, BindingSeen, ServerSeen, Trial};
+use crate::admission::{AdmissionObject, ServerSeen, Trial, unsupported, verdict};
 use crate::backoff;
-use crate::names::{POLICY, SCOPE_CONFIG_MAP};
 use crate::observation::{Answer, Refusal};
 use crate::operation::{Operation, Subject};
 use crate::policy::Standing;
@@ -70,10 +69,9 @@ impl Machine {
         }
         if let Some(server) = self.abilities.server.as_ref().filter(|server| !server.has_policies()) {
             let message = format!(
-                "mode: policy needs a MutatingAdmissionPolicy, and {}: it comes with Kubernetes 1.36, and with 1.34 where \
-                 admissionregistration.k8s.io/v1beta1 is turned on; new ServiceAccounts are served by the watch, a moment \
-                 after they are made; set mode: webhook in webhook-configuration",
-                server.name()
+                "{}; new ServiceAccounts are served by the watch, a moment after they are made; set mode: webhook in \
+                 webhook-configuration",
+                unsupported(server)
             );
             self.ledger.set_one(now.mono, GROUP, Subject::Configuration, "PolicyUnsupported", message);
         }
@@ -160,7 +158,7 @@ impl Machine {
     }
 
     /// The policy was tried, or could not be.
-    pub(super) fn policy_tried(&mut self, now: Now, answer: Answer) {
+    pub(super) fn policy_tried(&mut self, now: Now, answer: &Answer) {
         let trial = &mut self.abilities.trial;
         trial.trying = false;
         if trial.with.is_none() {
@@ -177,77 +175,11 @@ impl Machine {
         if trial.failures < BEFORE_IT_IS_SAID {
             return;
         }
-        let (code, wrong) = match answer {
-            Answer::Tried(Trial::NotAttached { policy, binding }) => self.why_not(policy, binding.as_ref()),
-            Answer::Refused(Refusal::NoRight { .. }) => (
-                "PolicyMissing",
-                format!(
-                    "the MutatingAdmissionPolicy {POLICY} is not installed, or not by this version: the right to try it is \
-                     missing, which comes with it; install the chart with mutatingPolicy: auto, or apply \
-                     deploy/mutating-policy.yaml"
-                ),
-            ),
-            Answer::Refused(refusal) => (
-                "PolicyUntried",
-                format!(
-                    "whether the MutatingAdmissionPolicy {POLICY} counts could not be tried: {refusal}; try it as \
-                     docs/immediate-use.md shows"
-                ),
-            ),
-            _ => return,
-        };
+        let Some((code, wrong)) = verdict(&self.settings.namespace, answer) else { return };
         let message = format!(
             "{wrong}; until it counts new ServiceAccounts are served by the watch, a moment after they are made"
         );
         self.ledger.set_one(now.mono, GROUP, Subject::Configuration, code, message);
-    }
-
-    /// Why a ServiceAccount that was tried does not name the pull secret, and what to do.
-    fn why_not(&self, policy: Option<bool>, binding: Option<&BindingSeen>) -> (&'static str, String) {
-        let own = &self.settings.namespace;
-        let binds = |binding: &&BindingSeen| binding.policy == POLICY;
-        match (policy, binding.filter(binds)) {
-            (Some(false), _) => (
-                "PolicyMissing",
-                format!(
-                    "there is no MutatingAdmissionPolicy {POLICY}: install the chart with mutatingPolicy: auto, or apply \
-                     deploy/mutating-policy.yaml"
-                ),
-            ),
-            (Some(true), None) => (
-                "PolicyUnbound",
-                format!(
-                    "the MutatingAdmissionPolicy {POLICY} is bound by no MutatingAdmissionPolicyBinding {POLICY}: install the \
-                     chart again, or apply deploy/mutating-policy.yaml"
-                ),
-            ),
-            (_, Some(BindingSeen { parameters, .. }))
-                if parameters.as_ref().is_none_or(|(namespace, name)| {
-                    (namespace.as_str(), name.as_str()) != (own.as_str(), SCOPE_CONFIG_MAP)
-                }) =>
-            {
-                let found = parameters.as_ref().map_or_else(
-                    || "no ConfigMap".to_owned(),
-                    |(namespace, name)| format!("the ConfigMap {namespace}/{name}"),
-                );
-                (
-                    "PolicyUnbound",
-                    format!(
-                        "the MutatingAdmissionPolicyBinding {POLICY} takes its parameters from {found} instead of \
-                         {own}/{SCOPE_CONFIG_MAP}: install the chart in the namespace of the component, or correct \
-                         spec.paramRef"
-                    ),
-                )
-            }
-            _ => (
-                "PolicyIneffective",
-                format!(
-                    "a ServiceAccount in scope was created, without being stored, and did not get the name of the pull secret \
-                     from the MutatingAdmissionPolicy {POLICY}: it was changed, or is of another version; install the chart \
-                     again, or apply deploy/mutating-policy.yaml"
-                ),
-            ),
-        }
     }
 
     /// Says whether the API server is too old for what the registration has to say.

@@ -13,9 +13,11 @@
 
 mod attempts;
 mod configuration;
+mod jobs;
 mod originals;
 mod pods;
 mod releases;
 mod rendering;
 mod site;
 mod thief;
+mod trial;

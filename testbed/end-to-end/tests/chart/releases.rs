@@ -1,12 +1,13 @@
 //! A release from its first day to its last: installed, upgraded, rolled back and removed, with the component at work.
 
-use std::process::{Output, Stdio};
+use std::process::Output;
 
 use acr_end_to_end::{ACME, Component, PULL_SECRET, RunOptions, Stage};
-use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{Api, DynamicObject, ListParams};
 use kube::discovery::{ApiGroup, Discovery, Scope, verbs};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::jobs::play;
 use crate::site::{OWN, Site, complaint, program, said, tools};
 
 const UNINSTALL: &str = "acr-credential-helper-uninstall";
@@ -47,48 +48,6 @@ async fn ours(site: &Site) -> Vec<String> {
     }
     found.sort();
     found
-}
-
-/// Does what the controller of Jobs and a node would: runs the Job's container with the token of its ServiceAccount, and
-/// writes down how it ended.
-async fn play_the_job(site: &Site) -> Output {
-    let job = site
-        .until("the Job of the uninstall is made", async || {
-            site.object("batch/v1", "Job", OWN, UNINSTALL).await
-        })
-        .await;
-    let pod = &job["spec"]["template"]["spec"];
-    let account = pod["serviceAccountName"].as_str().unwrap();
-    let token = site.control_plane.service_account_token(OWN, account, &[], 3600).await.unwrap();
-    let kubeconfig = site.control_plane.kubeconfig_with_token(account, &token).unwrap();
-    let arguments = pod["containers"][0]["args"].as_array().unwrap();
-    let mut command = tokio::process::Command::new(program().await.path());
-    command.args(arguments.iter().map(|argument| argument.as_str().unwrap()));
-    command.arg("--kubeconfig").arg(kubeconfig).stdin(Stdio::null()).kill_on_drop(true);
-    for (variable, _) in std::env::vars_os() {
-        command.env_remove(variable);
-    }
-    let output = command.env("POD_NAMESPACE", OWN).output().await.unwrap();
-    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let condition = |kind: &str| {
-        json!({ "type": kind, "status": "True", "reason": "Played", "message": "by the test",
-            "lastProbeTime": now, "lastTransitionTime": now })
-    };
-    // Servers from 1.31 want to know why a Job is complete, older ones refuse that.
-    let version = site.client.apiserver_version().await.unwrap();
-    let is_old = version.minor.trim_end_matches('+').parse::<u32>().unwrap() < 31;
-    let status = if output.status.success() && is_old {
-        json!({ "startTime": now, "completionTime": now, "succeeded": 1, "conditions": [condition("Complete")] })
-    } else if output.status.success() {
-        json!({ "startTime": now, "completionTime": now, "succeeded": 1,
-            "conditions": [condition("SuccessCriteriaMet"), condition("Complete")] })
-    } else {
-        json!({ "startTime": now, "failed": 1, "conditions": [condition("FailureTarget"), condition("Failed")] })
-    };
-    let jobs = site.api("batch/v1", "Job", OWN).await;
-    let patch = Patch::Merge(json!({ "status": status }));
-    jobs.patch_status(UNINSTALL, &PatchParams::default(), &patch).await.unwrap();
-    output
 }
 
 /// Does what a node would when the Deployment wants no pod any more.
@@ -136,8 +95,11 @@ async fn a_release_lives_and_leaves_no_trace_but_the_configuration() {
     assert_eq!(stage.pull_secret("shop").await.unwrap().unwrap().metadata.uid, secret);
     let map = site.config_map().await;
 
-    let (removed, job, ()) =
-        tokio::join!(uninstall(&site), play_the_job(&site), end_with_its_deployment(&site, component));
+    let (removed, job, ()) = tokio::join!(
+        uninstall(&site),
+        play(&site, UNINSTALL, &[]),
+        end_with_its_deployment(&site, component)
+    );
     assert!(job.status.success(), "{job:?}");
     said(&removed);
     for namespace in ["shop", "later"] {
@@ -178,7 +140,7 @@ async fn a_removal_that_fails_leaves_the_release_and_can_be_repeated() {
     assert!(words.contains("cannot be stopped") && words.contains("deployments.apps"), "{words}");
 
     // A process outside of the Deployment is at work: nothing is taken away under it.
-    let (removed, job) = tokio::join!(uninstall(&site), play_the_job(&site));
+    let (removed, job) = tokio::join!(uninstall(&site), play(&site, UNINSTALL, &[]));
     assert_eq!(job.status.code(), Some(75), "{job:?}");
     assert!(
         complaint(&removed).contains("acr-credential-helper-uninstall not ready. status: Failed"),
@@ -198,7 +160,7 @@ async fn a_removal_that_fails_leaves_the_release_and_can_be_repeated() {
             (uid != Some(failed.clone())).then_some(())
         })
         .await;
-        play_the_job(&site).await
+        play(&site, UNINSTALL, &[]).await
     };
     let (removed, job) = tokio::join!(uninstall(&site), again);
     assert!(job.status.success(), "{job:?}");

@@ -153,6 +153,25 @@ async fn each_switch_of_a_right_adds_exactly_its_line() {
 }
 
 #[tokio::test]
+async fn the_policy_is_tried_by_a_hook_where_the_configuration_asks_for_it_and_nowhere_else() {
+    let chart = chart();
+    let entry = "--set-json=acr-registry-info=[{\"instanceId\":\"cri-acme0000000000\"}]";
+    let asks = |webhook: &str| format!("--set-json=webhook-configuration={webhook}");
+    for (webhook, version, is_tried) in [
+        (r#"{"enable":true,"mode":"policy"}"#, "1.36.3", true),
+        (r#""enable: true\nmode: policy""#, "1.36.3", true),
+        (r#"{"enable":true,"mode":"policy"}"#, "1.30.0", false),
+        (r#"{"enable":true}"#, "1.36.3", false),
+        (r#"{"enable":false,"mode":"policy"}"#, "1.36.3", false),
+    ] {
+        let (webhook, version) = (asks(webhook), format!("--kube-version={version}"));
+        let arguments = ["template", RELEASE, &chart, "--namespace=kube-system", entry, &webhook, &version];
+        let text = said(&helm_alone(&arguments).await);
+        assert_eq!(text.contains("acr-credential-helper-try-policy"), is_tried, "{webhook} {version}");
+    }
+}
+
+#[tokio::test]
 async fn help_for_pods_that_the_chart_writes_into_the_config_map_brings_its_rights() {
     let values =
         ["--set-json=acr-registry-info=[{\"instanceId\":\"cri-acme0000000000\"}]", "--set=pods=restart"];

@@ -1,0 +1,66 @@
+//! `mode: policy` at `helm install`: the policy is tried, and what is wrong is said.
+
+use acr_end_to_end::{Component, RunOptions, Stage};
+use kube::api::DeleteParams;
+
+use crate::jobs::play;
+use crate::site::{OWN, Site, complaint, program, said, tools};
+
+const JOB: &str = "acr-credential-helper-try-policy";
+const VALUES: [&str; 6] = [
+    "--set=credentials.rrsaToken=requested",
+    "--set-json=acr-registry-info=[{\"instanceId\":\"cri-acme0000000000\",\"customAccessKeySecretRef\":{\"namespace\":\"kube-system\",\"name\":\"keys\"}}]",
+    "--set=watch-namespace=shop",
+    "--set-json=webhook-configuration={\"enable\":true,\"mode\":\"policy\"}",
+    "--set=uninstall.enabled=false",
+    "--timeout=100s",
+];
+
+#[tokio::test]
+async fn an_installation_fails_with_the_reason_where_the_policy_does_not_count_and_an_upgrade_that_mends_it_passes()
+ {
+    let site = Site::begin().await;
+    let shop = serde_json::from_value(serde_json::json!({ "metadata": { "name": "shop" } })).unwrap();
+    let namespaces = site.api("v1", "Namespace", "").await;
+    namespaces.create(&kube::api::PostParams::default(), &shop).await.unwrap();
+    site.until("the ServiceAccount of the namespace is made", async || {
+        site.object("v1", "ServiceAccount", "shop", "default").await.map(drop)
+    })
+    .await;
+    let kind = ("admissionregistration.k8s.io/v1", "MutatingAdmissionPolicyBinding");
+    let spoiled = async {
+        site.until("the hook has begun", async || site.object("batch/v1", "Job", OWN, JOB).await.map(drop))
+            .await;
+        let bindings = site.api(kind.0, kind.1, "").await;
+        bindings.delete("acr-credential-helper", &DeleteParams::default()).await.unwrap();
+        play(&site, JOB, &["--timeout=3"]).await
+    };
+    let (installed, tried) = tokio::join!(site.install(&VALUES), spoiled);
+    assert_eq!(tried.status.code(), Some(1), "{tried:?}");
+    let words = String::from_utf8_lossy(&tried.stderr).into_owned();
+    assert!(
+        words.contains("PolicyUnbound: the MutatingAdmissionPolicy acr-credential-helper is bound by no"),
+        "{words}"
+    );
+    assert!(complaint(&installed).contains("post-install"), "{installed:?}");
+
+    let mended = async {
+        site.until("the binding is back", async || {
+            site.object(kind.0, kind.1, "", "acr-credential-helper").await.map(drop)
+        })
+        .await;
+        let stage = Stage::join(&site.control_plane, OWN).await.unwrap();
+        let component =
+            Component::start(tools().await, program().await, &stage, &RunOptions::default()).unwrap();
+        let tried = play(&site, JOB, &[]).await;
+        (tried, component)
+    };
+    let (upgraded, (tried, component)) = tokio::join!(site.upgrade(&VALUES), mended);
+    let words = String::from_utf8_lossy(&tried.stdout).into_owned();
+    assert_eq!(
+        words, "the policy counts: a ServiceAccount default in shop would name the pull secret\n",
+        "{tried:?}"
+    );
+    said(&upgraded);
+    assert!(component.terminate().await.unwrap().success());
+}
