@@ -14,6 +14,7 @@ mod scenario;
 
 use std::time::Duration;
 
+use acr_controller::admission::AdmissionObject;
 use acr_controller::observation::{Observation, PodOwner, PodSeen, Refusal, Watch};
 use acr_controller::settings::Purpose;
 use acr_credentials::FailureKind;
@@ -310,4 +311,38 @@ fn of_many_pods_a_hundred_get_a_finding_and_all_are_counted() {
         gone(&mut scenario, &format!("web-{place}"));
     }
     assert_eq!(codes(&scenario), [""; 0]);
+}
+
+#[test]
+fn where_nothing_is_appended_any_more_those_with_a_list_of_their_own_give_way_to_the_next() {
+    let mut scenario = Scenario::new();
+    let webhook = ("webhook-configuration", "enable: true");
+    scenario.listing(|scenario| {
+        scenario.configure(ONE_ENTRY, &[("watch-namespace", "default,team"), ("pods", "restart"), webhook]);
+        scenario.namespace("default", &[]);
+        scenario.account("default", "default", None);
+    });
+    scenario.pass(10_000);
+    let content = &scenario.admission[&AdmissionObject::Registration].1;
+    assert_eq!(
+        content[1]["failurePolicy"], "Ignore",
+        "a pod that is not helped is better than none: {content}"
+    );
+    // One goes at once; the other two wait for their turn.
+    let own = |name: &str| PodSeen { references: vec!["mine".to_owned()], ..pod(name) };
+    scenario.observe(Observation::Pod(pod("a")));
+    scenario.run();
+    scenario.observe(Observation::Pod(own("b")));
+    scenario.observe(Observation::Pod(pod("c")));
+    let registration = scenario.admission.remove(&AdmissionObject::Registration).unwrap();
+    scenario.refusals = (0..20)
+        .map(|_| ("apply-registration", Refusal::NoRight { message: "forbidden".to_owned() }))
+        .collect();
+    scenario.pass(5_000);
+    assert_eq!(scenario.evicted, ["default/a", "default/c"]);
+    scenario.refusals.clear();
+    scenario.admission.insert(AdmissionObject::Registration, registration);
+    scenario.pass(10_000);
+    show(&mut scenario, PodSeen { resource_version: 8, ..own("b") });
+    assert_eq!(scenario.evicted.last().map(String::as_str), Some("default/b"));
 }

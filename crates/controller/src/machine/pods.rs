@@ -163,16 +163,18 @@ impl Machine {
 
     /// The next pod to evict.
     pub(super) fn next_eviction(&mut self, now: Now) -> Option<(Flight, Operation)> {
-        let (due, key) = self.pods.first_due()?;
-        if due.max(self.paused) > now.mono {
-            return None;
-        }
-        let key = key.clone();
-        // What proved its case may have changed without a word about its namespace, such as the configuration.
-        self.look_at_pod(now, &key);
-        if self.pods.first_due().is_none_or(|(_, first)| *first != key) {
-            return None;
-        }
+        let key = loop {
+            let (due, key) = self.pods.first_due()?;
+            if due.max(self.paused) > now.mono {
+                return None;
+            }
+            let key = key.clone();
+            // What proved its case may have changed without a word about its namespace, such as the registration.
+            self.look_at_pod(now, &key);
+            if self.pods.first_due().is_some_and(|(_, first)| *first == key) {
+                break key;
+            }
+        };
         self.pods.is_due(&key, None);
         self.pods.next = now.mono.plus(PACE);
         let PodSeen { namespace, name, uid, resource_version, owner, .. } = &self.pods.get(&key)?.seen;
