@@ -1,20 +1,8 @@
 //! Immediate use on servers that can do less, and policies that do not count.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "a test fails by panicking, and its name documents it"
-)]
-
-mod scenario;
-
+use crate::scenario::{ONE_ENTRY, Scenario};
 use acr_controller::admission::{AdmissionObject, BindingSeen, ServerSeen, Trial};
 use acr_controller::observation::Refusal;
-use scenario::{ONE_ENTRY, Scenario};
 
 const MINUTE: u64 = 60_000;
 const POLICY: (&str, &str) = ("webhook-configuration", "enable: true\nmode: policy");

@@ -1,24 +1,12 @@
 //! Help for pods that cannot pull: whose case is proven, what is said, and who is evicted.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "a test fails by panicking, and its name documents it"
-)]
-
-mod scenario;
-
 use std::time::Duration;
 
+use crate::scenario::{HOST, ONE_ENTRY, Scenario};
 use acr_controller::admission::AdmissionObject;
 use acr_controller::observation::{Observation, PodOwner, PodSeen, Refusal, Watch};
 use acr_controller::settings::Purpose;
 use acr_credentials::FailureKind;
-use scenario::{HOST, ONE_ENTRY, Scenario};
 
 const OURS: &str = "acr-credential-secret-aggregation";
 const MINUTE: u64 = 60_000;

@@ -1,21 +1,9 @@
 //! A host that two entries turn out to have: said with the entry that wins it, once, and not of what the text alone told.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "a test fails by panicking, and its name documents it"
-)]
-
-mod scenario;
-
+use crate::scenario::Scenario;
 use acr_configuration::SecretRef;
 use acr_controller::observation::Observation;
 use acr_credentials::{CallFailure, FailureKind, SecretData};
-use scenario::Scenario;
 
 const KEYS: &str = "customAccessKey: LTAIexample, customAccessKeySecret: s";
 const CODE: &str = "DuplicateHost";

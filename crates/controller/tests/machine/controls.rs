@@ -1,20 +1,8 @@
 //! What users ask for by annotations of the ConfigMap: to hold everything still, and to renew what is held.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "a test fails by panicking, and its name documents it"
-)]
-
-mod scenario;
-
+use crate::scenario::{ONE_ENTRY, Scenario};
 use acr_controller::settings::Purpose;
 use acr_credentials::{CallFailure, FailureKind};
-use scenario::{ONE_ENTRY, Scenario};
 
 const HOUR: u64 = 3_600_000;
 const SCOPE: [(&str, &str); 1] = [("watch-namespace", "default,team")];

@@ -1,24 +1,12 @@
 //! What is told of an edit beforehand is what the machine then does.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "a test fails by panicking, and its name documents it"
-)]
-
-mod scenario;
-
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::scenario::{ONE_ENTRY, Scenario};
 use acr_configuration::{Configuration, Source};
 use acr_controller::observation::{AccountSeen, NamespaceSeen, Observation, PullSecretSeen, Watch};
 use acr_controller::preview::{AccountName, Changes, Preview};
 use acr_credentials::UnixMillis;
-use scenario::{ONE_ENTRY, Scenario};
 
 const NAME: &str = "acr-credential-secret-aggregation";
 /// Namespaces and their labels.

@@ -1,19 +1,7 @@
 //! Fifty entries over five identities and three regions: how often the cloud is asked, and how deep.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "a test fails by panicking, and its name documents it"
-)]
-
-mod scenario;
-
+use crate::scenario::{Scenario, host_of};
 use acr_controller::observation::Observation;
-use scenario::{Scenario, host_of};
 
 const RRSA: &str =
     "rrsaRoleARN: 'acs:ram::1:role/pull', rrsaOIDCProviderRoleARN: 'acs:ram::1:oidc-provider/p'";

@@ -1,20 +1,8 @@
 //! Immediate use: what stands in the way of the registration, and what goes on without it.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "a test fails by panicking, and its name documents it"
-)]
-
-mod scenario;
-
+use crate::scenario::{ONE_ENTRY, Scenario};
 use acr_controller::admission::AdmissionObject;
 use acr_controller::observation::Refusal;
-use scenario::{ONE_ENTRY, Scenario};
 use serde_json::json;
 
 const WEBHOOK: (&str, &str) = ("webhook-configuration", "enable: true");

@@ -1,19 +1,7 @@
 //! The machine beside others who write what it writes: a former owner, another instance, whoever undoes its writes.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "a test fails by panicking, and its name documents it"
-)]
-
-mod scenario;
-
+use crate::scenario::{HOST, ONE_ENTRY, Scenario};
 use acr_controller::observation::{ForeignSecret, Observation, PullSecretSeen};
-use scenario::{HOST, ONE_ENTRY, Scenario};
 
 const MINUTE: u64 = 60_000;
 const THEIRS: &str = "their-manager";

@@ -1,20 +1,8 @@
 //! The machine among foreign writers, refusals, and a cloud that fails.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "a test fails by panicking, and its name documents it"
-)]
-
-mod scenario;
-
+use crate::scenario::{HOST, ONE_ENTRY, Scenario};
 use acr_controller::observation::{Answer, ForeignSecret, Observation, PullSecretSeen, Refusal};
 use acr_credentials::{CallFailure, FailureKind};
-use scenario::{HOST, ONE_ENTRY, Scenario};
 
 const OURS: &str = r#"[{"name":"acr-credential-secret-aggregation"}]"#;
 const MINUTE: u64 = 60_000;

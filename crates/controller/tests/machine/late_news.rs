@@ -1,20 +1,8 @@
 //! News that come late: a list from before a write, a journal of another leader, an answer to what nobody asks any more.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "a test fails by panicking, and its name documents it"
-)]
-
-mod scenario;
-
+use crate::scenario::{HOST, ONE_ENTRY, Scenario};
 use acr_controller::observation::{AccountSeen, Answer, LeaseSeen, Observation, Refusal, Watch};
 use acr_credentials::{CallFailure, FailureKind, InstanceHost, Reply};
-use scenario::{HOST, ONE_ENTRY, Scenario};
 
 const OURS: &str = r#"[{"name":"acr-credential-secret-aggregation"}]"#;
 const EVERY_ACCOUNT: [(&str, &str); 1] = [("service-account", "*")];

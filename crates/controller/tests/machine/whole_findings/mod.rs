@@ -1,20 +1,9 @@
 //! Each refusal that users are to tell apart, as they read it: code, message and remedy, from the answer as it comes over
 //! the wire.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "a test fails by panicking, and its name documents it"
-)]
-
 mod handed_over;
-#[path = "../scenario/mod.rs"]
-mod scenario;
 
+use crate::scenario::{START, Scenario};
 use acr_alibaba::{Conversation, Stamp, Step, TransportFailure};
 use acr_configuration::{SecretRef, TokenMode};
 use acr_controller::observation::{Answer as Handed, Observation, Refusal};
@@ -26,7 +15,6 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::Response;
-use scenario::{START, Scenario};
 
 const KEYS: &str =
     "- {instanceId: cri-1, regionId: cn-hangzhou, customAccessKey: LTAIexample, customAccessKeySecret: s}";

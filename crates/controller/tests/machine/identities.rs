@@ -1,22 +1,10 @@
 //! Who asks, as findings and status tell it: the token mode by the age of the cluster, keys of a registered cluster, the
 //! principal that the cloud names, and claims of a token that was refused.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "a test fails by panicking, and its name documents it"
-)]
-
-mod scenario;
-
+use crate::scenario::{START, Scenario};
 use acr_configuration::{SecretRef, TokenMode};
 use acr_controller::observation::{Observation, Refusal};
 use acr_credentials::{AccessKey, Answer, Call, CallFailure, FailureKind, Reply, SecretData, UnixMillis};
-use scenario::{START, Scenario};
 
 const BY_MODE: &str = "- {instanceId: cri-0123456789abcdef, regionId: cn-hangzhou}";
 const HOP: &str =

@@ -1,20 +1,8 @@
 //! The machine from its first list to its last write, over a friendly cluster.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    reason = "a test fails by panicking, and its name documents it"
-)]
-
-mod scenario;
-
+use crate::scenario::{HOST, ONE_ENTRY, Scenario};
 use acr_controller::settings::Purpose;
 use acr_controller::status::Outcome;
-use scenario::{HOST, ONE_ENTRY, Scenario};
 
 const OURS: &str = r#"[{"name":"acr-credential-secret-aggregation"}]"#;
 
