@@ -21,7 +21,7 @@ use axum::routing::post;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
-use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, ServiceAccount};
 use kube::Client;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use secrecy::ExposeSecret;
@@ -145,6 +145,26 @@ async fn list_of(client: &Client, account: &Value) -> Vec<Value> {
     made.image_pull_secrets.unwrap_or_default().iter().map(|entry| json!(entry.name)).collect()
 }
 
+/// The list that the creation of a pod of this ServiceAccount would end with, where the pod has the list and the labels that
+/// the ServiceAccount has; nothing is stored. No name that is still to be chosen can have pods.
+async fn list_of_a_pod(client: &Client, account: &Value) -> Option<Vec<Value>> {
+    let metadata = &account["metadata"];
+    let name = metadata.get("name")?;
+    let pods: Api<Pod> = Api::namespaced(client.clone(), metadata["namespace"].as_str().unwrap());
+    let dry = PostParams { dry_run: true, ..PostParams::default() };
+    let pod = json!({
+        "metadata": { "generateName": "web-", "labels": metadata["labels"] },
+        "spec": {
+            "serviceAccountName": name,
+            "imagePullSecrets": account["imagePullSecrets"],
+            "containers": [{ "name": "web", "image": "example.com/web" }],
+        },
+    });
+    let made = pods.create(&dry, &serde_json::from_value(pod).unwrap()).await.unwrap();
+    let list = made.spec.unwrap().image_pull_secrets.unwrap_or_default();
+    Some(list.iter().map(|entry| json!(entry.name)).collect())
+}
+
 fn expected(account: &Value, matched: bool) -> Vec<Value> {
     let list = account["imagePullSecrets"].as_array().cloned().unwrap_or_default();
     let mut names: Vec<Value> =
@@ -173,6 +193,7 @@ async fn serve() -> (String, String, Arc<Mutex<Vec<usize>>>) {
         };
     let router = Router::new()
         .route("/{number}/serviceaccounts", post(answer))
+        .route("/{number}/pods", post(answer))
         .route("/{number}/sentinel", post(sentinel))
         .with_state(Arc::clone(&asked));
     let listener = TlsListener::new(listener, certificate).unwrap();
@@ -269,9 +290,10 @@ async fn parametrize(client: &Client, content: Option<BTreeMap<String, String>>,
 }
 
 #[tokio::test]
-async fn matcher_registration_and_policy_agree_on_a_thousand_service_accounts() {
+async fn matcher_registration_and_policy_agree_on_a_thousand_service_accounts_and_their_pods() {
     let _turn = turn().await;
-    let control_plane = control_plane(&[]).await;
+    // It would refuse pods of ServiceAccounts that do not exist, and none of these is stored.
+    let control_plane = control_plane(&["--disable-admission-plugins=ServiceAccount"]).await;
     let stage = Stage::set(&control_plane, OWN).await.unwrap();
     stage.has_mutating_policy().await.unwrap();
     let client = stage.client().clone();
@@ -295,7 +317,7 @@ async fn matcher_registration_and_policy_agree_on_a_thousand_service_accounts() 
         let accounts: Vec<Value> = (0..ACCOUNTS).map(|_| random.account()).collect();
 
         let front = Front::Url(format!("{url}/{number}"));
-        let target = Target { front: &front, own_namespace: OWN, authorities: &authority, pods: false };
+        let target = Target { front: &front, own_namespace: OWN, authorities: &authority, pods: true };
         let content = registration(&area, &Webhook::default(), target);
         let bundle = json!(STANDARD.encode(&authority));
         register(&client, content, &url, &bundle, number, &asked).await;
@@ -308,6 +330,12 @@ async fn matcher_registration_and_policy_agree_on_a_thousand_service_accounts() 
             if found != expected {
                 wrong.push(format!(
                     "webhook: {account} gets {found:?} instead of {expected:?} under {data:?}"
+                ));
+            }
+            let found = list_of_a_pod(&client, account).await;
+            if found.as_ref().is_some_and(|found| *found != expected) {
+                wrong.push(format!(
+                    "webhook: a pod of {account} gets {found:?} instead of {expected:?} under {data:?}"
                 ));
             }
         }
