@@ -52,7 +52,7 @@ pub use manifests::{Applied, apply_manifests, apply_manifests_in};
 pub use node::{Node, NodeOptions, NodeTools, PAUSE_IMAGE};
 pub use progress::Progress;
 pub use registry::{Registry, RegistryOptions};
-pub use tools::Tools;
+pub use tools::{Tools, cache_folder};
 
 /// Makes aws-lc-rs the TLS provider of this process. Calling it again changes nothing.
 ///

@@ -135,7 +135,7 @@ impl Tools {
 }
 
 /// The folder of everything that the test bed keeps between runs.
-pub(crate) fn cache_folder() -> Result<PathBuf, Error> {
+pub fn cache_folder() -> Result<PathBuf, Error> {
     // A relative XDG_CACHE_HOME is invalid and ignored (XDG Base Directory Specification).
     let configured = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || std::env::var_os("HOME").filter(|home| !home.is_empty());

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use acr_testbed::{Helm, NodeTools, Progress, Tools};
+use acr_testbed::{Helm, NodeTools, Progress, Tools, cache_folder};
 
 use crate::Outcome;
 use crate::output::output;
@@ -27,6 +27,8 @@ const IMAGE: &str = "image";
 const IMAGE_ON_A_NODE: &str = "image on a node";
 /// The step with the tests of the chart, of its rights and of the policy.
 const CHART: &str = "chart and rights";
+/// The version of cargo-deny that checks dependencies, built into the cache.
+const CARGO_DENY: &str = "0.20.2";
 /// Where the logs of the steps go, below the target folder.
 const LOG_FOLDER: &str = "xtask-test";
 /// What `go vet` is told, the same as the builds of the test bed, whose compiled packages it then finds.
@@ -65,7 +67,7 @@ pub(crate) async fn run(arguments: Arguments) -> Outcome {
         checks.on_a_node(name, Kind::OfTheImageOnANode, built.as_ref().filter(|_| ready)).await;
     }
     checks.documentation();
-    checks.dependencies();
+    checks.dependencies(arguments.fast);
     if arguments.fast {
         checks.leave_out("end-to-end tests", "--fast was given");
         checks.leave_out(CHART, "--fast was given");
@@ -266,14 +268,33 @@ impl Checks {
     }
 
     /// Licences, sources and banned crates, by the rules of `deny.toml`.
-    fn dependencies(&mut self) {
+    fn dependencies(&mut self, fast: bool) {
         let name = "dependencies";
-        let installed = cargo(&["deny", "--version"]).output().is_ok_and(|output| output.status.success());
-        if !installed {
-            return self.leave_out(name, "cargo-deny is not installed: cargo install --locked cargo-deny");
+        let root = match cache_folder() {
+            Ok(cache) => cache.join(format!("cargo-deny-{CARGO_DENY}")),
+            Err(error) => return self.leave_out(name, &error.to_string()),
+        };
+        let folder = root.join("bin");
+        if !folder.join("cargo-deny").exists() {
+            if fast {
+                return self.leave_out(name, "--fast was given, and cargo-deny is not built yet");
+            }
+            let mut install =
+                cargo(&["install", "--quiet", "--locked", "--version", CARGO_DENY, "cargo-deny"]);
+            install.arg("--root").arg(&root);
+            if !self.step("build of cargo-deny", vec![install]) {
+                return self.leave_out(name, "cargo-deny was not built");
+            }
         }
+        let paths = std::env::var_os("PATH").unwrap_or_default();
+        let Ok(paths) = std::env::join_paths(std::iter::once(folder).chain(std::env::split_paths(&paths)))
+        else {
+            return self.leave_out(name, "the cache folder cannot stand in PATH");
+        };
         // Advisories come from the network and change by themselves: no matter of a test.
-        self.step(name, vec![cargo(&["deny", "--locked", "check", "bans", "licenses", "sources"])]);
+        let mut deny = cargo(&["deny", "--locked", "check", "bans", "licenses", "sources"]);
+        deny.env("PATH", paths);
+        self.step(name, vec![deny]);
     }
 
     fn report(&self, started: Instant) -> ExitCode {
