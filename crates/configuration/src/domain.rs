@@ -53,7 +53,12 @@ pub(crate) fn parse(text: &str) -> Result<Read, &'static str> {
 
 /// Whether a host belongs to the new Personal Edition (created on or after 2024-09-09).
 pub(crate) fn is_new_personal(host: &str) -> bool {
-    host.ends_with(".personal.cr.aliyuncs.com")
+    without_port(host).ends_with(".personal.cr.aliyuncs.com")
+}
+
+/// The host name alone.
+pub(crate) fn without_port(host: &str) -> &str {
+    host.split_once(':').map_or(host, |(name, _)| name)
 }
 
 #[cfg(test)]

@@ -256,6 +256,7 @@ fn the_new_personal_edition_is_told_with_its_date_and_the_way_out_by_its_id_and_
     for list in [
         "- instanceId: crpi-abc",
         "- {instanceId: cri-1, domains: crpi-a.cn-hangzhou.personal.cr.aliyuncs.com}",
+        "- {instanceId: cri-1, domains: 'crpi-a.cn-hangzhou.personal.cr.aliyuncs.com:443'}",
     ] {
         let loaded = entries(list);
         let finding = loaded.findings.iter().find(|finding| finding.code == "NewPersonalEdition").unwrap();
