@@ -20,7 +20,7 @@ const MAX_DESCRIPTION_BYTES: u64 = 16 << 20;
 
 /// A local Alibaba Cloud that refuses what the real one refuses.
 ///
-/// It answers for STS, Container Registry Enterprise Edition, the ECS metadata service and the token service of the
+/// It answers for STS, Container Registry (Enterprise and Personal Edition), the ECS metadata service and the token service of the
 /// registries (dockerauth). Signatures, OIDC tokens, trust policies, permissions and lifetimes are checked as in the
 /// real cloud; keys, accounts and instances are what a YAML file says.
 #[derive(Parser)]
