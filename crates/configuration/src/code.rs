@@ -43,6 +43,8 @@ pub const MISSPELLED_FIELD: &str = "MisspelledField";
 
 /// A key that nobody reads.
 pub const UNKNOWN_KEY: &str = "UnknownKey";
+/// A key of the ConfigMap that stands beside its `data:`, not in it.
+pub const MISPLACED_KEY: &str = "MisplacedKey";
 /// A field that nobody reads.
 pub const UNKNOWN_FIELD: &str = "UnknownField";
 /// Two entries publish the same host.
@@ -77,6 +79,8 @@ pub const SESSION_KEY_WITHOUT_TOKEN: &str = "SessionKeyWithoutToken";
 pub const SAME_ROLE_TWICE: &str = "SameRoleTwice";
 /// Two entries have one instance in two regions.
 pub const INSTANCE_IN_TWO_REGIONS: &str = "InstanceInTwoRegions";
+/// A domain that the instance of its entry does not have.
+pub const HOST_NOT_OF_INSTANCE: &str = "HostNotOfInstance";
 /// `pods: append` where no webhook is registered.
 pub const APPEND_WITHOUT_WEBHOOK: &str = "AppendWithoutWebhook";
 /// A key or field that is known and does nothing.

@@ -156,6 +156,9 @@ impl Sheet<'_> {
 
     fn form_of_mapping<'n>(&mut self, pairs: &'n [(Node, Node)]) -> Option<Found<'n>> {
         let value = |name: &str| pairs.iter().find(|(key, _)| name_of(key) == name).map(|(_, value)| value);
+        if value("kind").is_some() || value("data").is_some() {
+            self.report_beside_data(pairs);
+        }
         if let Some(kind) = value("kind").map(name_of) {
             return self.manifest(kind, value("metadata"), value("data"));
         }
@@ -183,6 +186,27 @@ impl Sheet<'_> {
         let (keys, parameters) = (alike(&names::KEYS), alike(&names::PARAMETERS));
         let found = if keys >= parameters { Found::Data(Some(pairs)) } else { Found::Parameters };
         (keys + parameters > 0).then_some(found)
+    }
+
+    /// What stands beside `data:` never reaches the cluster: a scope that is not indented must not shrink in silence.
+    fn report_beside_data(&mut self, pairs: &[(Node, Node)]) {
+        for (key, _) in pairs {
+            let name = name_of(key);
+            let remedy = if names::KEYS.contains(&name) {
+                "indent it and its lines, so that they stand under `data:`"
+            } else if names::PARAMETERS.contains(&name) {
+                "under `data:` the parameters are one JSON text, the value of `add-on-parameters`"
+            } else {
+                continue;
+            };
+            self.show(key);
+            self.error(
+                code::MISPLACED_KEY,
+                Some(key.span),
+                format!("`{name}` does not stand under `data:`, and nothing reads it there"),
+                remedy.to_owned(),
+            );
+        }
     }
 
     fn manifest<'n>(

@@ -9,6 +9,7 @@ use crate::configuration::{
 use crate::domain;
 use crate::glob::Glob;
 use crate::names;
+use crate::placeholder::is_placeholder;
 use crate::reader::Fields;
 use crate::region;
 use crate::sheet::{Scalar, Sheet};
@@ -97,6 +98,9 @@ impl Sheet<'_> {
         let edition = self.edition(&fields, &mut reasons);
         let region = self.region_of(&fields, &mut reasons);
         let domains = self.domains(&fields, edition.as_ref(), &mut reasons);
+        if edition == Some(Edition::Personal) {
+            self.compare_with_personal(region.as_deref(), domains.as_deref().unwrap_or_default());
+        }
         let identity = self.identity(&fields, setting);
         if identity.as_ref().is_some_and(|identity| self.is_session_without_token(&fields, identity)) {
             reasons.push(Unsupported::SessionKeyWithoutToken);
@@ -352,6 +356,40 @@ impl Sheet<'_> {
             }
         }
         Some(domains)
+    }
+
+    /// The Personal Edition has no call that lists its hosts: they follow from the region, as far as the text names it.
+    fn compare_with_personal(&mut self, region: Option<&str>, domains: &[(Domain, Span)]) {
+        for (domain, span) in domains {
+            let host = domain::without_port(&domain.host);
+            // Nobody documents where this one leads.
+            if host == "registry.aliyuncs.com" || is_placeholder(host) {
+                continue;
+            }
+            let found = self.quote(&domain.to_string());
+            let (message, remedy) = match (region::personal_region(host), region) {
+                (Some((of, name)), Some(region)) if of != region => (
+                    format!(
+                        "{found} is a host of the Personal Edition in {of}, and the entry is that of {region}: it is published \
+                         all the same"
+                    ),
+                    format!("write `regionId: {of}`, or `{name}.{region}.aliyuncs.com`"),
+                ),
+                (Some(_), _) => continue,
+                (None, region) => (
+                    format!(
+                        "{found} is no host of the Personal Edition, which an empty instanceId means: it is published all the \
+                         same"
+                    ),
+                    format!(
+                        "for an Enterprise instance write its id, `instanceId: \"cri-…\"`; the Personal Edition has hosts such \
+                         as `registry.{}.aliyuncs.com`",
+                        region.unwrap_or("REGION")
+                    ),
+                ),
+            };
+            self.warn(code::HOST_NOT_OF_INSTANCE, Some(*span), message, remedy);
+        }
     }
 
     fn assume_role(&mut self, fields: &Fields<'_>) -> Option<AssumeRole> {

@@ -12,7 +12,7 @@ use crate::yaml::{Node, Value};
 const TOKEN_MODE: &str = "tokenMode";
 
 /// Each key of the ConfigMap that add-on parameters say as well, with the parameter.
-const COUNTERPARTS: [(&str, &str); 6] = [
+pub(crate) const COUNTERPARTS: [(&str, &str); 6] = [
     ("acr-registry-info", "AcrInstanceInfo"),
     ("expiring-threshold", "expiringThreshold"),
     ("notify-email", "notifyEmail"),

@@ -7,7 +7,7 @@ use crate::configuration::{Configuration, Entry, Webhook, WebhookMode};
 use crate::duplicates;
 use crate::entries::{ReadEntry, Setting};
 use crate::finding::Finding;
-use crate::keyed_parameters;
+use crate::keyed_parameters::{self, COUNTERPARTS};
 use crate::names;
 use crate::sheet::{Scalar, Sheet, is_unset};
 use crate::source::{Form, Source, Text};
@@ -155,7 +155,16 @@ impl<'s> Loader<'s> {
                     "the ConfigMap has no such key: use the flag --token-mode or the add-on parameter";
                 sheet.warn(code::UNKNOWN_KEY, None, message, remedy.to_owned());
             } else {
-                sheet.warn(code::UNKNOWN_KEY, None, message, "remove the key: nothing reads it".to_owned());
+                let counterpart = COUNTERPARTS.iter().find(|(_, parameter)| parameter == key);
+                let remedy = match counterpart {
+                    Some((counterpart, _)) if !self.source.values.contains_key(*counterpart) => format!(
+                        "it is a parameter of the add-on: write the key `{counterpart}`, or all parameters as one JSON text \
+                         into `{}`",
+                        names::ADD_ON_PARAMETERS
+                    ),
+                    _ => "remove the key: nothing reads it".to_owned(),
+                };
+                sheet.warn(code::UNKNOWN_KEY, None, message, remedy);
             }
             self.findings.extend(sheet.finish());
             if self.findings.len() >= MAX_FINDINGS {

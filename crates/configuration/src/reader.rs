@@ -147,7 +147,12 @@ impl Sheet<'_> {
             let remedy = format!("write `{near}`, or remove the field");
             self.error(code::MISSPELLED_FIELD, Some(key.span), message, remedy);
         } else {
-            let remedy = "remove the field: nothing reads it".to_owned();
+            let is_key = known == names::PARAMETERS && names::KEYS.contains(&text);
+            let remedy = if is_key {
+                format!("the add-on has no such parameter: write it as the key `{text}` of the ConfigMap")
+            } else {
+                "remove the field: nothing reads it".to_owned()
+            };
             self.warn(code::UNKNOWN_FIELD, Some(key.span), message, remedy);
         }
     }

@@ -51,17 +51,40 @@ pub(crate) fn check(region: &str) -> Result<(), Option<&'static str>> {
     Err(crate::names::nearest(region, &REGIONS).filter(|(_, alike)| *alike).map(|(name, _)| name))
 }
 
-/// The hosts of the old Personal Edition in a region: public, VPC, internal, and the international two.
+/// The names of the registries of the old Personal Edition: public, VPC, internal, and the international two.
+const PERSONAL: [&str; 5] =
+    ["registry", "registry-vpc", "registry-internal", "registry-intl", "registry-intl-vpc"];
+
+/// The hosts of the old Personal Edition in a region.
 pub fn personal_hosts(region: &str) -> Vec<String> {
-    ["registry", "registry-vpc", "registry-internal", "registry-intl", "registry-intl-vpc"]
-        .iter()
-        .map(|name| format!("{name}.{region}.aliyuncs.com"))
-        .collect()
+    PERSONAL.iter().map(|name| format!("{name}.{region}.aliyuncs.com")).collect()
+}
+
+/// The region whose old Personal Edition has a host, and the name of its registry; `None` where none has it.
+pub(crate) fn personal_region(host: &str) -> Option<(&str, &str)> {
+    let (name, region) = host.strip_suffix(".aliyuncs.com")?.split_once('.')?;
+    (PERSONAL.contains(&name) && !region.contains('.')).then_some((region, name))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::check;
+    use super::{check, personal_hosts, personal_region};
+
+    #[test]
+    fn the_hosts_of_a_region_are_those_of_its_personal_edition() {
+        for host in personal_hosts("cn-hangzhou") {
+            assert_eq!(personal_region(&host).map(|(region, _)| region), Some("cn-hangzhou"), "{host}");
+        }
+        for host in [
+            "a-registry.cn-hangzhou.cr.aliyuncs.com",
+            "registry.cn-hangzhou.cr.aliyuncs.com",
+            "registry-cn-hangzhou.ack.aliyuncs.com",
+            "registry.aliyuncs.com",
+            "registry.cn-hangzhou.example.com",
+        ] {
+            assert_eq!(personal_region(host), None, "{host}");
+        }
+    }
 
     #[test]
     fn a_misspelled_region_gets_the_nearest_one() {

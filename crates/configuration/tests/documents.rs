@@ -175,6 +175,28 @@ fn a_key_twice_and_an_unknown_key_are_told_at_their_line() {
 }
 
 #[test]
+fn what_stands_beside_data_is_told_and_nothing_is_served_by_it() {
+    for text in [
+        "data:\n  acr-registry-info: '[]'\nwatch-namespace: MARKER\nrrsa: |\n  enable: true\n",
+        "kind: ConfigMap\nimmutable: true\nwatch-namespace: MARKER\nrrsa: 'enable: true'\ndata: {acr-registry-info: '[]'}\n",
+    ] {
+        let loaded = document(text).loaded;
+        let found = told(&loaded.findings);
+        assert_eq!(
+            found.iter().map(|line| &line[..18]).collect::<Vec<_>>(),
+            ["error MisplacedKey"; 2],
+            "{found:?}"
+        );
+        assert!(loaded.findings[0].message.contains("`watch-namespace`"), "{}", loaded.findings[0].message);
+        assert!(!support::seen(&loaded.findings).contains("MARKER"));
+        assert_eq!(loaded.accepted(false), None);
+    }
+    let parameters = document("{\"data\": {\"acr-registry-info\": \"[]\"}, \"AcrInstanceInfo\": []}").loaded;
+    assert_eq!(told(&parameters.findings), ["error MisplacedKey 1:39 @1"]);
+    assert!(parameters.findings[0].remedy.contains("add-on-parameters"));
+}
+
+#[test]
 fn a_config_map_that_is_never_read_is_told() {
     let text = MANIFEST.replace("name: acr-configuration", "name: acr-config").replace("kube-system", "acr");
     let codes: Vec<&str> = document(&text).loaded.findings.iter().map(|finding| finding.code).collect();

@@ -29,6 +29,26 @@ const FAULTS: &[Fault] = &[
     ("new Personal", "- instanceId: crpi-abc", &["warning NewPersonalEdition 1:15"]),
     ("one new Personal of two", "- instanceId: cri-1,crpi-abc", &["warning NewPersonalEdition 1:21"]),
     ("Personal", "- instanceId: ''", &[]),
+    (
+        "Personal with hosts of its own, and one that nobody documents",
+        "- instanceId: ''\n  regionId: cn-hangzhou\n  domains: registry-vpc.cn-hangzhou.aliyuncs.com/team,registry.aliyuncs.com",
+        &[],
+    ),
+    (
+        "Personal with a host of an Enterprise instance",
+        "- instanceId: ''\n  domains: 'registry.cn-beijing.aliyuncs.com,acme-registry.cn-hangzhou.cr.aliyuncs.com:443'",
+        &["warning HostNotOfInstance 2:46"],
+    ),
+    (
+        "Personal with a host of another region",
+        "- instanceId: ''\n  regionId: cn-hangzhou\n  domains: registry.cn-beijing.aliyuncs.com",
+        &["warning HostNotOfInstance 3:12"],
+    ),
+    (
+        "Personal with a host that nobody replaced",
+        "- instanceId: ''\n  domains: xxx.com",
+        &["warning PlaceholderNotReplaced 2:12"],
+    ),
     ("Personal by null", "- instanceId:", &["warning EmptyInstanceId 1:13"]),
     ("an entry that is null", "-", &["error WrongType 1:2"]),
     ("an entry that is text", "- cri-1", &["error WrongType 1:3"]),

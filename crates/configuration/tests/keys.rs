@@ -192,6 +192,17 @@ fn a_misspelled_key_refuses_the_edit_and_an_unknown_one_does_not() {
     assert!(!seen(&unknown.findings).contains("MARKER"));
     let mode = loaded(&with("tokenMode", "auto"));
     assert!(mode.findings[0].remedy.contains("--token-mode"));
+    // Each form has names that the other has not.
+    let parameter = loaded(&with("enableRRSA", "true"));
+    assert_eq!(told(&parameter.findings), ["warning UnknownKey enableRRSA"]);
+    assert!(
+        parameter.findings[0].remedy.contains("write the key `rrsa`"),
+        "{}",
+        parameter.findings[0].remedy
+    );
+    let key = loaded(&[("add-on-parameters", r#"{"AcrInstanceInfo":[],"exclude-namespace":"a"}"#)]);
+    assert_eq!(told(&key.findings), ["warning UnknownField add-on-parameters 1:23"]);
+    assert!(key.findings[0].remedy.contains("the key `exclude-namespace` of the ConfigMap"));
 }
 
 #[test]
