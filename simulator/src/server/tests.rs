@@ -289,7 +289,7 @@ async fn the_endpoints_for_the_config_map_name_every_product_once() {
 }
 
 #[tokio::test]
-async fn a_bucket_serves_blobs_to_who_sends_no_credential() {
+async fn section_9_a_bucket_serves_blobs_to_who_sends_no_credential() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(folder.path().join("docker/blobs")).unwrap();
     std::fs::write(folder.path().join("docker/blobs/data"), "bytes of a layer").unwrap();

@@ -200,7 +200,7 @@ async fn a_pull_with_a_stale_password_fails_at_the_token() {
 }
 
 #[tokio::test]
-async fn a_pull_with_a_login_verifies_index_manifest_and_every_blob() {
+async fn section_9_a_pull_with_a_login_verifies_index_manifest_and_every_blob() {
     let (client, log) = site(|_| None).await;
     let pulled = pull(&client, &reference(), Some(&login("MARKER-password"))).await.unwrap();
     assert_eq!(pulled.digest, digest(&index()));

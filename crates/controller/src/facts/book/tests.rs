@@ -149,7 +149,7 @@ fn a_session_that_lives_for_seconds_serves_its_login_before_it_is_renewed() {
 }
 
 #[test]
-fn a_failure_waits_and_one_that_asks_for_time_gets_it() {
+fn section_4_4_a_failure_waits_and_one_that_asks_for_time_gets_it() {
     let mut book = Book::default();
     book.want(vec![wanted(inline("a"))]);
     take_all(&mut book, 0);
@@ -163,7 +163,7 @@ fn a_failure_waits_and_one_that_asks_for_time_gets_it() {
 }
 
 #[test]
-fn a_session_that_the_cloud_refuses_is_lost_and_asked_anew() {
+fn section_4_4_a_session_that_the_cloud_refuses_is_lost_and_asked_anew() {
     let mut book = Book::default();
     book.want(vec![wanted(role()), wanted(by_role("a"))]);
     take_all(&mut book, 0);
