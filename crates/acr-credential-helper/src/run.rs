@@ -224,13 +224,14 @@ async fn serve(arguments: &Arguments) -> Exit {
         Ok(parameters) => parameters,
         Err(error) => return failed(Exit::NoInput, &error),
     };
+    // Before the cluster: what reads the kubeconfig takes a proxy of the environment that is none for one of the kubeconfig.
+    let cloud = match process::cloud(arguments.cloud.extra_ca.as_deref()) {
+        Ok(cloud) => cloud,
+        Err(error) => return failed(Exit::Unusable, &error),
+    };
     let ourselves = arguments.place.ourselves();
     let cluster = match arguments.place.cluster(&ourselves).await {
         Ok(cluster) => cluster,
-        Err(error) => return failed(Exit::Unusable, &error),
-    };
-    let cloud = match process::cloud(arguments.cloud.extra_ca.as_deref()) {
-        Ok(cloud) => cloud,
         Err(error) => return failed(Exit::Unusable, &error),
     };
     let listener = match listen(arguments.listen).await {

@@ -83,14 +83,19 @@ fn what_cannot_be_the_name_of_a_secret_is_wrong_usage() {
 
 #[test]
 fn a_proxy_that_is_none_stops_the_start_and_is_not_shown() {
-    let output = Command::new(env!("CARGO_BIN_EXE_acr-credential-helper"))
-        .args(["run", "--kubeconfig"])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kubeconfig.yaml"))
-        .env("https_proxy", "http://user:MARKER@@p:1x")
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(78), "{output:?}");
-    assert!(told(&output).contains("https_proxy") && !told(&output).contains("MARKER"), "{output:?}");
+    // The kubeconfig, which has none, is not blamed for it.
+    for (variable, value) in [("https_proxy", "http://user:MARKER@@p:1x"), ("HTTPS_PROXY", "not MARKER")] {
+        let output = Command::new(env!("CARGO_BIN_EXE_acr-credential-helper"))
+            .args(["run", "--kubeconfig"])
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kubeconfig.yaml"))
+            .env(variable, value)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(78), "{output:?}");
+        let told = told(&output);
+        assert!(told.contains(variable) && !told.contains("MARKER"), "{output:?}");
+        assert!(!told.contains("kubeconfig"), "{output:?}");
+    }
 }
 
 #[test]

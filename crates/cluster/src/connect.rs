@@ -177,7 +177,9 @@ fn kubeconfig_reason(error: &KubeconfigError) -> String {
         KubeconfigError::LoadClientKey(_) => "its client key cannot be read".to_owned(),
         KubeconfigError::ParseCertificates(_) => "its certificates are not PEM".to_owned(),
         KubeconfigError::ParseClusterUrl(_) => "the address of its cluster is not a URL".to_owned(),
-        KubeconfigError::ParseProxyUrl(_) => "its proxy-url is not a URL".to_owned(),
+        KubeconfigError::ParseProxyUrl(_) => {
+            "its proxy-url, or HTTPS_PROXY of the environment, is not a URL".to_owned()
+        }
         KubeconfigError::MissingClusterUrl => "its cluster has no address".to_owned(),
         KubeconfigError::FindPath => "there is none".to_owned(),
         KubeconfigError::KindMismatch | KubeconfigError::ApiVersionMismatch => {
