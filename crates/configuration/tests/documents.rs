@@ -182,11 +182,8 @@ fn what_stands_beside_data_is_told_and_nothing_is_served_by_it() {
     ] {
         let loaded = document(text).loaded;
         let found = told(&loaded.findings);
-        assert_eq!(
-            found.iter().map(|line| &line[..18]).collect::<Vec<_>>(),
-            ["error MisplacedKey"; 2],
-            "{found:?}"
-        );
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found.iter().all(|line| line.starts_with("error MisplacedKey ")), "{found:?}");
         assert!(loaded.findings[0].message.contains("`watch-namespace`"), "{}", loaded.findings[0].message);
         assert!(!support::seen(&loaded.findings).contains("MARKER"));
         assert_eq!(loaded.accepted(false), None);
