@@ -1,10 +1,11 @@
 //! From the entries of a configuration to the facts that serve them.
 
+mod ways;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use acr_configuration::{
-    Configuration, Domain, Edition, EndpointChoice, Entry, Identity, Product, SecretRef, TokenMode,
-    personal_hosts,
+    Configuration, Domain, Edition, Entry, Identity, Product, SecretRef, TokenMode, personal_hosts,
 };
 use acr_credentials::KeySlot;
 use acr_credentials::endpoint::endpoints;
@@ -407,32 +408,6 @@ impl Drawing<'_> {
         } else {
             Some(RegionSource::Node)
         }
-    }
-
-    fn metadata(&self) -> Vec<String> {
-        endpoints(Product::Metadata, "", self.entry.endpoint, &self.configuration.endpoints)
-    }
-
-    /// STS: an override of the configuration, else by region, after the endpoint injected with RRSA unless the entry
-    /// chooses.
-    ///
-    /// That is our own region where it is known: sessions hold in all regions, so that entries of several regions share
-    /// each hop. Else it is the one of the registry, so that a region that cannot be reached stops its own entries only.
-    fn sts(&self, region: &str) -> Vec<String> {
-        let Self { configuration, surroundings, entry, .. } = self;
-        let region = surroundings.own_region().unwrap_or(region);
-        let mut tried = endpoints(Product::Sts, region, entry.endpoint, &configuration.endpoints);
-        // An entry that says which endpoints to call is asked there; what is injected is a VPC endpoint as a rule. Where
-        // that cannot be reached, `auto` falls back from it as from any other.
-        if let (Some(injected), None, EndpointChoice::Auto) = (
-            &surroundings.settings.sts_endpoint,
-            configuration.endpoint_override(Product::Sts, region),
-            entry.endpoint,
-        ) {
-            tried.retain(|url| url != injected);
-            tried.insert(0, injected.clone());
-        }
-        tried
     }
 }
 

@@ -307,7 +307,7 @@ impl Machine {
         match answer {
             Answer::Done { resource_version, .. } => {
                 if applies {
-                    known.work.wrote(version, resource_version, now.mono);
+                    known.work.wrote(version.max(before), resource_version, now.mono);
                 } else {
                     known.work.awaits_deletion(still_seen, now.mono);
                 }

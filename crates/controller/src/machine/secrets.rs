@@ -286,7 +286,8 @@ impl Machine {
             Answer::Done { resource_version, uid: _ } => {
                 match wrote {
                     Some(trust) => {
-                        work.wrote(seen.max(listed), resource_version, now.mono);
+                        // What changed nothing leaves the version that was shown before: no event comes.
+                        work.wrote(seen.max(listed).max(version), resource_version, now.mono);
                         work.verdict = None;
                         namespace.trust = Some(Trust { version: resource_version, ..trust });
                     }

@@ -1,7 +1,9 @@
 //! News that come late: a list from before a write, a journal of another leader, an answer to what nobody asks any more.
 
 use crate::scenario::{HOST, ONE_ENTRY, Scenario};
-use acr_controller::observation::{AccountSeen, Answer, LeaseSeen, Observation, Refusal, Watch};
+use acr_controller::observation::{
+    AccountSeen, Answer, LeaseSeen, Observation, PullSecretSeen, Refusal, Watch,
+};
 use acr_credentials::{CallFailure, FailureKind, InstanceHost, Reply};
 
 const OURS: &str = r#"[{"name":"acr-credential-secret-aggregation"}]"#;
@@ -150,4 +152,37 @@ fn domains_that_come_after_an_edit_count_for_the_entry_that_asks_by_another_iden
     }
     scenario.pass(2_000);
     assert!(scenario.secrets["default"].contains("new.example"), "{}", scenario.secrets["default"]);
+}
+
+#[test]
+fn a_write_that_changed_nothing_is_not_waited_for_although_the_secret_has_gone_before_its_answer() {
+    let mut scenario = served();
+    // Somebody has touched the Secret, and it is written over; the API server finds that nothing changes.
+    let version = scenario.version + 1;
+    let digest = scenario.digests["default"].clone();
+    scenario.observe(Observation::PullSecret(PullSecretSeen {
+        namespace: "default".into(),
+        uid: "secret".into(),
+        resource_version: version,
+        labels: [("app.kubernetes.io/managed-by".into(), "acr-credential-helper".into())].into(),
+        annotations: [("acr-credential-helper/payload-digest".into(), digest)].into(),
+        data_owners: vec!["acr-credential-helper".into()],
+        terminating: false,
+    }));
+    let operation = loop {
+        let now = scenario.now();
+        let handed = acr_controller::operation::Class::ALL
+            .into_iter()
+            .find_map(|class| scenario.machine.next(now, class))
+            .unwrap();
+        if handed.1.label() == "apply-pull-secret" {
+            break handed.0;
+        }
+    };
+    scenario.secrets.remove("default");
+    scenario.observe(Observation::PullSecretGone { namespace: "default".into() });
+    let answer = Answer::Done { resource_version: version, uid: Some("secret".into()) };
+    scenario.observe(Observation::Answered { operation, answer });
+    scenario.pass(10_000);
+    assert!(scenario.secrets.contains_key("default"), "{:?}", scenario.log);
 }

@@ -69,6 +69,18 @@ fn what_is_injected_is_asked_first_and_falls_back_to_the_endpoints_of_the_region
 }
 
 #[test]
+fn where_nobody_says_the_own_region_all_entries_share_the_first_two_but_those_that_choose_vpc_endpoints() {
+    let further = "}\n- {instanceId: cri-1, regionId: cn-beijing, customAccessKey: LTAIexample, customAccessKeySecret: s}\n\
+                   - {instanceId: cri-2, regionId: cn-shanghai, customAccessKey: LTAIexample, customAccessKeySecret: s";
+    let hosts = |region: &str| {
+        [format!("https://sts-vpc.{region}.aliyuncs.com"), format!("https://sts.{region}.aliyuncs.com")]
+    };
+    assert_eq!(sts(further, None, None, ""), [hosts("eu-central-1"), hosts("cn-beijing")].concat());
+    let vpc = format!(", endpoint: vpc{further}");
+    assert_eq!(sts(&vpc, None, None, ""), ["https://sts-vpc.eu-central-1.aliyuncs.com"]);
+}
+
+#[test]
 fn the_own_region_comes_before_the_one_of_the_registry() {
     let hosts = |region: &str| {
         [format!("https://sts-vpc.{region}.aliyuncs.com"), format!("https://sts.{region}.aliyuncs.com")]
