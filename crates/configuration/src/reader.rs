@@ -34,7 +34,8 @@ impl<'n> Fields<'n> {
             Value::Null => false,
             Value::Scalar { text, .. } => !is_unset(text.trim()),
             Value::Sequence(nodes) => !nodes.is_empty(),
-            Value::Mapping(pairs) => !pairs.is_empty(),
+            // Nobody writes that for "not set": what it lacks is told.
+            Value::Mapping(_) => true,
         })
     }
 }

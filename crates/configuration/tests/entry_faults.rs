@@ -50,6 +50,11 @@ const FAULTS: &[Fault] = &[
         &["warning PlaceholderNotReplaced 2:12"],
     ),
     ("Personal by null", "- instanceId:", &["warning EmptyInstanceId 1:13"]),
+    (
+        "a Secret without namespace and name",
+        "- instanceId: cri-1\n  customAccessKeySecretRef: {}",
+        &["error IncompletePair 2:29", "error IncompletePair 2:29"],
+    ),
     ("an entry that is null", "-", &["error WrongType 1:2"]),
     ("an entry that is text", "- cri-1", &["error WrongType 1:3"]),
     ("an entry that is a list", "- - cri-1", &["error WrongType 1:3"]),

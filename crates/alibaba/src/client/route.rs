@@ -67,7 +67,7 @@ pub struct UnusableProxy {
     pub variable: String,
 }
 
-/// Whether a value leads anywhere.
+/// Whether a value leads to a proxy that is spoken to in plain HTTP.
 fn is_proxy(value: &str) -> bool {
     let rules = Matcher::builder().all(value).build();
     let Some(proxy) = rules.intercept(&Uri::from_static("https://registry.example/")) else { return false };
@@ -75,7 +75,10 @@ fn is_proxy(value: &str) -> bool {
     // What stands behind the host is a port, or nothing.
     let port = authority.port_u16().map_or_else(String::new, |port| format!(":{port}"));
     let host = authority.host();
-    !host.is_empty() && authority.as_str().ends_with(&format!("{host}{port}")) && !host.contains('@')
+    proxy.uri().scheme_str() == Some("http")
+        && !host.is_empty()
+        && authority.as_str().ends_with(&format!("{host}{port}"))
+        && !host.contains('@')
 }
 
 impl fmt::Debug for ProxyRules {

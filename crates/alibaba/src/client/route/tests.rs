@@ -155,15 +155,17 @@ fn a_tunnel_names_the_port_that_the_scheme_implies() {
 
 #[test]
 fn what_is_no_proxy_is_told_from_one() {
-    for good in [
-        "http://127.0.0.1:3128",
-        "proxy.example:3128",
-        "http://user:MARKER@proxy.example",
-        "https://proxy.example",
-    ] {
+    for good in ["http://127.0.0.1:3128", "proxy.example:3128", "http://user:MARKER@proxy.example"] {
         assert!(is_proxy(good), "{good}");
     }
-    for bad in ["http://user:MARKER@@p:1x", "ftp://proxy.example", "http://", "http://a b"] {
+    for bad in [
+        "http://user:MARKER@@p:1x",
+        "ftp://proxy.example",
+        "http://",
+        "http://a b",
+        "https://proxy.example",
+        "socks5://127.0.0.1:1080",
+    ] {
         assert!(!is_proxy(bad), "{bad}");
     }
 }
