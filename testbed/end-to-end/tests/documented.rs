@@ -151,6 +151,7 @@ fn each_section_of_what_the_cloud_does_is_shown_by_tests_that_carry_it() {
         ("credentials", "crates/credentials/src"),
         ("registry", "crates/registry/src"),
         ("controller", "crates/controller/src"),
+        ("machine", "crates/controller/tests/machine"),
         ("chart", "testbed/end-to-end/tests/chart"),
         ("end_to_end", "testbed/end-to-end/tests/end_to_end"),
     ] {

@@ -275,3 +275,19 @@ fn the_owner_of_a_key_that_was_replaced_is_told_no_more() {
     assert!(finding.contains("as AccessKey in Secret infra/key: "), "{finding}");
     assert_eq!(scenario.count("GetCallerIdentity"), 1);
 }
+
+#[test]
+fn section_6_the_token_is_read_anew_for_each_session_that_is_asked_for_with_it() {
+    let mut scenario = Scenario::new();
+    let entry = "- {instanceId: cri-1, regionId: cn-hangzhou, rrsaRoleARN: 'acs:ram::1:role/pull', \
+                 rrsaOIDCProviderRoleARN: 'acs:ram::1:oidc-provider/p'}";
+    scenario.listing(|scenario| {
+        scenario.configure(entry, &[("rrsa", "enable: true")]);
+        scenario.namespace("default", &[]);
+        scenario.account("default", "default", None);
+    });
+    scenario.pass(5 * 3_600_000);
+    let sessions = scenario.count("AssumeRoleWithOIDC");
+    assert!(sessions > 3, "{sessions}");
+    assert_eq!(scenario.count("read-token-file"), sessions, "the kubelet replaces it");
+}
