@@ -371,6 +371,7 @@ impl Machine {
         self.bury(now);
         self.release(now);
         self.settle_admission(now);
+        self.settle_pods(now);
         self.settle_retiring(now);
         if self.settings.purpose == Purpose::Uninstall {
             self.settle_removal();

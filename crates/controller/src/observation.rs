@@ -212,6 +212,8 @@ pub struct PodSeen {
     pub owner: Option<PodOwner>,
     /// The images that its node has failed to pull and tries again, those of init containers included.
     pub unpulled: Vec<String>,
+    /// Whether any of its containers runs, while others do not.
+    pub runs: bool,
     /// Whether it is being deleted.
     pub terminating: bool,
 }

@@ -145,6 +145,11 @@ impl Pods {
         those.map(|(key, _)| key.clone()).collect()
     }
 
+    /// The keys of all of them.
+    pub fn keys(&self) -> Vec<PodKey> {
+        self.known.keys().cloned().collect()
+    }
+
     /// All of them.
     pub fn all(&self) -> impl Iterator<Item = &Pod> {
         self.known.values()
@@ -170,6 +175,11 @@ impl Pods {
     /// A pod of this owner was evicted, by an operation that was started at `started`.
     pub fn evicted(&mut self, now: Mono, started: Mono, owner: &str) {
         self.evicted = self.evicted.saturating_add(1);
+        self.may_have_been_evicted(now, started, owner);
+    }
+
+    /// The same where the answer was lost.
+    pub fn may_have_been_evicted(&mut self, now: Mono, started: Mono, owner: &str) {
         self.evictions.retain(|_, known| now < known.last.plus(LET_ALONE));
         let known = self.evictions.entry(owner.to_owned()).or_insert(Evictions { first: started, last: now });
         known.last = now;

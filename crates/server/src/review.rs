@@ -80,6 +80,7 @@ struct Object {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PodSpec {
+    service_account_name: Option<String>,
     image_pull_secrets: Option<Vec<Reference>>,
 }
 
@@ -141,7 +142,12 @@ fn patch(request: &Request<'_>) -> Option<String> {
     let object = request.object.as_ref().filter(|_| is_creation)?;
     let (list, path) = match plural.as_ref() {
         "serviceaccounts" => (&object.image_pull_secrets, "/imagePullSecrets"),
-        "pods" => (&object.spec.as_ref()?.image_pull_secrets, "/spec/imagePullSecrets"),
+        "pods" => {
+            // Without a ServiceAccount it is the image of a static pod, which may name no Secret.
+            let spec = object.spec.as_ref()?;
+            spec.service_account_name.as_ref().filter(|name| !name.is_empty())?;
+            (&spec.image_pull_secrets, "/spec/imagePullSecrets")
+        }
         _ => return None,
     };
     match list {
@@ -229,15 +235,18 @@ mod tests {
             answered(&review(&object, &[("resource", pods.clone())])).1
         };
         let ours = json!({ "name": PULL_SECRET });
-        assert_eq!(patch(json!({ "imagePullSecrets": [ours] })), None);
+        assert_eq!(patch(json!({ "serviceAccountName": "app", "imagePullSecrets": [ours] })), None);
         assert_eq!(
-            patch(json!({ "imagePullSecrets": [{ "name": "mine" }], "containers": [] })),
+            patch(json!({ "serviceAccountName": "app", "imagePullSecrets": [{ "name": "mine" }] })),
             Some(json!([{ "op": "add", "path": "/spec/imagePullSecrets/-", "value": ours }]))
         );
         assert_eq!(
-            patch(json!({ "containers": [] })),
+            patch(json!({ "serviceAccountName": "app" })),
             Some(json!([{ "op": "add", "path": "/spec/imagePullSecrets", "value": [ours] }]))
         );
+        let static_pod = "a static pod's image names no ServiceAccount, and may name no Secret";
+        assert_eq!(patch(json!({ "containers": [] })), None, "{static_pod}");
+        assert_eq!(patch(json!({ "serviceAccountName": "" })), None, "{static_pod}");
         let without_spec = answered(&review(&json!({}), &[("resource", pods.clone())]));
         assert_eq!((&without_spec.0["response"]["allowed"], without_spec.1), (&json!(true), None));
     }

@@ -2,6 +2,7 @@
 
 use acr_controller::observation::{Observation, PodOwner, PodSeen};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::{Metadata, Watched};
 
@@ -35,8 +36,6 @@ struct Status {
     init: Option<Vec<Container>>,
     #[serde(rename = "containerStatuses")]
     ordinary: Option<Vec<Container>>,
-    #[serde(rename = "ephemeralContainerStatuses")]
-    ephemeral: Option<Vec<Container>>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -49,6 +48,7 @@ struct Container {
 #[derive(Clone, Deserialize)]
 struct State {
     waiting: Option<Waiting>,
+    running: Option<IgnoredAny>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -72,6 +72,10 @@ pub(super) struct Owner {
 }
 
 impl Container {
+    fn runs(&self) -> bool {
+        self.state.as_ref().is_some_and(|state| state.running.is_some())
+    }
+
     fn is_not_pulled(&self) -> bool {
         let waiting = self.state.as_ref().and_then(|state| state.waiting.as_ref());
         let reason = waiting.and_then(|waiting| waiting.reason.as_deref());
@@ -92,8 +96,8 @@ impl Watched for PodObject {
         let Self { mut metadata, spec, status } = self;
         let (spec, status) = (spec.unwrap_or_default(), status.unwrap_or_default());
         let owners = metadata.owner_references.take().into_iter().flatten();
-        let containers = [status.init, status.ordinary, status.ephemeral];
-        let containers = containers.into_iter().flatten().flatten();
+        let containers: Vec<Container> =
+            [status.init, status.ordinary].into_iter().flatten().flatten().collect();
         let references = spec.image_pull_secrets.into_iter().flatten();
         Observation::Pod(PodSeen {
             namespace: metadata.namespace,
@@ -103,7 +107,12 @@ impl Watched for PodObject {
             service_account: spec.service_account_name.unwrap_or_default(),
             references: references.filter_map(|reference| reference.name).collect(),
             owner: owners.into_iter().find(|owner| owner.controller == Some(true)).map(Owner::into_seen),
-            unpulled: containers.filter(Container::is_not_pulled).map(|container| container.image).collect(),
+            runs: containers.iter().any(Container::runs),
+            unpulled: containers
+                .into_iter()
+                .filter(Container::is_not_pulled)
+                .map(|container| container.image)
+                .collect(),
             terminating: metadata.deletion_timestamp.is_some(),
         })
     }
@@ -140,6 +149,7 @@ mod tests {
                 references: [],
                 owner: None,
                 unpulled: [],
+                runs: false,
                 terminating: false,
             },
         )
@@ -191,6 +201,7 @@ mod tests {
                     "host/init",
                     "host/app",
                 ],
+                runs: true,
                 terminating: false,
             },
         )

@@ -147,7 +147,7 @@ impl<K: Watched> Follower<K> {
                         return;
                     }
                     // Whoever was told of a failure is told again what the object holds, also where it has not changed.
-                    if matches!(self.source.subject, Subject::Named(_)) {
+                    if matches!(self.source.subject, Subject::Named(_) | Subject::Watch(Watch::Pods)) {
                         self.version = None;
                     }
                     Some(pause)

@@ -73,10 +73,12 @@ struct Kind {
     resource: &'static str,
     /// Where the list is.
     list: &'static str,
-    /// Its parts that must be there before the list can be.
-    parent: Option<&'static str>,
+    /// What must hold before the list is looked at.
+    first: Option<&'static str>,
     /// The name of the ServiceAccount.
     account: &'static str,
+    /// The longest wait for an answer.
+    longest_seconds: u32,
 }
 
 /// `generateName` leaves the name open.
@@ -85,18 +87,24 @@ const ACCOUNTS: Kind = Kind {
     path: WEBHOOK_PATH,
     resource: "serviceaccounts",
     list: "object.imagePullSecrets",
-    parent: None,
+    first: None,
     account: "(has(object.metadata.name) ? object.metadata.name : '')",
+    longest_seconds: 30,
 };
 
-/// The API server has put the ServiceAccount and its list into a pod without, before it asks.
+/// The API server has put the ServiceAccount and its list into a pod without, before it asks. A pod without a ServiceAccount
+/// is the image of a static pod, which may name no Secret: it would be refused for ours.
 const PODS: Kind = Kind {
     name: POD_WEBHOOK_NAME,
     path: POD_WEBHOOK_PATH,
     resource: "pods",
     list: "object.spec.imagePullSecrets",
-    parent: Some("object.spec"),
-    account: "(has(object.spec.serviceAccountName) ? object.spec.serviceAccountName : 'default')",
+    first: Some(
+        "has(object.spec) && has(object.spec.serviceAccountName) && object.spec.serviceAccountName != ''",
+    ),
+    account: "object.spec.serviceAccountName",
+    // Where nobody answers, each new pod waits so long.
+    longest_seconds: 2,
 };
 
 /// Where a webhook is served, and what it is for.
@@ -144,7 +152,7 @@ pub fn registration(area: &Area, webhook: &Webhook, target: Target<'_>) -> Optio
             "namespaceSelector": { "matchExpressions": namespaces },
             "objectSelector": { "matchExpressions": [not_ignored] },
             "sideEffects": "None",
-            "timeoutSeconds": webhook.timeout_seconds,
+            "timeoutSeconds": webhook.timeout_seconds.min(kind.longest_seconds),
             "admissionReviewVersions": ["v1"],
             // A mutation that comes after ours may replace the list.
             "reinvocationPolicy": "IfNeeded",
@@ -198,14 +206,15 @@ fn namespace_requirements(area: &Area, own_namespace: &str) -> Option<Vec<Value>
 /// What selectors cannot say: patterns, the names of ServiceAccounts, and that there is something to do.
 fn conditions(area: &Area, kind: &Kind) -> Vec<(&'static str, String)> {
     let scope = &area.scope;
-    let Kind { list, account: name, parent, .. } = kind;
+    let Kind { list, account: name, first, .. } = kind;
     let ours = literal(PULL_SECRET);
     let has_ours = format!("has({list}) && {list}.exists(e, has(e.name) && e.name == {ours})");
-    let has_ours = match parent {
-        Some(parent) => format!("has({parent}) && {has_ours}"),
-        None => has_ours,
+
+    let not_attached = match first {
+        Some(first) => format!("{first} && !({has_ours})"),
+        None => format!("!({has_ours})"),
     };
-    let mut conditions = vec![("not-attached", format!("!({has_ours})"))];
+    let mut conditions = vec![("not-attached", not_attached)];
     let patterns: Vec<&Glob> = scope.exclude_namespace.iter().filter(|glob| !glob.is_literal()).collect();
     if !patterns.is_empty() {
         let excluded = literal(&expression(patterns));

@@ -28,6 +28,8 @@ pub(super) struct Admission {
     /// A journal was lost: they may exist all the same.
     suspects: BTreeSet<AdmissionObject>,
     pub(super) certificates: CertificateState,
+    /// The registration was refused with the webhook for pods in it: it is made without, until the configuration changes.
+    pub(super) pods_refused: bool,
 }
 
 #[derive(Debug, Default)]
@@ -324,7 +326,10 @@ impl Machine {
                 if matches!(refusal, Refusal::Unknown { .. }) {
                     known.work.may_land = now.mono.plus(LANDS_WITHIN);
                 }
-                if !matches!(refusal, Refusal::LostRace) {
+                let by_policy = matches!(refusal, Refusal::RefusedByPolicy { .. });
+                if by_policy && object == AdmissionObject::Registration && self.registers_for_pods() {
+                    self.register_without_pods(now, &refusal);
+                } else if !matches!(refusal, Refusal::LostRace) {
                     self.report_admission(now, object, &refusal);
                 }
             }
@@ -336,9 +341,6 @@ impl Machine {
         let remedy = match (object, refusal) {
             (AdmissionObject::Registration, Refusal::NoRight { .. }) => {
                 "; install the chart with webhook.enabled: true, or take `enable` out of webhook-configuration"
-            }
-            (AdmissionObject::Registration, Refusal::RefusedByPolicy { .. }) => {
-                "; where `pods` asks for append or restart, install the chart with the same value for podHelp"
             }
             _ => "",
         };

@@ -98,6 +98,7 @@ impl Machine {
         self.cold = cold;
         self.policy.cold = cold;
         self.suspect_admission(cold);
+        self.register_with_pods_again(now);
         // Others may have written since: the marks tell what is there.
         self.world.forget_trust();
         self.clock.remember(self.recorder.desired().cloud_offset_millis);

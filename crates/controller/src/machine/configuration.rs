@@ -122,6 +122,7 @@ impl Machine {
                         .to_owned(),
             });
         }
+        self.register_with_pods_again(now);
         self.recorder.change(|desired| *desired = record);
         None
     }

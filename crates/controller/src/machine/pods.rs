@@ -21,8 +21,9 @@ use crate::settings::Purpose;
 use crate::status::PodsStatus;
 use crate::time::{Mono, Now};
 
-/// The group of findings about the help itself.
-const GROUP: &str = "pods";
+/// The groups of findings about the help itself.
+const UNSEEN: &str = "pods";
+const UNEVICTED: &str = "evictions";
 
 /// Group and kind of what makes a pod anew when it is evicted, without counting that as a failure. A Job counts it, and
 /// of others nobody knows.
@@ -43,13 +44,28 @@ impl Machine {
         self.lease.held() && self.recorder.durable().is_some() && self.pod_help() > PodHelp::None
     }
 
-    fn pod_help(&self) -> PodHelp {
+    pub(super) fn pod_help(&self) -> PodHelp {
         let accepted = self.recorder.counting().accepted.as_ref();
         let accepted = accepted.filter(|_| self.settings.purpose == Purpose::Run);
         accepted.map_or(PodHelp::None, |accepted| accepted.configuration.pods)
     }
 
+    /// Forgets all pods, and what was said of them, when they are not followed any more. Whose pods were evicted is kept.
+    pub(super) fn settle_pods(&mut self, now: Now) {
+        if self.follows_pods() {
+            return;
+        }
+        for key in self.pods.keys() {
+            self.pod_gone(now, &key);
+        }
+        self.ledger.clear(now.mono, UNSEEN);
+        self.ledger.clear(now.mono, UNEVICTED);
+    }
+
     pub(super) fn pod_seen(&mut self, now: Now, seen: PodSeen) {
+        if !self.follows_pods() {
+            return;
+        }
         if seen.references.iter().any(|name| name == PULL_SECRET) {
             return self.pod_gone(now, &(seen.namespace, seen.name));
         }
@@ -71,7 +87,7 @@ impl Machine {
         for key in self.pods.not_shown() {
             self.pod_gone(now, &key);
         }
-        self.ledger.clear(now.mono, GROUP);
+        self.ledger.clear(now.mono, UNSEEN);
     }
 
     pub(super) fn pods_unseen(&mut self, now: Now, refusal: &Refusal) {
@@ -82,7 +98,7 @@ impl Machine {
             "`pods` asks for help for pods, and pods cannot be followed: {refusal}; install the chart with podHelp: report \
              or more, or set `pods: none`"
         );
-        self.ledger.set_one(now.mono, GROUP, Subject::Configuration, refusal.label(), message);
+        self.ledger.set_one(now.mono, UNSEEN, Subject::Configuration, refusal.label(), message);
     }
 
     /// Looks at the pods of a namespace, after something that their case is proven by has changed.
@@ -105,7 +121,8 @@ impl Machine {
         let help = self.pod_help();
         let Some(pod) = self.pods.get_mut(key) else { return };
         pod.plight = plight;
-        let restarts = helps && help == PodHelp::Restart && pod.seen.owner.as_ref().is_some_and(makes_anew);
+        let anew = pod.seen.owner.as_ref().is_some_and(makes_anew) && !pod.seen.runs;
+        let restarts = helps && help == PodHelp::Restart && anew;
         let due = restarts.then_some(pod.not_before);
         let told = plight.map(|plight| in_words(pod, plight, helps, help));
         let subject = subject(&pod.seen);
@@ -155,7 +172,7 @@ impl Machine {
 
     /// Whether the API server has the webhook append our entry to new pods of a namespace.
     fn appends_to_pods(&self, namespace: &str) -> bool {
-        self.pod_help() >= PodHelp::Append
+        self.registers_for_pods()
             && self.is_wanted_on(AdmissionObject::Registration)
             && self.is_fulfilled(AdmissionObject::Registration)
             && asks_about_pods(namespace, &self.settings.namespace)
@@ -163,6 +180,9 @@ impl Machine {
 
     /// The next pod to evict.
     pub(super) fn next_eviction(&mut self, now: Now) -> Option<(Flight, Operation)> {
+        if !self.follows_pods() {
+            return None;
+        }
         let key = loop {
             let (due, key) = self.pods.first_due()?;
             if due.max(self.paused) > now.mono {
@@ -203,6 +223,7 @@ impl Machine {
             Answer::Refused(refusal) => refusal,
             _ => {
                 self.pods.evicted(now.mono, started, owner);
+                self.ledger.clear(now.mono, UNEVICTED);
                 if let Some(pod) = self.pods.get_mut(key).filter(|pod| pod.seen.uid == uid) {
                     pod.evicted = true;
                 }
@@ -218,7 +239,11 @@ impl Machine {
                 "`pods: restart` asks for evictions, and they are not allowed: {refusal}; install the chart with podHelp: \
                  restart, or set `pods: report`"
             );
-            self.ledger.set_one(now.mono, GROUP, Subject::Configuration, refusal.label(), message);
+            self.ledger.set_one(now.mono, UNEVICTED, Subject::Configuration, refusal.label(), message);
+        }
+        if matches!(refusal, Refusal::Unknown { .. }) {
+            // It may have gone: what its owner makes in its place is known for that.
+            self.pods.may_have_been_evicted(now.mono, started, owner);
         }
         let Some(pod) = self.pods.get_mut(key).filter(|pod| pod.seen.uid == uid) else { return };
         pod.failures = pod.failures.saturating_add(1);
@@ -232,7 +257,7 @@ impl Machine {
 
     /// When an eviction is due although nothing was observed.
     pub(super) fn eviction_wake(&self) -> Option<Mono> {
-        self.pods.first_due().map(|(at, _)| at.max(self.paused))
+        self.pods.first_due().filter(|_| self.follows_pods()).map(|(at, _)| at.max(self.paused))
     }
 
     pub(super) fn pods_status(&self) -> PodsStatus {
@@ -267,6 +292,9 @@ fn in_words(pod: &Pod, plight: Plight, helps: bool, help: PodHelp) -> (&'static 
         |owner| format!("the list in the template of the {} {}", owner.kind, owner.name),
     );
     let anew = match owner {
+        Some(_) if pod.seen.runs => {
+            "make it anew; `pods: restart` leaves it alone, because others of its containers run".to_owned()
+        }
         Some(owner) if makes_anew(owner) && help == PodHelp::Restart => {
             format!("it is evicted, as budgets allow, and the {} {} makes it anew", owner.kind, owner.name)
         }
@@ -294,7 +322,10 @@ fn in_words(pod: &Pod, plight: Plight, helps: bool, help: PodHelp) -> (&'static 
             if helps {
                 format!("a new one gets {PULL_SECRET} appended; {anew}")
             } else {
-                format!("add `- name: {PULL_SECRET}` to {template}, or take that list away")
+                format!(
+                    "add `- name: {PULL_SECRET}` to {template}, or take that list away, or have the webhook append to new \
+                     pods: `pods: append`, and `enable: true` in webhook-configuration"
+                )
             },
         ),
         Plight::MadeAnewInVain => (

@@ -10,10 +10,38 @@ use super::admission::{Wish, group, wanted};
 use crate::admission::certificates::Certificates;
 use crate::admission::{AdmissionObject, ServerSeen, Target, parameters, registration};
 use crate::area::Area;
+use crate::observation::Refusal;
+use crate::operation::Subject;
 use crate::settings::Purpose;
 use crate::time::Now;
 
+/// The group of the finding about the webhook for pods.
+const PODS: &str = "registration/pods";
+
 impl Machine {
+    /// Whether the registration asks the API server about pods.
+    pub(super) fn registers_for_pods(&self) -> bool {
+        self.pod_help() >= PodHelp::Append && !self.admission.pods_refused
+    }
+
+    /// The admission policy does not let the webhook be registered for pods: that is no reason to serve ServiceAccounts less.
+    pub(super) fn register_without_pods(&mut self, now: Now, refusal: &Refusal) {
+        self.admission.pods_refused = true;
+        let message = format!(
+            "`pods` asks for append or restart, and the webhook cannot be registered for pods: {refusal}; it is registered for \
+             ServiceAccounts alone until the ConfigMap is edited or this program starts again; install the chart with the same \
+             value for podHelp, or set `pods: report`"
+        );
+        self.ledger.set_one(now.mono, PODS, Subject::Configuration, "PodsNotRegistered", message);
+        self.wish_for_admission(now);
+    }
+
+    /// Another configuration, or another term: what was refused is tried once more.
+    pub(super) fn register_with_pods_again(&mut self, now: Now) {
+        self.admission.pods_refused = false;
+        self.ledger.clear(now.mono, PODS);
+    }
+
     /// Works out how the objects shall be, after the journal has changed.
     pub(super) fn wish_for_admission(&mut self, now: Now) {
         let record = self.recorder.counting();
@@ -30,7 +58,7 @@ impl Machine {
                     let certificates = record.admission.certificates.as_ref();
                     let usable = certificates.filter(|known| known.serving.host == front.host(own));
                     let authorities = usable.map(Certificates::authorities).unwrap_or_default();
-                    let pods = accepted.configuration.pods >= PodHelp::Append;
+                    let pods = self.registers_for_pods();
                     let target = Target { front, own_namespace: own, authorities: &authorities, pods };
                     let content = registration(&area, &accepted.configuration.webhook, target)?;
                     let server = self.abilities.server.as_ref();

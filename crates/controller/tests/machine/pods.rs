@@ -26,6 +26,7 @@ fn pod(name: &str) -> PodSeen {
         references: Vec::new(),
         owner: Some(owner("apps", "ReplicaSet")),
         unpulled: vec![image()],
+        runs: false,
         terminating: false,
     }
 }
@@ -158,7 +159,7 @@ fn a_list_of_its_own_is_reported_and_never_a_reason_to_evict() {
     let references = vec!["mine".to_owned(), "yours".to_owned()];
     show(&mut scenario, PodSeen { references, ..pod("web-1") });
     scenario.pass(MINUTE);
-    insta::assert_snapshot!(scenario.finding("PodHasOwnList"), @"the pod web-1 cannot pull acme-registry.cn-hangzhou.cr.aliyuncs.com/team/app:1.0: it brings imagePullSecrets of its own (mine, yours), so that those of its ServiceAccount default do not count; add `- name: acr-credential-secret-aggregation` to the list in the template of the ReplicaSet web, or take that list away");
+    insta::assert_snapshot!(scenario.finding("PodHasOwnList"), @"the pod web-1 cannot pull acme-registry.cn-hangzhou.cr.aliyuncs.com/team/app:1.0: it brings imagePullSecrets of its own (mine, yours), so that those of its ServiceAccount default do not count; add `- name: acr-credential-secret-aggregation` to the list in the template of the ReplicaSet web, or take that list away, or have the webhook append to new pods: `pods: append`, and `enable: true` in webhook-configuration");
     assert!(scenario.evicted.is_empty());
 }
 
@@ -333,4 +334,70 @@ fn where_nothing_is_appended_any_more_those_with_a_list_of_their_own_give_way_to
     scenario.pass(10_000);
     show(&mut scenario, PodSeen { resource_version: 8, ..own("b") });
     assert_eq!(scenario.evicted.last().map(String::as_str), Some("default/b"));
+}
+
+#[test]
+fn a_policy_that_refuses_the_webhook_for_pods_leaves_the_one_for_service_accounts_as_it_is() {
+    let mut scenario = Scenario::new();
+    let webhook = ("webhook-configuration", "enable: true");
+    let policy = || Refusal::RefusedByPolicy { message: "and no other".to_owned() };
+    scenario.refusals = vec![("apply-registration", policy())];
+    scenario.listing(|scenario| {
+        scenario.configure(ONE_ENTRY, &[("watch-namespace", "default,team"), ("pods", "append"), webhook]);
+        scenario.namespace("default", &[]);
+        scenario.account("default", "default", None);
+    });
+    scenario.pass(20_000);
+    let registered =
+        |scenario: &Scenario| scenario.admission[&AdmissionObject::Registration].1.as_array().unwrap().len();
+    assert_eq!(registered(&scenario), 1);
+    let said = scenario.finding("PodsNotRegistered");
+    assert!(said.contains("install the chart with the same value for podHelp"), "{said}");
+    // Somebody has mended it, and edits.
+    scenario.configure(ONE_ENTRY, &[("watch-namespace", "default"), ("pods", "append"), webhook]);
+    scenario.pass(20_000);
+    assert_eq!(registered(&scenario), 2);
+    assert_eq!(scenario.finding("PodsNotRegistered"), "");
+}
+
+#[test]
+fn a_pod_of_which_other_containers_run_is_reported_and_left_alone() {
+    let mut scenario = served("restart");
+    show(&mut scenario, PodSeen { runs: true, ..pod("web-1") });
+    scenario.pass(MINUTE);
+    assert!(scenario.evicted.is_empty());
+    let said = scenario.finding("PodOlderThanAttach");
+    assert!(said.ends_with("leaves it alone, because others of its containers run"), "{said}");
+}
+
+#[test]
+fn when_pods_are_not_followed_any_more_nothing_of_them_is_left() {
+    let mut scenario = served("restart");
+    let missing = Refusal::NoRight { message: "pods is forbidden".to_owned() };
+    scenario.observe(Observation::PodsUnseen(missing));
+    show(&mut scenario, PodSeen { owner: None, ..pod("alone") });
+    assert!(!codes(&scenario).is_empty() && !scenario.finding("NoRight").is_empty());
+    configure(&mut scenario, "none");
+    scenario.pass(2_000);
+    assert_eq!((codes(&scenario), scenario.finding("NoRight")), (vec![], String::new()));
+    assert_eq!(scenario.machine.status(scenario.now()).pods.older, 0);
+    // What was still on its way.
+    show(&mut scenario, PodSeen { owner: None, ..pod("late") });
+    configure(&mut scenario, "report");
+    scenario.pass(2_000);
+    assert_eq!(codes(&scenario), [""; 0]);
+}
+
+#[test]
+fn an_eviction_whose_answer_was_lost_begins_no_circle() {
+    let mut scenario = served("restart");
+    scenario.refusals = vec![("evict-pod", Refusal::Unknown { message: "cut".to_owned() })];
+    show(&mut scenario, pod("web-1"));
+    scenario.pass(500);
+    gone(&mut scenario, "web-1");
+    scenario.pass(500);
+    show(&mut scenario, pod("web-2"));
+    scenario.pass(10 * MINUTE);
+    assert_eq!(scenario.count("evict-pod"), 1);
+    assert!(!scenario.finding("PodMadeAnewInVain").is_empty());
 }

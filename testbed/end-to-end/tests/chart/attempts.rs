@@ -224,10 +224,22 @@ pub(crate) fn of_a_thief_with_pod_help() -> Vec<Attempt> {
     let both = webhook("acr-credential-helper", &both);
     let changes = json!({ "resources": ["pods"], "operations": ["UPDATE"] });
     let changes = webhook("acr-credential-helper", &changes);
+    let mut slow = webhook_for_pods("Ignore");
+    slow["webhooks"][0]["timeoutSeconds"] = 30.into();
+    let mut many = webhook_for_pods("Ignore");
+    let webhooks_of_many = (0..3).map(|place| {
+        let mut one = many["webhooks"][0].clone();
+        one["name"] = format!("pods{place}.acr-credential-helper.io").into();
+        one
+    });
+    let webhooks_of_many: Vec<Value> = webhooks_of_many.collect();
+    many["webhooks"] = webhooks_of_many.into();
     vec![
         attempt("keep pods from being made", policy, "POST", &webhooks, webhook_for_pods("Fail")),
         attempt("keep pods from being made by both", policy, "POST", &webhooks, both),
         attempt("be called for changes of pods", policy, "POST", &webhooks, changes),
+        attempt("slow pods down", policy, "POST", &webhooks, slow),
+        attempt("slow pods down by many", policy, "POST", &webhooks, many),
         attempt("be called for pods", By::Nobody, "POST", &webhooks, webhook_for_pods("Ignore")),
     ]
 }
@@ -235,6 +247,7 @@ pub(crate) fn of_a_thief_with_pod_help() -> Vec<Attempt> {
 fn webhook_for_pods(failure_policy: &str) -> Value {
     let mut registration = webhook("acr-credential-helper", &json!({ "resources": ["pods"] }));
     registration["webhooks"][0]["failurePolicy"] = failure_policy.into();
+    registration["webhooks"][0]["timeoutSeconds"] = 2.into();
     registration
 }
 

@@ -193,6 +193,18 @@ async fn new_pods_with_a_list_of_their_own_get_ours_appended_and_nobody_elses_do
     let ignored = json!({ "acr-credential-helper/ignore": "true" });
     assert_eq!(made(&space, "default", &["mine"], ignored).await, ["mine"], "it opted out");
 
+    // The image of a static pod, as a kubelet makes it: it may name no Secret, and is made all the same.
+    let mirror = json!({
+        "metadata": { "name": "static", "annotations": { "kubernetes.io/config.mirror": "x" } },
+        "spec": { "nodeName": "node-1", "containers": [{ "name": "web", "image": image() }] },
+    });
+    let dry = PostParams { dry_run: true, ..PostParams::default() };
+    let mirrored = Api::<Pod>::namespaced(client.clone(), &space)
+        .create(&dry, &serde_json::from_value(mirror).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(mirrored.spec.unwrap().image_pull_secrets, None);
+
     // Less help, and the API server does not ask about pods any more; about ServiceAccounts it does.
     let keys = [
         ("webhook-configuration", "enable: true"),
