@@ -30,6 +30,13 @@ async fn a_restart_with_current_secrets_costs_lists_and_one_get() {
     scene.stop().await;
     let (requests, calls) = (scene.request_count(), scene.stage.cloud().cloud().calls().len());
     scene.run().await;
+    // An edit before the journal was read would tell again what the one before has told.
+    scene
+        .until("the second one leads and knows what was accepted", async || {
+            let status = scene.component().status().await.ok()?;
+            (status["leading"] == true && status["configured"] == true).then_some(())
+        })
+        .await;
     // Served after everything else was looked at: so nothing was written before.
     scene.stage.create_account(&space, "late").await.unwrap();
     scene.configure(ACME_BY_KEY, &[&space, &second], &[("service-account", "default,late")]).await;
