@@ -26,8 +26,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// change of the scope. It needs the rights that the chart gives to the component.
 ///
 /// Exit code 0 where the policy counts, and where there is nothing to try: another mode, no ConfigMap, nobody in scope. 1
-/// where it does not count, with what is wrong and what mends it. 2 where the ConfigMap has errors, 69 for a cluster that cannot be listed in time, 78
-/// for one that cannot be reached.
+/// where it does not count, with what is wrong and what mends it. 2 where the ConfigMap has errors, 69 for a cluster that
+/// cannot be listed in time, 78 for one that cannot be reached.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
     /// Try again for so many seconds: the component may have to write the scope first
@@ -41,19 +41,15 @@ pub(crate) struct Arguments {
 
 /// Tries.
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    if let Err(error) = arguments.logs.start() {
-        return failed(Exit::Usage, &format_args!("--log-level: {error}"));
-    }
-    let tried = process::runtime()
-        .map_err(|error| Failure::new(Exit::System, format_args!("cannot start: {error}")))
-        .and_then(|runtime| runtime.block_on(try_policy(arguments)));
-    match tried {
-        Ok(words) => {
-            anstream::println!("{words}");
-            Exit::Success
+    process::run(&arguments.logs, async {
+        match try_policy(arguments).await {
+            Ok(words) => {
+                anstream::println!("{words}");
+                Exit::Success
+            }
+            Err(Failure { exit, words }) => failed(exit, &words),
         }
-        Err(Failure { exit, words }) => failed(exit, &words),
-    }
+    })
 }
 
 async fn try_policy(arguments: &Arguments) -> Result<String, Failure> {
@@ -78,10 +74,11 @@ async fn try_policy(arguments: &Arguments) -> Result<String, Failure> {
     {
         return Err(Failure::new(Exit::Ineffective, unsupported(&server)));
     }
+    let own = arguments.place.ourselves().namespace;
     loop {
         let operation = Operation::TryPolicy { namespace: namespace.clone(), service_account: name.clone() };
         let answer = cluster.carry_out(operation).await;
-        let Some((code, wrong)) = verdict(&arguments.place.ourselves().namespace, &answer) else {
+        let Some((code, wrong)) = verdict(&own, &answer) else {
             return Ok(format!(
                 "the policy counts: a ServiceAccount {name} in {namespace} would name the pull secret"
             ));

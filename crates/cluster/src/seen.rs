@@ -302,9 +302,9 @@ pub(crate) struct RegistrationObject {
 impl Watched for RegistrationObject {
     fn shown(self) -> Observation {
         // What others add under other names of the same object is theirs.
-        let name = |webhook: &Value| webhook.get("name").and_then(Value::as_str).map(str::to_owned);
         let ours = |webhook: &Value| {
-            name(webhook).is_some_and(|name| [WEBHOOK_NAME, POD_WEBHOOK_NAME].contains(&&*name))
+            let name = webhook.get("name").and_then(Value::as_str);
+            matches!(name, Some(WEBHOOK_NAME | POD_WEBHOOK_NAME))
         };
         let content = self.webhooks.into_iter().flatten().filter(ours).collect();
         admission(AdmissionObject::Registration, self.metadata, content)

@@ -1,7 +1,9 @@
 //! What is to be done with a namespace or ServiceAccount: served, retiring, or none of our business.
 
+use std::sync::Arc;
+
 use crate::area::Area;
-use crate::world::{Account, Namespace};
+use crate::world::{Account, Namespace, World};
 
 /// The areas in force.
 #[derive(Debug, Default)]
@@ -98,6 +100,16 @@ impl Policy {
             }
         };
         if retiring { Standing::Retiring } else { Standing::Foreign }
+    }
+
+    /// The first ServiceAccount that is served, and its namespace.
+    pub fn somebody_served<'w>(&self, world: &'w World) -> Option<(&'w Arc<str>, &'w Account)> {
+        world.namespaces().find_map(|(name, namespace)| {
+            let home = self.namespace(name, namespace);
+            let serves =
+                |account: &&Account| self.account(home, name, namespace, account) == Standing::Served;
+            Some((name, namespace.accounts().iter().find(serves)?))
+        })
     }
 
     /// Uninstall without any configuration to go by: in a namespace with our pull secret, our name is ours.

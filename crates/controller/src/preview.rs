@@ -7,7 +7,7 @@ use acr_configuration::{Configuration, Edition, Entry, Identity};
 use crate::area::Area;
 use crate::observation::{Observation, Watch};
 use crate::policy::{Policy, Standing};
-use crate::world::{Account, World};
+use crate::world::World;
 
 /// A cluster as its watches show it first.
 #[derive(Debug, Default)]
@@ -99,13 +99,8 @@ impl Preview {
     /// A ServiceAccount that a configuration serves, where there is one.
     pub fn somebody_served(&self, configuration: &Configuration) -> Option<AccountName> {
         let policy = Policy { served: Some(Area::whole(configuration)), ..Policy::default() };
-        self.world.namespaces().find_map(|(name, namespace)| {
-            let home = policy.namespace(name, namespace);
-            let serves =
-                |account: &&Account| policy.account(home, name, namespace, account) == Standing::Served;
-            let account = namespace.accounts().iter().find(serves)?;
-            Some(AccountName { namespace: name.to_string(), name: account.name.to_string() })
-        })
+        let (namespace, account) = policy.somebody_served(&self.world)?;
+        Some(AccountName { namespace: namespace.to_string(), name: account.name.to_string() })
     }
 
     /// What would be done if `wanted` came into force after `former`.

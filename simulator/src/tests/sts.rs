@@ -6,17 +6,6 @@ use serde_json::{Value, json};
 use super::support::*;
 use crate::{CloudRequest, Mutation};
 
-fn claims() -> Value {
-    let now = start().as_second();
-    json!({ "iss": "https://issuer.example", "sub": SUBJECT, "aud": "sts.aliyuncs.com", "exp": now + 3600 })
-}
-
-fn token_with(name: &str, value: Value) -> String {
-    let mut claims = claims();
-    claims[name] = value;
-    ISSUER.sign(&claims).unwrap()
-}
-
 #[test]
 fn a_wrong_parameter_is_refused_in_the_documented_words() {
     let long = "n".repeat(65);

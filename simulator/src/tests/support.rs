@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::encoding::percent_encode;
 use crate::issuer::Issuer;
@@ -354,6 +354,19 @@ pub(crate) fn assume_role(token: &str, changes: &[(&str, &str)]) -> CloudRequest
     let texts: Vec<String> =
         pairs.iter().map(|(name, value)| format!("{name}={}", percent_encode(value))).collect();
     unsigned("POST", STS, &texts.join("&"))
+}
+
+/// The claims of a token that the role trusts, which ends in an hour.
+pub(crate) fn claims() -> Value {
+    let now = start().as_second();
+    json!({ "iss": "https://issuer.example", "sub": SUBJECT, "aud": "sts.aliyuncs.com", "exp": now + 3600 })
+}
+
+/// The same token with another claim.
+pub(crate) fn token_with(name: &str, value: Value) -> String {
+    let mut claims = claims();
+    claims[name] = value;
+    ISSUER.sign(&claims).unwrap()
 }
 
 /// A token that the role trusts, valid for an hour.

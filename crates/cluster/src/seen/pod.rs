@@ -93,9 +93,9 @@ impl Owner {
 
 impl Watched for PodObject {
     fn shown(self) -> Observation {
-        let Self { mut metadata, spec, status } = self;
+        let Self { metadata, spec, status } = self;
         let (spec, status) = (spec.unwrap_or_default(), status.unwrap_or_default());
-        let owners = metadata.owner_references.take().into_iter().flatten();
+        let owners = metadata.owner_references.into_iter().flatten();
         let containers: Vec<Container> =
             [status.init, status.ordinary].into_iter().flatten().flatten().collect();
         let references = spec.image_pull_secrets.into_iter().flatten();

@@ -209,7 +209,6 @@ fn conditions(area: &Area, kind: &Kind) -> Vec<(&'static str, String)> {
     let Kind { list, account: name, first, .. } = kind;
     let ours = literal(PULL_SECRET);
     let has_ours = format!("has({list}) && {list}.exists(e, has(e.name) && e.name == {ours})");
-
     let not_attached = match first {
         Some(first) => format!("{first} && !({has_ours})"),
         None => format!("!({has_ours})"),

@@ -4,8 +4,6 @@
 //! the parameters stand as they shall: with a ServiceAccount that is served, created without being stored. What does not
 //! count is tried again, ever more seldom.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
 use super::{Flight, Machine};
@@ -13,7 +11,6 @@ use crate::admission::{AdmissionObject, ServerSeen, Trial, unsupported, verdict}
 use crate::backoff;
 use crate::observation::{Answer, Refusal};
 use crate::operation::{Operation, Subject};
-use crate::policy::Standing;
 use crate::time::{Mono, Now};
 
 /// An API server goes by a changed ConfigMap after a moment.
@@ -93,13 +90,15 @@ impl Machine {
         if !self.trial_is_due() || now.mono < self.abilities.trial.not_before {
             return None;
         }
-        let Some((namespace, service_account)) = self.somebody_served() else {
+        // Who is to be attached by the policy when it is created.
+        let Some((namespace, account)) = self.policy.somebody_served(&self.world) else {
             // Looking through everything has its price.
             self.abilities.trial.not_before = now.mono.plus(backoff::LONGEST);
             return None;
         };
+        let (namespace, service_account) = (namespace.to_string(), account.name.to_string());
+        let operation = Operation::TryPolicy { namespace, service_account };
         self.abilities.trial.trying = true;
-        let operation = Operation::TryPolicy { namespace: namespace.to_string(), service_account };
         Some((Flight::PolicyTrial, operation))
     }
 
@@ -120,19 +119,6 @@ impl Machine {
 
     fn wants_policy(&self) -> bool {
         self.is_wanted_on(AdmissionObject::Parameters)
-    }
-
-    /// A ServiceAccount that the policy is to attach when it is created.
-    fn somebody_served(&self) -> Option<(Arc<str>, String)> {
-        self.world.namespaces().find_map(|(name, namespace)| {
-            let home = self.policy.namespace(name, namespace);
-            let mut accounts = namespace.accounts().iter();
-            let served = accounts.find(|account| {
-                home == Standing::Served
-                    && self.policy.account(home, name, namespace, account) == Standing::Served
-            });
-            served.map(|account| (name.clone(), account.name.to_string()))
-        })
     }
 
     /// The server said what it can do, or did not.

@@ -6,17 +6,6 @@ use serde_json::json;
 
 use super::*;
 
-fn claims() -> Value {
-    let now = start().as_second();
-    json!({ "iss": "https://issuer.example", "sub": SUBJECT, "aud": "sts.aliyuncs.com", "exp": now + 3600 })
-}
-
-fn token_with(name: &str, value: Value) -> String {
-    let mut claims = claims();
-    claims[name] = value;
-    ISSUER.sign(&claims).unwrap()
-}
-
 fn token_of_header(header: &Value) -> String {
     let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}.AAAA", encode(header), encode(&claims()))

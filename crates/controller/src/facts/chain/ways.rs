@@ -21,19 +21,17 @@ impl Drawing<'_> {
         let Self { configuration, surroundings, entry, .. } = self;
         let own = surroundings.own_region();
         let region = own.unwrap_or(region);
-        let shares = own.is_none()
-            && entry.endpoint != EndpointChoice::Vpc
-            && configuration.endpoint_override(Product::Sts, region).is_none();
+        let overridden = configuration.endpoint_override(Product::Sts, region).is_some();
+        let shares = own.is_none() && entry.endpoint != EndpointChoice::Vpc && !overridden;
         let regions = if shares { self.first_regions() } else { vec![region] };
         let of = |region: &&str| endpoints(Product::Sts, region, entry.endpoint, &configuration.endpoints);
         let mut tried: Vec<String> = regions.iter().flat_map(of).collect();
         // An entry that says which endpoints to call is asked there; what is injected is a VPC endpoint as a rule. Where
         // that cannot be reached, `auto` falls back from it as from any other.
-        if let (Some(injected), None, EndpointChoice::Auto) = (
-            &surroundings.settings.sts_endpoint,
-            configuration.endpoint_override(Product::Sts, region),
-            entry.endpoint,
-        ) {
+        if let Some(injected) = &surroundings.settings.sts_endpoint
+            && entry.endpoint == EndpointChoice::Auto
+            && !overridden
+        {
             tried.retain(|url| url != injected);
             tried.insert(0, injected.clone());
         }
