@@ -1,5 +1,7 @@
 //! The `imagePullSecrets` of a ServiceAccount as observed: is our name in it, and what change puts it there.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use serde_json::Value;
 
 use crate::names::PULL_SECRET;
@@ -19,6 +21,20 @@ pub fn place_of_ours(list: Option<&str>) -> Option<usize> {
     }
     let Ok(Value::Array(elements)) = serde_json::from_str(list) else { return None };
     elements.iter().position(|element| element.get("name").and_then(Value::as_str) == Some(PULL_SECRET))
+}
+
+/// The names of a list but ours, in their order, as a byte: equal names give equal bytes, and others rarely do.
+pub fn mark_of_others(list: Option<&str>) -> u8 {
+    let list = list.and_then(|list| serde_json::from_str::<Vec<Value>>(list).ok()).unwrap_or_default();
+    mark(list.iter().filter_map(|element| element.get("name")?.as_str()))
+}
+
+/// The same of names that are known.
+pub fn mark<'a>(names: impl Iterator<Item = &'a str>) -> u8 {
+    let mut hasher = DefaultHasher::new();
+    names.filter(|name| *name != PULL_SECRET).for_each(|name| name.hash(&mut hasher));
+    let [first, ..] = hasher.finish().to_le_bytes();
+    first
 }
 
 /// The change that adds our name to an observed list.
@@ -48,6 +64,17 @@ mod tests {
     fn the_list_with_nothing_but_our_name_holds_it() {
         assert_eq!(ONLY_OURS, format!(r#"[{{"name":"{PULL_SECRET}"}}]"#));
         assert_eq!(place_of_ours(Some(ONLY_OURS)), Some(0));
+    }
+
+    #[test]
+    fn the_mark_tells_other_names_and_another_order_and_not_where_ours_stands() {
+        let of = |names: &[&str]| mark(names.iter().copied());
+        let list = r#"[{"name":"a"},{},{"name":"acr-credential-secret-aggregation"},{"name":"b"}]"#;
+        assert_eq!(mark_of_others(Some(list)), of(&["a", "b"]));
+        assert_eq!(mark_of_others(None), of(&[]));
+        for others in [&["b", "a"][..], &["a"], &["ab"], &[]] {
+            assert_ne!(mark_of_others(Some(list)), of(others), "{others:?}");
+        }
     }
 
     #[test]

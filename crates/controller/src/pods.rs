@@ -12,6 +12,12 @@ pub const PACE: Duration = Duration::from_secs(1);
 /// How long what an owner makes is left alone after its last pod was made anew in vain: an hour, so that a template that
 /// cannot be helped costs 24 restarts a day at most, and one that was mended is helped again the same day.
 pub const LET_ALONE: Duration = Duration::from_hours(1);
+/// How long a case must stand before the pod is evicted, so that whichever API server admits the new one has seen what we
+/// have: their watches are behind by a second or so, and by a few where one was cut.
+pub const SETTLES: Duration = Duration::from_secs(10);
+/// The same where another program is to append to the new pod: it has its certificate from a mounted Secret; the kubelet
+/// takes up to two minutes to bring that, and it is read every 5 s.
+pub const SETTLES_ELSEWHERE: Duration = Duration::from_mins(3);
 /// How many pods get a finding of their own. All are counted; who mends the first hundred has mended the cause.
 pub const REPORTED: usize = 100;
 
@@ -29,6 +35,16 @@ pub enum Plight {
     MadeAnewInVain,
 }
 
+impl Plight {
+    /// How long the case must stand before the pod is evicted. `answers`: whether this process answers the API server.
+    pub fn settles(self, answers: bool) -> Duration {
+        match self {
+            Self::OwnList if !answers => SETTLES_ELSEWHERE,
+            Self::OwnList | Self::OlderThanAttach | Self::MadeAnewInVain => SETTLES,
+        }
+    }
+}
+
 /// A pod that has not started and lacks our entry.
 #[derive(Debug)]
 pub struct Pod {
@@ -42,8 +58,12 @@ pub struct Pod {
     reported: bool,
     /// Whether it was evicted, and is only still shown.
     pub evicted: bool,
+    /// Since when a new pod in its place would have our entry, for this plight; `None` where it would not.
+    pub helped: Option<(Plight, Mono)>,
     /// Refusals of its eviction in a row.
     pub failures: u32,
+    /// The last of them, in words.
+    pub refused: Option<String>,
     /// No eviction before.
     pub not_before: Mono,
     /// When it is to be evicted, if it is.
@@ -103,7 +123,9 @@ impl Pods {
             plight: None,
             reported: false,
             evicted: false,
+            helped: None,
             failures: 0,
+            refused: None,
             not_before: Mono(0),
             due: None,
             shown: true,

@@ -55,6 +55,8 @@ pub struct PodsStatus {
     pub own_list: usize,
     /// Those that are older than the attach, now.
     pub older: usize,
+    /// Those that were made anew without our entry, now.
+    pub in_vain: usize,
     /// Evictions since the process started.
     pub evicted: u64,
 }

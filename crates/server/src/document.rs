@@ -53,6 +53,7 @@ struct Namespaces {
 struct Pods {
     own_list: usize,
     older_than_attach: usize,
+    made_anew_in_vain: usize,
     evicted: u64,
 }
 
@@ -83,6 +84,7 @@ impl<'a> Document<'a> {
             pods: Pods {
                 own_list: status.pods.own_list,
                 older_than_attach: status.pods.older,
+                made_anew_in_vain: status.pods.in_vain,
                 evicted: status.pods.evicted,
             },
             fights: status.fights,

@@ -187,6 +187,7 @@ fn register_progress(registry: &mut Registry, status: &Status) {
     let pods = Family::<CauseLabels, Gauge>::default();
     pods.get_or_create(&CauseLabels { cause: "own_list" }).set(number(status.pods.own_list));
     pods.get_or_create(&CauseLabels { cause: "older_than_attach" }).set(number(status.pods.older));
+    pods.get_or_create(&CauseLabels { cause: "made_anew_in_vain" }).set(number(status.pods.in_vain));
     registry.register(
         "stuck_pods",
         "Pods that cannot pull what the pull secret is for, by cause; looked for where `pods` asks for it",

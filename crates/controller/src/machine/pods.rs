@@ -4,6 +4,8 @@
 //! secret, the pull secret is current and holds a login for an image that the node fails to pull, and the pod does not
 //! name it. Nothing is proven by age alone.
 
+use std::time::Duration;
+
 use acr_configuration::PodHelp;
 use acr_credentials::KeySlot;
 
@@ -121,9 +123,13 @@ impl Machine {
         let help = self.pod_help();
         let Some(pod) = self.pods.get_mut(key) else { return };
         pod.plight = plight;
+        let still = pod.helped.filter(|(known, _)| Some(*known) == plight);
+        pod.helped = plight.filter(|_| helps).map(|plight| still.unwrap_or((plight, now.mono)));
         let anew = pod.seen.owner.as_ref().is_some_and(makes_anew) && !pod.seen.runs;
-        let restarts = helps && help == PodHelp::Restart && anew;
-        let due = restarts.then_some(pod.not_before);
+        let restarts = help == PodHelp::Restart && anew;
+        let settled = pod.helped.filter(|_| restarts);
+        let settled = settled.map(|(plight, since)| since.plus(plight.settles(self.settings.answers)));
+        let due = settled.map(|settled| settled.max(pod.not_before));
         let told = plight.map(|plight| in_words(pod, plight, helps, help));
         let subject = subject(&pod.seen);
         self.pods.is_due(key, due);
@@ -165,8 +171,8 @@ impl Machine {
         if owner.is_some_and(|owner| self.pods.let_alone(now.mono, &owner.uid, pod.since)) {
             return Some(Plight::MadeAnewInVain);
         }
-        // Where the ServiceAccount names others as well, the pod may have its list from there: a new one will tell.
-        let own = !pod.seen.references.is_empty() && account.names_only_ours();
+        let references = &pod.seen.references;
+        let own = !references.is_empty() && !account.may_have_given(references);
         Some(if own { Plight::OwnList } else { Plight::OlderThanAttach })
     }
 
@@ -217,23 +223,34 @@ impl Machine {
         started: Mono,
         answer: Answer,
     ) {
-        let (namespace, name) = key;
-        let refusal = match answer {
-            Answer::Refused(Refusal::Gone) => return,
-            Answer::Refused(refusal) => refusal,
-            _ => {
-                self.pods.evicted(now.mono, started, owner);
-                self.ledger.clear(now.mono, UNEVICTED);
-                if let Some(pod) = self.pods.get_mut(key).filter(|pod| pod.seen.uid == uid) {
-                    pod.evicted = true;
-                }
-                self.look_at_pod(now, key);
-                let about = Subject::Pod { namespace: namespace.clone(), name: name.clone(), uid };
-                let message = format!("evicted, so that a new one is made that names {PULL_SECRET}");
-                return self.ledger.tell(about, "PodEvicted", message);
-            }
-        };
-        if let Refusal::NoRight { .. } = &refusal {
+        match answer {
+            Answer::Refused(refusal) => self.eviction_refused(now, key, &uid, owner, started, &refusal),
+            _ => self.pod_evicted(now, key, uid, owner, started),
+        }
+    }
+
+    fn pod_evicted(&mut self, now: Now, key: &PodKey, uid: String, owner: &str, started: Mono) {
+        self.pods.evicted(now.mono, started, owner);
+        self.ledger.clear(now.mono, UNEVICTED);
+        if let Some(pod) = self.pods.get_mut(key).filter(|pod| pod.seen.uid == uid) {
+            pod.evicted = true;
+        }
+        self.look_at_pod(now, key);
+        let (namespace, name) = key.clone();
+        let message = format!("evicted, so that a new one is made that names {PULL_SECRET}");
+        self.ledger.tell(Subject::Pod { namespace, name, uid }, "PodEvicted", message);
+    }
+
+    fn eviction_refused(
+        &mut self,
+        now: Now,
+        key: &PodKey,
+        uid: &str,
+        owner: &str,
+        started: Mono,
+        refusal: &Refusal,
+    ) {
+        if let Refusal::NoRight { .. } = refusal {
             self.pods.next = now.mono.plus(backoff::LONGEST);
             let message = format!(
                 "`pods: restart` asks for evictions, and they are not allowed: {refusal}; install the chart with podHelp: \
@@ -247,9 +264,10 @@ impl Machine {
         }
         let Some(pod) = self.pods.get_mut(key).filter(|pod| pod.seen.uid == uid) else { return };
         pod.failures = pod.failures.saturating_add(1);
+        pod.refused = Some(refusal.to_string());
         let asked = match refusal {
             Refusal::Throttled { retry_after } => retry_after.unwrap_or_default(),
-            _ => std::time::Duration::ZERO,
+            _ => Duration::ZERO,
         };
         pod.not_before = now.mono.plus(backoff::after(pod.failures, key).max(asked.min(backoff::LONGEST)));
         self.look_at_pod(now, key);
@@ -261,13 +279,11 @@ impl Machine {
     }
 
     pub(super) fn pods_status(&self) -> PodsStatus {
-        let count = |wanted: &[Plight]| {
-            let pods = self.pods.all().filter_map(|pod| pod.plight);
-            pods.filter(|plight| wanted.contains(plight)).count()
-        };
+        let count = |wanted| self.pods.all().filter(|pod| pod.plight == Some(wanted)).count();
         PodsStatus {
-            own_list: count(&[Plight::OwnList, Plight::MadeAnewInVain]),
-            older: count(&[Plight::OlderThanAttach]),
+            own_list: count(Plight::OwnList),
+            older: count(Plight::OlderThanAttach),
+            in_vain: count(Plight::MadeAnewInVain),
             evicted: self.pods.evicted,
         }
     }
@@ -296,7 +312,11 @@ fn in_words(pod: &Pod, plight: Plight, helps: bool, help: PodHelp) -> (&'static 
             "make it anew; `pods: restart` leaves it alone, because others of its containers run".to_owned()
         }
         Some(owner) if makes_anew(owner) && help == PodHelp::Restart => {
-            format!("it is evicted, as budgets allow, and the {} {} makes it anew", owner.kind, owner.name)
+            let evicted = pod.refused.as_ref().map_or_else(
+                || "it is evicted".to_owned(),
+                |refused| format!("its eviction did not succeed ({refused}) and is tried again"),
+            );
+            format!("{evicted}, and the {} {} makes it anew", owner.kind, owner.name)
         }
         Some(owner) if makes_anew(owner) => {
             format!(

@@ -18,6 +18,8 @@ pub struct Account {
     pub attached: bool,
     /// What its list looks like, as last seen.
     shape: Shape,
+    /// What [`list::mark_of_others`] gives of it, while our name is in it: fits where a byte is free.
+    others: u8,
     /// Whether it opted out.
     pub ignored: bool,
     /// Whether it was to be attached or detached when last looked at: what leaves by a label is detached once.
@@ -39,6 +41,7 @@ impl Account {
             version: 0,
             attached: false,
             shape: Shape::Absent,
+            others: 0,
             ignored: false,
             was_ours: false,
             left: false,
@@ -56,6 +59,8 @@ impl Account {
         self.version = version;
         self.attached = attached;
         self.shape = Shape::of(list.as_deref());
+        self.others =
+            if attached && self.shape == Shape::Other { list::mark_of_others(list.as_deref()) } else { 0 };
         self.ignored = ignored;
         self.shown = true;
         if let Some(work) = &mut self.work {
@@ -74,9 +79,9 @@ impl Account {
         }
     }
 
-    /// Whether its list names the pull secret and nothing else, as last seen.
-    pub fn names_only_ours(&self) -> bool {
-        self.shape == Shape::OnlyOurs
+    /// Whether a pod may have these names from its list, which names ours as well: by and by wrong, and then it says yes.
+    pub fn may_have_given(&self, names: &[String]) -> bool {
+        self.shape == Shape::Other && self.others == list::mark(names.iter().map(String::as_str))
     }
 
     /// What a patch of the list can be guarded with.

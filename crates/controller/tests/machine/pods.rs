@@ -1,6 +1,6 @@
-//! Help for pods that cannot pull: whose case is proven, what is said, and who is evicted.
+//! Help for pods that cannot pull: whose case is proven, and what is said.
 
-use std::time::Duration;
+mod evictions;
 
 use crate::scenario::{HOST, ONE_ENTRY, Scenario};
 use acr_controller::admission::AdmissionObject;
@@ -10,6 +10,8 @@ use acr_credentials::FailureKind;
 
 const OURS: &str = "acr-credential-secret-aggregation";
 const MINUTE: u64 = 60_000;
+/// As long as a case must stand, in milliseconds.
+const SETTLES: u64 = 10_000;
 
 fn image() -> String {
     format!("{HOST}/team/app:1.0")
@@ -154,82 +156,6 @@ fn a_pod_that_is_older_than_the_attach_is_reported_and_left_alone_unless_asked()
 }
 
 #[test]
-fn a_list_of_its_own_is_reported_and_never_a_reason_to_evict() {
-    let mut scenario = served("restart");
-    let references = vec!["mine".to_owned(), "yours".to_owned()];
-    show(&mut scenario, PodSeen { references, ..pod("web-1") });
-    scenario.pass(MINUTE);
-    insta::assert_snapshot!(scenario.finding("PodHasOwnList"), @"the pod web-1 cannot pull acme-registry.cn-hangzhou.cr.aliyuncs.com/team/app:1.0: it brings imagePullSecrets of its own (mine, yours), so that those of its ServiceAccount default do not count; add `- name: acr-credential-secret-aggregation` to the list in the template of the ReplicaSet web, or take that list away, or have the webhook append to new pods: `pods: append`, and `enable: true` in webhook-configuration");
-    assert!(scenario.evicted.is_empty());
-}
-
-#[test]
-fn what_nothing_makes_anew_is_not_evicted_and_it_is_said_why() {
-    for owner in [
-        None,
-        Some(owner("batch", "Job")),
-        Some(owner("", "Node")),
-        Some(owner("apps.example", "ReplicaSet")),
-    ] {
-        let mut scenario = served("restart");
-        show(&mut scenario, PodSeen { owner: owner.clone(), ..pod("web-1") });
-        scenario.pass(MINUTE);
-        assert!(scenario.evicted.is_empty(), "{owner:?}");
-        let said = scenario.finding("PodOlderThanAttach");
-        assert!(said.contains("`pods: restart` leaves it alone, because"), "{said}");
-    }
-}
-
-#[test]
-fn evictions_come_one_at_a_time_and_not_faster_than_one_a_second() {
-    let mut scenario = served("restart");
-    for place in 0..100 {
-        scenario.observe(Observation::Pod(pod(&format!("web-{place}"))));
-    }
-    scenario.pass(50_500);
-    assert_eq!(scenario.evicted.len(), 51);
-    scenario.pass(100_000);
-    assert_eq!(scenario.evicted.len(), 100, "each once");
-}
-
-#[test]
-fn what_comes_without_our_entry_again_is_left_alone_for_an_hour() {
-    let mut scenario = served("restart");
-    show(&mut scenario, pod("web-1"));
-    scenario.pass(1_000);
-    assert_eq!(scenario.evicted, ["default/web-1"]);
-    gone(&mut scenario, "web-1");
-    scenario.account(
-        "default",
-        "default",
-        Some(r#"[{"name":"mine"},{"name":"acr-credential-secret-aggregation"}]"#),
-    );
-    let again = PodSeen { references: vec!["mine".to_owned()], ..pod("web-2") };
-    show(&mut scenario, again.clone());
-    scenario.pass(50 * MINUTE);
-    assert_eq!(scenario.evicted, ["default/web-1"]);
-    let said = scenario.finding("PodMadeAnewInVain");
-    assert!(said.ends_with("what comes from there is left alone for 60 minutes"), "{said}");
-    scenario.pass(11 * MINUTE);
-    show(&mut scenario, PodSeen { resource_version: 8, ..again });
-    assert_eq!(scenario.evicted.len(), 2);
-}
-
-#[test]
-fn a_budget_that_does_not_allow_it_is_asked_later_and_later() {
-    let mut scenario = served("restart");
-    scenario.refusals = (0..4)
-        .map(|_| ("evict-pod", Refusal::Throttled { retry_after: Some(Duration::from_secs(10)) }))
-        .collect();
-    show(&mut scenario, pod("web-1"));
-    scenario.pass(9_000);
-    assert_eq!(scenario.count("evict-pod"), 1, "not before the budget said");
-    scenario.pass(MINUTE);
-    assert_eq!(scenario.evicted, ["default/web-1"]);
-    assert_eq!(scenario.count("evict-pod"), 5);
-}
-
-#[test]
 fn a_right_that_is_missing_is_said_with_the_way_to_it() {
     let mut scenario = served("restart");
     let missing = || Refusal::NoRight { message: "pods is forbidden".to_owned() };
@@ -285,6 +211,7 @@ fn an_edit_turns_help_on_for_pods_that_are_there_and_off_again() {
     configure(&mut scenario, "restart");
     scenario.pass(2_000);
     show(&mut scenario, pod("web-1"));
+    scenario.pass(SETTLES);
     assert_eq!(scenario.evicted, ["default/web-1"]);
 }
 
@@ -300,40 +227,6 @@ fn of_many_pods_a_hundred_get_a_finding_and_all_are_counted() {
         gone(&mut scenario, &format!("web-{place}"));
     }
     assert_eq!(codes(&scenario), [""; 0]);
-}
-
-#[test]
-fn where_nothing_is_appended_any_more_those_with_a_list_of_their_own_give_way_to_the_next() {
-    let mut scenario = Scenario::new();
-    let webhook = ("webhook-configuration", "enable: true");
-    scenario.listing(|scenario| {
-        scenario.configure(ONE_ENTRY, &[("watch-namespace", "default,team"), ("pods", "restart"), webhook]);
-        scenario.namespace("default", &[]);
-        scenario.account("default", "default", None);
-    });
-    scenario.pass(10_000);
-    let content = &scenario.admission[&AdmissionObject::Registration].1;
-    assert_eq!(
-        content[1]["failurePolicy"], "Ignore",
-        "a pod that is not helped is better than none: {content}"
-    );
-    // One goes at once; the other two wait for their turn.
-    let own = |name: &str| PodSeen { references: vec!["mine".to_owned()], ..pod(name) };
-    scenario.observe(Observation::Pod(pod("a")));
-    scenario.run();
-    scenario.observe(Observation::Pod(own("b")));
-    scenario.observe(Observation::Pod(pod("c")));
-    let registration = scenario.admission.remove(&AdmissionObject::Registration).unwrap();
-    scenario.refusals = (0..20)
-        .map(|_| ("apply-registration", Refusal::NoRight { message: "forbidden".to_owned() }))
-        .collect();
-    scenario.pass(5_000);
-    assert_eq!(scenario.evicted, ["default/a", "default/c"]);
-    scenario.refusals.clear();
-    scenario.admission.insert(AdmissionObject::Registration, registration);
-    scenario.pass(10_000);
-    show(&mut scenario, PodSeen { resource_version: 8, ..own("b") });
-    assert_eq!(scenario.evicted.last().map(String::as_str), Some("default/b"));
 }
 
 #[test]
@@ -361,16 +254,6 @@ fn a_policy_that_refuses_the_webhook_for_pods_leaves_the_one_for_service_account
 }
 
 #[test]
-fn a_pod_of_which_other_containers_run_is_reported_and_left_alone() {
-    let mut scenario = served("restart");
-    show(&mut scenario, PodSeen { runs: true, ..pod("web-1") });
-    scenario.pass(MINUTE);
-    assert!(scenario.evicted.is_empty());
-    let said = scenario.finding("PodOlderThanAttach");
-    assert!(said.ends_with("leaves it alone, because others of its containers run"), "{said}");
-}
-
-#[test]
 fn when_pods_are_not_followed_any_more_nothing_of_them_is_left() {
     let mut scenario = served("restart");
     let missing = Refusal::NoRight { message: "pods is forbidden".to_owned() };
@@ -389,15 +272,18 @@ fn when_pods_are_not_followed_any_more_nothing_of_them_is_left() {
 }
 
 #[test]
-fn an_eviction_whose_answer_was_lost_begins_no_circle() {
-    let mut scenario = served("restart");
-    scenario.refusals = vec![("evict-pod", Refusal::Unknown { message: "cut".to_owned() })];
-    show(&mut scenario, pod("web-1"));
-    scenario.pass(500);
-    gone(&mut scenario, "web-1");
-    scenario.pass(500);
-    show(&mut scenario, pod("web-2"));
-    scenario.pass(10 * MINUTE);
-    assert_eq!(scenario.count("evict-pod"), 1);
-    assert!(!scenario.finding("PodMadeAnewInVain").is_empty());
+fn a_list_that_the_service_account_did_not_give_is_the_pods_own() {
+    for (references, code) in [
+        (vec!["theirs", "more"], "PodOlderThanAttach"),
+        (vec!["more", "theirs"], "PodHasOwnList"),
+        (vec!["mine"], "PodHasOwnList"),
+        (vec![], "PodOlderThanAttach"),
+    ] {
+        let mut scenario = served("report");
+        let list = r#"[{"name":"theirs"},{"name":"more"},{"name":"acr-credential-secret-aggregation"}]"#;
+        scenario.account("default", "default", Some(list));
+        let references: Vec<String> = references.into_iter().map(str::to_owned).collect();
+        show(&mut scenario, PodSeen { references: references.clone(), ..pod("web-1") });
+        assert_eq!(codes(&scenario), [code], "{references:?}");
+    }
 }

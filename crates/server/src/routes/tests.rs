@@ -69,7 +69,7 @@ fn at_work() -> Status {
         accounts: Progress { done: 7, pending: 2 },
         namespaces: Progress { done: 3, pending: 1 },
         retiring: 4,
-        pods: PodsStatus { own_list: 2, older: 8, evicted: 6 },
+        pods: PodsStatus { own_list: 2, older: 8, in_vain: 9, evicted: 6 },
         fights: 5,
         attach_lag,
         findings: vec![
@@ -226,6 +226,7 @@ async fn the_status_is_a_summary_with_logins_and_findings() {
       },
       "pods": {
         "evicted": 6,
+        "made_anew_in_vain": 9,
         "older_than_attach": 8,
         "own_list": 2
       },
@@ -289,6 +290,7 @@ async fn metrics_are_open_metrics_with_base_units() {
     acr_credential_helper_retiring_objects 4
     acr_credential_helper_service_accounts{state="attached"} 7
     acr_credential_helper_service_accounts{state="pending"} 2
+    acr_credential_helper_stuck_pods{cause="made_anew_in_vain"} 9
     acr_credential_helper_stuck_pods{cause="older_than_attach"} 8
     acr_credential_helper_stuck_pods{cause="own_list"} 2
     acr_credential_helper_watches_listed 1

@@ -101,6 +101,35 @@ const ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
 const BINDINGS: &str = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
 const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";
 
+/// What becomes possible with a value of the chart's `podHelp` that gives the sight of pods, and maybe their eviction.
+pub(crate) fn of_a_thief_who_sees_pods(evicts: bool) -> Vec<Attempt> {
+    let pods = "/api/v1/namespaces/shop/pods";
+    let victim = format!("{pods}/victim");
+    let none = json!({});
+    let image = json!({ "spec": { "containers": [{ "name": "x", "image": "theirs" }] } });
+    let node = json!({ "apiVersion": "v1", "kind": "Binding", "metadata": { "name": "victim" },
+        "target": { "kind": "Node", "name": "theirs" } });
+    let eviction = json!({ "apiVersion": "policy/v1", "kind": "Eviction", "metadata": { "name": "victim" } });
+    let evicted = if evicts { By::Nobody } else { By::Rights };
+    #[rustfmt::skip]
+    let attempts = vec![
+        attempt("see which pods there are", By::Nobody, "GET", "/api/v1/pods", none.clone()),
+        attempt("evict a pod", evicted, "POST", &format!("{victim}/eviction"), eviction),
+        attempt("delete a pod", By::Rights, "DELETE", &victim, none.clone()),
+        attempt("delete all pods", By::Rights, "DELETE", pods, none.clone()),
+        attempt("make a pod", By::Rights, "POST", pods, json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "mine" }, "spec": image["spec"].clone() })),
+        attempt("change the image of a pod", By::Rights, "PATCH", &victim, image.clone()),
+        attempt("say that a pod failed", By::Rights, "PATCH", &format!("{victim}/status"), json!({ "status": { "phase": "Failed" } })),
+        attempt("add a container to a pod", By::Rights, "PATCH", &format!("{victim}/ephemeralcontainers"), image),
+        attempt("bind a pod to a node", By::Rights, "POST", &format!("{victim}/binding"), node),
+        attempt("run a command in a pod", By::Rights, "POST", &format!("{victim}/exec?command=id&stdout=true"), none.clone()),
+        attempt("read logs", By::Rights, "GET", &format!("{victim}/log"), none.clone()),
+        attempt("scale what makes pods", By::Rights, "PATCH", "/apis/apps/v1/namespaces/shop/deployments/web/scale", json!({ "spec": { "replicas": 0 } })),
+        attempt("see budgets", By::Rights, "GET", "/apis/policy/v1/poddisruptionbudgets", none),
+    ];
+    attempts
+}
+
 /// The list of `web` and the Secret of `odd` are made by the test: `theirs`, `more`; and one of our name, but Opaque.
 pub(crate) fn of_a_thief() -> Vec<Attempt> {
     let none = json!({});

@@ -10,7 +10,8 @@ use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
 use crate::attempts::{
-    Attempt, By, of_a_thief, of_a_thief_with_all_rights, of_a_thief_with_pod_help, of_the_component,
+    Attempt, By, of_a_thief, of_a_thief_who_sees_pods, of_a_thief_with_all_rights, of_a_thief_with_pod_help,
+    of_the_component,
 };
 use crate::site::{OWN, Site, said};
 
@@ -201,6 +202,30 @@ async fn a_thief_of_the_token_gets_no_further_than_the_list() {
     let account = site.object("v1", "ServiceAccount", "shop", "web").await.unwrap();
     assert_eq!(account["imagePullSecrets"], json!([{ "name": "theirs" }, { "name": "more" }]));
     assert!(site.object("v1", "Secret", "shop", PULL_SECRET).await.is_none());
+}
+
+#[tokio::test]
+async fn help_for_pods_gives_a_thief_their_sight_and_with_restart_their_eviction_and_nothing_else() {
+    const VICTIM: &str = "{apiVersion: v1, kind: Pod, metadata: {name: victim, namespace: shop}, spec: {serviceAccountName: \
+        web, containers: [{name: x, image: x}]}}";
+    let site = Site::begin().await;
+    apply_manifests(&site.client, VICTIMS).await.unwrap();
+    apply_manifests(&site.client, VICTIM).await.unwrap();
+    let none: [String; 0] = [];
+    said(&site.install(&["--set=podHelp=report"]).await);
+    let sight = Right { verb: "list", resource: "pods", ..Right::default() };
+    until_granted(&site, sight).await;
+    let token = site.control_plane.service_account_token(OWN, SERVICE_ACCOUNT, &[], 3600).await.unwrap();
+    let thief = site.control_plane.client_with_token(&token).unwrap();
+    assert_eq!(try_all(&thief, &of_a_thief_who_sees_pods(false), true).await, none);
+    let registers = of_a_thief_with_pod_help().pop().unwrap();
+    assert!(tried(&thief, &registers).await.0 == 403, "a report needs no webhook for pods");
+
+    said(&site.upgrade(&["--set=podHelp=restart"]).await);
+    let eviction = Right { verb: "create", resource: "pods", subresource: "eviction", ..Right::default() };
+    until_granted(&site, eviction).await;
+    assert_eq!(try_all(&thief, &of_a_thief_who_sees_pods(true), true).await, none);
+    assert!(site.object("v1", "Pod", "shop", "victim").await.is_some(), "all of this were dry runs");
 }
 
 #[tokio::test]
