@@ -107,7 +107,7 @@ pub(crate) fn of_a_thief_who_sees_pods(evicts: bool) -> Vec<Attempt> {
     let victim = format!("{pods}/victim");
     let none = json!({});
     let image = json!({ "spec": { "containers": [{ "name": "x", "image": "theirs" }] } });
-    let node = json!({ "apiVersion": "v1", "kind": "Binding", "metadata": { "name": "victim" },
+    let placing = json!({ "apiVersion": "v1", "kind": "Binding", "metadata": { "name": "victim" },
         "target": { "kind": "Node", "name": "theirs" } });
     let eviction = json!({ "apiVersion": "policy/v1", "kind": "Eviction", "metadata": { "name": "victim" } });
     let evicted = if evicts { By::Nobody } else { By::Rights };
@@ -121,7 +121,7 @@ pub(crate) fn of_a_thief_who_sees_pods(evicts: bool) -> Vec<Attempt> {
         attempt("change the image of a pod", By::Rights, "PATCH", &victim, image.clone()),
         attempt("say that a pod failed", By::Rights, "PATCH", &format!("{victim}/status"), json!({ "status": { "phase": "Failed" } })),
         attempt("add a container to a pod", By::Rights, "PATCH", &format!("{victim}/ephemeralcontainers"), image),
-        attempt("bind a pod to a node", By::Rights, "POST", &format!("{victim}/binding"), node),
+        attempt("bind a pod to a node", By::Rights, "POST", &format!("{victim}/binding"), placing),
         attempt("run a command in a pod", By::Rights, "POST", &format!("{victim}/exec?command=id&stdout=true"), none.clone()),
         attempt("read logs", By::Rights, "GET", &format!("{victim}/log"), none.clone()),
         attempt("scale what makes pods", By::Rights, "PATCH", "/apis/apps/v1/namespaces/shop/deployments/web/scale", json!({ "spec": { "replicas": 0 } })),
