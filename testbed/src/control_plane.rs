@@ -54,6 +54,8 @@ pub struct ControlPlaneOptions {
     /// Whether a [`Node`](crate::Node) is to join: with the controllers of Deployments, ReplicaSets and nodes, and
     /// with the rights of a kubelet.
     pub nodes: bool,
+    /// Controllers to run beside our own, such as `job-controller`.
+    pub controllers: Vec<String>,
     /// Arguments for the API server, after our own, such as `--feature-gates=WatchList=false`.
     pub api_server_arguments: Vec<String>,
     /// How long each server may take to become ready.
@@ -68,6 +70,7 @@ impl Default for ControlPlaneOptions {
             issuer: "https://kubernetes.default.svc".to_owned(),
             longest_token: None,
             nodes: false,
+            controllers: Vec::new(),
             api_server_arguments: Vec::new(),
             deadline: Duration::from_mins(2),
         }

@@ -73,12 +73,17 @@ impl<'a> Stage<'a> {
         apply_manifests(&client, &policy_of(POLICY, namespace)).await?;
         apply_manifests(&client, &moved(OUTSIDE, namespace)).await?;
         let token = outside_token(&client, namespace).await?;
+        let rights = one_of_each_binding(namespace);
+        control_plane.until_granted(namespace, SERVICE_ACCOUNT, &rights).await?;
         Self::begin(control_plane, namespace, token, change).await
     }
 
     /// The same where the rights are there, because somebody else has given them to the component.
     pub async fn join(control_plane: &'a ControlPlane, namespace: &str) -> Result<Self, Error> {
         let token = control_plane.service_account_token(namespace, SERVICE_ACCOUNT, &[], 3600).await?;
+        // A right to ask for tokens is there only where they are not projected.
+        let [patch, watch, _] = one_of_each_binding(namespace);
+        control_plane.until_granted(namespace, SERVICE_ACCOUNT, &[patch, watch]).await?;
         Self::begin(control_plane, namespace, token, |_| {}).await
     }
 
@@ -146,7 +151,6 @@ impl<'a> Stage<'a> {
             source,
         })?;
         let cloud = cloud::start(description, &control_plane.jwks().await?, storage.clone()).await?;
-        control_plane.until_granted(namespace, SERVICE_ACCOUNT, &one_of_each_binding(namespace)).await?;
         until_policy_counts(control_plane, namespace, &token).await?;
         let kubeconfig =
             control_plane.kubeconfig_with_token(&format!("{namespace}:{SERVICE_ACCOUNT}"), &token)?;

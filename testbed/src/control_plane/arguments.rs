@@ -21,7 +21,7 @@ const CONTROLLERS: &str = "serviceaccount-controller,serviceaccount-token-contro
 
 /// What workloads on nodes need beside: pods of Deployments, and a node that is ready loses its taint. What comes with
 /// them, admission policies among it, has its types checked.
-const CONTROLLERS_FOR_NODES: &str = ",deployment-controller,replicaset-controller,node-lifecycle-controller,\
+const CONTROLLERS_FOR_NODES: &str = "deployment-controller,replicaset-controller,node-lifecycle-controller,\
     validatingadmissionpolicy-status-controller";
 
 /// One event for each request, when its answer is complete, or begun for a watch.
@@ -104,10 +104,11 @@ pub(super) fn api_server(site: &Site, options: &ControlPlaneOptions) -> Vec<Stri
 }
 
 pub(super) fn controller_manager(site: &Site, options: &ControlPlaneOptions) -> Vec<String> {
-    let more = if options.nodes { CONTROLLERS_FOR_NODES } else { "" };
+    let controllers = [CONTROLLERS].into_iter().chain(options.nodes.then_some(CONTROLLERS_FOR_NODES));
+    let controllers: Vec<&str> = controllers.chain(options.controllers.iter().map(String::as_str)).collect();
     vec![
         flag("kubeconfig", site.path(CONTROLLER_MANAGER_KUBECONFIG).display()),
-        flag("controllers", format_args!("{CONTROLLERS}{more}")),
+        flag("controllers", controllers.join(",")),
         flag("leader-elect", false),
         flag("secure-port", 0),
         flag("root-ca-file", site.path(CERTIFICATE).display()),
