@@ -68,8 +68,10 @@ pub(crate) struct Known {
     pub(crate) in_force: Option<Rc<Wanted>>,
     /// Who surely was in scope.
     pub(crate) surely_served_accounts: BTreeSet<AccountKey>,
-    /// Which namespaces were.
+    /// Which namespaces may have been.
     pub(crate) served_namespaces: BTreeSet<String>,
+    /// Which of them surely were: of two configurations that are shown together, the first is never accepted.
+    pub(crate) surely_served_namespaces: BTreeSet<String>,
     /// Watches that have completed a list, with its version.
     pub(crate) listed: BTreeMap<Watch, u64>,
     /// Keys seen since a list started.
@@ -197,6 +199,7 @@ impl Known {
             self.served_accounts.clear();
             self.surely_served_accounts.clear();
             self.served_namespaces.clear();
+            self.surely_served_namespaces.clear();
         }
         self.journal_read = true;
         if held.iter().any(|candidate| candidate.whole) {
@@ -276,6 +279,11 @@ impl Known {
             self.candidates.iter().any(|candidate| self.serves_namespace(&candidate.wanted, namespace));
         if served && !self.served_namespaces.contains(namespace) {
             self.served_namespaces.insert(namespace.to_owned());
+        }
+        if self.in_force.as_ref().is_some_and(|wanted| self.serves_namespace(wanted, namespace))
+            && !self.surely_served_namespaces.contains(namespace)
+        {
+            self.surely_served_namespaces.insert(namespace.to_owned());
         }
         let accounts: Vec<AccountKey> =
             self.accounts.keys().filter(|key| key.0 == namespace).cloned().collect();

@@ -257,7 +257,7 @@ impl Contract {
         let excused = secret.terminating || truth.server.resistance.guarded_secrets.contains(namespace);
         let was_served =
             self.journalled.iter().any(|wanted| wanted.serves_namespace(namespace, &home.labels))
-                || known.served_namespaces.contains(namespace);
+                || known.surely_served_namespaces.contains(namespace);
         ensure(Rule::S5, !was_served || excused, || {
             format!("the pull secret of {namespace}, which is out of scope, is still there")
         })?;
