@@ -19,6 +19,9 @@ pub const PROVIDER: &str = "acs:ram::1234567890123456:oidc-provider/ack-rrsa-his
 /// The issuer of the cluster's ServiceAccount tokens.
 pub const ISSUER: &str = "https://kubernetes.default.svc";
 
+/// The component's namespace.
+pub const OWN: &str = "kube-system";
+
 /// A registry instance as configurations name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instance {

@@ -33,7 +33,7 @@ pub(crate) async fn look(place: &Place, seconds: u32) -> Result<(Cluster, Previe
     let cluster = cluster.map_err(|error| Failure::new(Exit::Unusable, error))?;
     let (observe, mut observations) = mpsc::channel(WAITING);
     let watches = cluster.watch(&observe);
-    let mut preview = Preview::default();
+    let mut preview = Preview::of(&ourselves.namespace);
     let seen = async {
         while !preview.is_complete() {
             let Some(observation) = observations.recv().await else { break };

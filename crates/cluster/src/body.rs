@@ -3,9 +3,9 @@
 use acr_controller::Serving;
 use acr_controller::admission::AdmissionObject;
 use acr_controller::names::{
-    ADOPTED_ANNOTATION, CERTIFICATE_KEY, DIGEST_ANNOTATION, EXPIRES_ANNOTATION, JOURNAL_KEY, JOURNAL_SECRET,
-    LEASE, MANAGED_BY, MANAGED_BY_LABEL, PRIVATE_KEY_KEY, PULL_SECRET, PULL_SECRET_KEY, PULL_SECRET_TYPE,
-    REGISTRATION, SCOPE_CONFIG_MAP,
+    ADOPTED_ANNOTATION, CERTIFICATE_KEY, DIGEST_ANNOTATION, EXPIRES_ANNOTATION, INSTALLATION_ANNOTATION,
+    JOURNAL_KEY, JOURNAL_SECRET, LEASE, MANAGED_BY, MANAGED_BY_LABEL, PRIVATE_KEY_KEY, PULL_SECRET,
+    PULL_SECRET_KEY, PULL_SECRET_TYPE, REGISTRATION, SCOPE_CONFIG_MAP,
 };
 use acr_controller::operation::{LeaseWrite, ListChange, Payload, Precondition};
 use base64::display::Base64Display;
@@ -42,6 +42,7 @@ pub(crate) fn list_patch(observed: Option<&str>, change: ListChange) -> Vec<u8> 
 /// A pull secret, as it is applied.
 pub(crate) fn pull_secret(
     namespace: &str,
+    own: &str,
     precondition: &Precondition,
     payload: &Payload,
     adopted: bool,
@@ -51,6 +52,7 @@ pub(crate) fn pull_secret(
         Some((DIGEST_ANNOTATION, payload.digest.as_str())),
         expires.as_deref().map(|expires| (EXPIRES_ANNOTATION, expires)),
         adopted.then_some((ADOPTED_ANNOTATION, "true")),
+        Some((INSTALLATION_ANNOTATION, own)),
         Some(ARGO_CD[0]),
         Some(ARGO_CD[1]),
     ]);
@@ -173,7 +175,7 @@ pub(crate) fn admission(
     precondition: &Precondition,
     content: &Value,
 ) -> Vec<u8> {
-    let annotations = Pairs(&[Some(ARGO_CD[0]), Some(ARGO_CD[1])]);
+    let annotations = Pairs(&[Some((INSTALLATION_ANNOTATION, own)), Some(ARGO_CD[0]), Some(ARGO_CD[1])]);
     let text = match object {
         AdmissionObject::Registration => json!({
             "apiVersion": "admissionregistration.k8s.io/v1",
@@ -284,13 +286,20 @@ mod tests {
     #[test]
     fn a_pull_secret_carries_mark_type_and_the_preconditions() {
         let exactly = Precondition::Exactly { uid: "u-1".into(), resource_version: 77 };
-        let body = pull_secret("team", &exactly, &payload(b"{}", Some(UnixMillis(1_767_323_045_999))), true);
-        insta::assert_snapshot!(text(body), @r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"acr-credential-secret-aggregation","namespace":"team","uid":"u-1","resourceVersion":"77","labels":{"app.kubernetes.io/managed-by":"acr-credential-helper"},"annotations":{"acr-credential-helper/payload-digest":"d1","acr-credential-helper/expires":"2026-01-02T03:04:05Z","acr-credential-helper/adopted":"true","argocd.argoproj.io/compare-options":"IgnoreExtraneous","argocd.argoproj.io/sync-options":"Prune=false"}},"type":"kubernetes.io/dockerconfigjson","data":{".dockerconfigjson":"e30="}}"#);
+        let body = pull_secret(
+            "team",
+            "kube-system",
+            &exactly,
+            &payload(b"{}", Some(UnixMillis(1_767_323_045_999))),
+            true,
+        );
+        insta::assert_snapshot!(text(body), @r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"acr-credential-secret-aggregation","namespace":"team","uid":"u-1","resourceVersion":"77","labels":{"app.kubernetes.io/managed-by":"acr-credential-helper"},"annotations":{"acr-credential-helper/payload-digest":"d1","acr-credential-helper/expires":"2026-01-02T03:04:05Z","acr-credential-helper/adopted":"true","acr-credential-helper/installation":"kube-system","argocd.argoproj.io/compare-options":"IgnoreExtraneous","argocd.argoproj.io/sync-options":"Prune=false"}},"type":"kubernetes.io/dockerconfigjson","data":{".dockerconfigjson":"e30="}}"#);
     }
 
     #[test]
     fn a_secret_that_shall_be_absent_has_a_version_that_none_has_and_no_uid() {
-        let body = text(pull_secret("team", &Precondition::Absent, &payload(b"{}", None), false));
+        let body =
+            text(pull_secret("team", "kube-system", &Precondition::Absent, &payload(b"{}", None), false));
         assert!(body.contains(r#""resourceVersion":"1""#), "{body}");
         assert!(!body.contains("uid") && !body.contains("expires") && !body.contains("adopted"), "{body}");
     }
@@ -301,7 +310,8 @@ mod tests {
             let document = vec![b'x'; length];
             let namespace = "n".repeat(63);
             let exactly = Precondition::Exactly { uid: "u".repeat(36), resource_version: u64::MAX };
-            let body = pull_secret(&namespace, &exactly, &payload(&document, Some(UnixMillis(0))), true);
+            let body =
+                pull_secret(&namespace, &namespace, &exactly, &payload(&document, Some(UnixMillis(0))), true);
             assert!(body.capacity() <= length * 4 / 3 + SECRET_HEAD_BYTES, "{length}");
         }
     }

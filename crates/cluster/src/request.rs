@@ -62,7 +62,7 @@ pub(crate) fn prepare(
             &secret(namespace, PULL_SECRET),
             precondition,
         )
-        .with(body::pull_secret(namespace, precondition, payload, *adopted)),
+        .with(body::pull_secret(namespace, own, precondition, payload, *adopted)),
         Operation::DeletePullSecret { namespace, uid, resource_version } => {
             Call::new(Method::DELETE, secret(namespace, PULL_SECRET))
                 .with(body::deletion(uid, *resource_version))

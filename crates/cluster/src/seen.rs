@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use acr_configuration::SecretRef;
 use acr_controller::admission::{AdmissionObject, AdmissionSeen, POD_WEBHOOK_NAME, WEBHOOK_NAME};
-use acr_controller::names::IGNORE_LABEL;
+use acr_controller::names::{IGNORE_LABEL, INSTALLATION_ANNOTATION};
 use acr_controller::observation::{AccountSeen, ConfigMapSeen, NamespaceSeen, Observation, PullSecretSeen};
 use acr_credentials::UnixMillis;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -343,7 +343,13 @@ impl Watched for ParametersObject {
 
 fn admission(object: AdmissionObject, metadata: Metadata, content: Value) -> Observation {
     let version = metadata.resource_version;
-    let seen = AdmissionSeen { uid: metadata.uid, resource_version: metadata.resource_version, content };
+    let mut annotations = metadata.annotations.unwrap_or_default();
+    let seen = AdmissionSeen {
+        uid: metadata.uid,
+        resource_version: metadata.resource_version,
+        installation: annotations.remove(INSTALLATION_ANNOTATION),
+        content,
+    };
     Observation::Admission { object, version, seen: Ok(Some(seen)) }
 }
 

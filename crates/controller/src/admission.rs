@@ -60,6 +60,8 @@ pub struct AdmissionSeen {
     pub uid: String,
     /// Its resourceVersion.
     pub resource_version: u64,
+    /// The namespace of the installation that has made it, where its mark tells.
+    pub installation: Option<String>,
     /// What counts of it: `webhooks` of the registration, `data` of the ConfigMap.
     pub content: Value,
 }

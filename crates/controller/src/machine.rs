@@ -40,7 +40,7 @@ use crate::policy::{Policy, Standing};
 use crate::settings::{Purpose, Settings};
 use crate::status::{Histogram, Outcome, Status};
 use crate::time::{Mono, Now};
-use crate::world::{Trust, World};
+use crate::world::{Namespace, Trust, World};
 pub use certificates::Serving;
 use queues::{Queues, Target};
 use secrets::ProfileKey;
@@ -124,12 +124,13 @@ impl Flight {
 impl Machine {
     /// A machine that knows nothing yet.
     pub fn new(settings: Settings) -> Self {
+        let world = World::of(&settings.namespace);
         Self {
             lease: Lease::new(settings.identity.clone(), settings.purpose),
             settings,
             recorder: Recorder::default(),
             clock: CloudClock::default(),
-            world: World::default(),
+            world,
             config_map: None,
             seen_references: BTreeMap::new(),
             policy: Policy::default(),
@@ -212,7 +213,13 @@ impl Machine {
                 }
             }
             Observation::PullSecret(seen) => {
+                let before = self.world.namespace(&seen.namespace).is_some_and(Namespace::is_made_elsewhere);
                 let namespace = self.world.see_secret(seen);
+                let after = self.world.namespace(&namespace).is_some_and(Namespace::is_made_elsewhere);
+                if before != after {
+                    // All that is in the namespace stands otherwise now.
+                    self.touch_namespace(now, &namespace);
+                }
                 self.secret_seen(now, &namespace);
             }
             Observation::PullSecretGone { namespace } => {

@@ -51,5 +51,7 @@ pub const POLICY_TRIAL_ANNOTATION: &str = "acr-credential-helper/trial";
 pub const DIGEST_ANNOTATION: &str = "acr-credential-helper/payload-digest";
 /// The annotation that holds the time, RFC 3339, at which the first login of a pull secret ends.
 pub const EXPIRES_ANNOTATION: &str = "acr-credential-helper/expires";
+/// The annotation with the namespace of the installation that has made a pull secret or a registration.
+pub const INSTALLATION_ANNOTATION: &str = "acr-credential-helper/installation";
 /// The annotation, value `true`, of a pull secret that somebody else had made.
 pub const ADOPTED_ANNOTATION: &str = "acr-credential-helper/adopted";

@@ -17,6 +17,8 @@ pub struct Policy {
     pub inherited: Vec<Area>,
     /// The journal was lost: nobody knows which ServiceAccounts of a namespace with our pull secret were served.
     pub cold: bool,
+    /// `takeover: true`: what another installation of this component has made is taken over, not left to it.
+    pub takes_over: bool,
     /// Uninstall: whatever carries our mark is retiring.
     pub uninstalling: bool,
 }
@@ -33,10 +35,13 @@ pub enum Standing {
 }
 
 impl Policy {
-    /// How a namespace stands. One that was not seen yet is foreign, and so is one that is being deleted: it takes
-    /// everything with it.
+    /// How a namespace stands. One that was not seen yet is foreign, and so are one that is being deleted, which takes
+    /// everything with it, and one that another installation serves.
     pub fn namespace(&self, name: &str, namespace: &Namespace) -> Standing {
         if namespace.seen.as_ref().is_none_or(|seen| seen.terminating) {
+            return Standing::Foreign;
+        }
+        if namespace.is_made_elsewhere() && !self.takes_over {
             return Standing::Foreign;
         }
         if self.serves(name, namespace) {
@@ -112,9 +117,10 @@ impl Policy {
         })
     }
 
-    /// Uninstall without any configuration to go by: in a namespace with our pull secret, our name is ours.
+    /// Uninstall without any configuration to go by, or without a journal that says what was served besides: in a
+    /// namespace with our pull secret, our name is ours.
     fn uninstalling_everything(&self) -> bool {
-        self.uninstalling && self.retiring.is_empty()
+        self.uninstalling && (self.cold || self.retiring.is_empty())
     }
 
     fn areas(&self) -> impl Iterator<Item = &Area> {

@@ -10,7 +10,7 @@ use crate::policy::{Policy, Standing};
 use crate::world::World;
 
 /// A cluster as its watches show it first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Preview {
     world: World,
     config_map: Option<BTreeMap<String, String>>,
@@ -52,6 +52,11 @@ impl Changes {
 }
 
 impl Preview {
+    /// Nothing was seen yet of the cluster of a component in this namespace.
+    pub fn of(namespace: &str) -> Self {
+        Self { world: World::of(namespace), config_map: None }
+    }
+
     /// Takes what a watch shows. Answers and everything else that is no object are passed over.
     pub fn observe(&mut self, observation: Observation) {
         match observation {
@@ -112,6 +117,7 @@ impl Preview {
             served: Some(served.clone()),
             retiring: before.iter().filter(|before| **before != served).cloned().collect(),
             inherited: before.iter().cloned().collect(),
+            takes_over: wanted.takeover,
             ..Policy::default()
         };
         let mut changes = Changes::default();

@@ -8,15 +8,18 @@ use std::sync::Arc;
 use acr_credentials::UnixMillis;
 
 use crate::names::{
-    ADOPTED_ANNOTATION, DIGEST_ANNOTATION, EXPIRES_ANNOTATION, FIELD_MANAGER, MANAGED_BY, MANAGED_BY_LABEL,
+    ADOPTED_ANNOTATION, DIGEST_ANNOTATION, EXPIRES_ANNOTATION, FIELD_MANAGER, INSTALLATION_ANNOTATION,
+    MANAGED_BY, MANAGED_BY_LABEL,
 };
 use crate::observation::{AccountSeen, NamespaceSeen, PullSecretSeen, Watch};
 use crate::work::Work;
 pub use account::{Account, Guard};
 
 /// All that is known of the cluster, besides the configuration.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct World {
+    /// The namespace of the component, by which it knows what it has made from what another installation has.
+    installation: String,
     namespaces: BTreeMap<Arc<str>, Namespace>,
     /// The watches that have completed a list, each with the resourceVersion of the last one.
     listed: BTreeMap<Watch, u64>,
@@ -75,6 +78,8 @@ pub struct Secret {
     pub marked: bool,
     /// Whether its mark says that somebody else had made it.
     pub adopted: bool,
+    /// The namespace of another installation of this component, where its mark names one.
+    pub elsewhere: Option<Box<str>>,
     /// Whether we own its data, as far as its managed fields tell.
     pub owned: bool,
     /// Somebody else who owns its data, as far as its managed fields tell.
@@ -88,7 +93,7 @@ pub struct Secret {
 impl Secret {
     /// Whether it is ours to write and delete.
     pub fn ours(&self) -> bool {
-        self.marked || self.owned
+        self.elsewhere.is_none() && (self.marked || self.owned)
     }
 }
 
@@ -104,6 +109,11 @@ pub struct Trust {
 }
 
 impl Namespace {
+    /// Whether another installation of this component has made its pull secret.
+    pub fn is_made_elsewhere(&self) -> bool {
+        self.secret.as_ref().is_some_and(|secret| secret.elsewhere.is_some())
+    }
+
     /// Its ServiceAccounts.
     pub fn accounts(&self) -> &[Account] {
         &self.accounts
@@ -144,6 +154,11 @@ impl Namespace {
 }
 
 impl World {
+    /// Nothing is known yet, to a component in this namespace.
+    pub fn of(installation: &str) -> Self {
+        Self { installation: installation.to_owned(), namespaces: BTreeMap::new(), listed: BTreeMap::new() }
+    }
+
     /// Whether every watch that shows the world has completed a list: before that nothing is detached, deleted or dropped.
     pub fn listed(&self) -> bool {
         [Watch::Configuration, Watch::Namespaces, Watch::Accounts, Watch::PullSecrets]
@@ -314,6 +329,10 @@ impl World {
             terminating,
         } = seen;
         let digest = annotations.get(DIGEST_ANNOTATION).map(|digest| digest.as_str().into());
+        let elsewhere = annotations
+            .get(INSTALLATION_ANNOTATION)
+            .filter(|installation| **installation != self.installation)
+            .map(|installation| installation.as_str().into());
         let home = self.entry(&namespace);
         // Another one under the same name, whose predecessor a watch that was cut did not show going.
         if home.secret.as_ref().is_some_and(|known| known.uid != uid) {
@@ -328,6 +347,7 @@ impl World {
             expires: annotations.get(EXPIRES_ANNOTATION).and_then(|text| parse_time(text)),
             marked: digest.is_some() && labels.get(MANAGED_BY_LABEL).is_some_and(|by| by == MANAGED_BY),
             digest,
+            elsewhere,
             adopted: annotations.get(ADOPTED_ANNOTATION).is_some_and(|adopted| adopted == "true"),
             owned: data_owners.iter().any(|owner| owner == FIELD_MANAGER),
             writer: data_owners.into_iter().find(|owner| owner != FIELD_MANAGER).map(String::into_boxed_str),

@@ -32,7 +32,7 @@ impl ApiServer {
         }
         let uid = uid.unwrap_or_else(|| self.next_uid());
         let resource_version = self.next_version();
-        let seen = AdmissionSeen { uid, resource_version, content: content.clone() };
+        let seen = AdmissionSeen { uid, resource_version, installation: None, content: content.clone() };
         self.admission.insert(object, seen);
         Ok(done(resource_version, Effect::Nothing))
     }

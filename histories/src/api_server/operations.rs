@@ -369,6 +369,7 @@ impl PullSecret {
         names::FIELD_MANAGER.clone_into(&mut self.owner);
         self.labels.insert(names::MANAGED_BY_LABEL.to_owned(), names::MANAGED_BY.to_owned());
         self.annotations.insert(names::DIGEST_ANNOTATION.to_owned(), payload.digest.clone());
+        self.annotations.insert(names::INSTALLATION_ANNOTATION.to_owned(), crate::estate::OWN.to_owned());
         let optional = [
             (names::EXPIRES_ANNOTATION, payload.expires.map(|expires| expires.to_string())),
             (names::ADOPTED_ANNOTATION, adopted.then(|| "true".to_owned())),

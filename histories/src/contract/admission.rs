@@ -8,10 +8,8 @@ use serde_json::{Value, json};
 
 use super::rest::s5;
 use super::{Checked, Rule, Truth, Violation, ensure};
+use crate::estate::OWN;
 use crate::wanted::{Immediate, Pattern, Wanted, Watched};
-
-/// The component's namespace, which no webhook is ever asked about.
-const OWN: &str = "kube-system";
 
 /// Whether the objects are there, and say of the namespaces what `wanted` says.
 pub(super) fn s5_admission(wanted: &Wanted, truth: Truth<'_>) -> Checked {

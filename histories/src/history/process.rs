@@ -14,6 +14,7 @@ use acr_credentials::UnixMillis;
 use super::named::Followed;
 use super::stream::Stream;
 use crate::contract::ProcessId;
+use crate::estate::OWN;
 use crate::plan::Moment;
 
 const MILLION: i128 = 1_000_000;
@@ -51,7 +52,7 @@ impl Process {
     ) -> Self {
         let identity = format!("helper-{id}");
         let settings = Settings {
-            namespace: "kube-system".to_owned(),
+            namespace: OWN.to_owned(),
             identity: identity.clone(),
             purpose,
             token_mode: TokenMode::WorkerRole,

@@ -109,13 +109,13 @@ async fn a_creation_does_not_force_and_a_replacement_does() {
     PATCH /api/v1/namespaces/team/secrets/acr-credential-secret-aggregation?fieldManager=acr-credential-helper&force=false
     accept: application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1
     content-type: application/apply-patch+yaml
-    {"apiVersion":"v1","kind":"Secret","metadata":{"name":"acr-credential-secret-aggregation","namespace":"team","resourceVersion":"1","labels":{"app.kubernetes.io/managed-by":"acr-credential-helper"},"annotations":{"acr-credential-helper/payload-digest":"d1","argocd.argoproj.io/compare-options":"IgnoreExtraneous","argocd.argoproj.io/sync-options":"Prune=false"}},"type":"kubernetes.io/dockerconfigjson","data":{".dockerconfigjson":"e30="}}
+    {"apiVersion":"v1","kind":"Secret","metadata":{"name":"acr-credential-secret-aggregation","namespace":"team","resourceVersion":"1","labels":{"app.kubernetes.io/managed-by":"acr-credential-helper"},"annotations":{"acr-credential-helper/payload-digest":"d1","acr-credential-helper/installation":"kube-system","argocd.argoproj.io/compare-options":"IgnoreExtraneous","argocd.argoproj.io/sync-options":"Prune=false"}},"type":"kubernetes.io/dockerconfigjson","data":{".dockerconfigjson":"e30="}}
     "#);
     insta::assert_snapshot!(asked_by(apply(exactly())).await, @r#"
     PATCH /api/v1/namespaces/team/secrets/acr-credential-secret-aggregation?fieldManager=acr-credential-helper&force=true
     accept: application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1
     content-type: application/apply-patch+yaml
-    {"apiVersion":"v1","kind":"Secret","metadata":{"name":"acr-credential-secret-aggregation","namespace":"team","uid":"u-1","resourceVersion":"7","labels":{"app.kubernetes.io/managed-by":"acr-credential-helper"},"annotations":{"acr-credential-helper/payload-digest":"d1","argocd.argoproj.io/compare-options":"IgnoreExtraneous","argocd.argoproj.io/sync-options":"Prune=false"}},"type":"kubernetes.io/dockerconfigjson","data":{".dockerconfigjson":"e30="}}
+    {"apiVersion":"v1","kind":"Secret","metadata":{"name":"acr-credential-secret-aggregation","namespace":"team","uid":"u-1","resourceVersion":"7","labels":{"app.kubernetes.io/managed-by":"acr-credential-helper"},"annotations":{"acr-credential-helper/payload-digest":"d1","acr-credential-helper/installation":"kube-system","argocd.argoproj.io/compare-options":"IgnoreExtraneous","argocd.argoproj.io/sync-options":"Prune=false"}},"type":"kubernetes.io/dockerconfigjson","data":{".dockerconfigjson":"e30="}}
     "#);
 }
 

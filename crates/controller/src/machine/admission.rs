@@ -110,7 +110,8 @@ impl Machine {
             }
             Err(refusal) => return self.report_admission(now, object, &refusal),
         };
-        let of = seen.as_ref().and_then(|seen| home(&seen.content)).map(str::to_owned);
+        let of = seen.as_ref().and_then(|seen| seen.installation.as_deref().or_else(|| home(&seen.content)));
+        let of = of.map(str::to_owned);
         let foreign = of.filter(|home| *home != self.settings.namespace);
         let seen = seen.filter(|_| foreign.is_none());
         if seen.is_none() {
@@ -154,7 +155,7 @@ impl Machine {
                 continue;
             };
             let message = format!(
-                "the {object} leads to the namespace {home}: another installation has made it; new ServiceAccounts are served by the \
+                "the {object} is of the installation in the namespace {home}; new ServiceAccounts are served by the \
                  watch, a moment after they are made; remove one of the two, or take `enable` out of \
                  webhook-configuration here"
             );

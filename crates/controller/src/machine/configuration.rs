@@ -243,6 +243,7 @@ impl Machine {
         let served = accepted.map(|accepted| whole(accepted));
         let lines = accepted.map(|accepted| Lines::of(&accepted.configuration, self.surroundings(record)));
         let records = record.lines.clone();
+        self.policy.takes_over = accepted.is_some_and(|accepted| accepted.configuration.takeover);
         self.policy.served = served;
         self.policy.retiring = retiring;
         self.lines = lines.unwrap_or_default();

@@ -25,11 +25,37 @@ impl Machine {
         accepted.is_some_and(|accepted| accepted.configuration.takeover)
     }
 
+    /// Says of a namespace that another installation of this component serves it, and that we do not for that.
+    pub(super) fn notice_another_installation(&mut self, now: Now, name: &str) {
+        let group = format!("{}/installation", secret_group(name));
+        let home = self.world.namespace(name).filter(|home| self.policy.serves(name, home));
+        let elsewhere = home.and_then(|home| home.secret.as_ref()?.elsewhere.as_deref());
+        let Some(elsewhere) = elsewhere.filter(|_| !self.policy.takes_over) else {
+            return self.ledger.clear(now.mono, &group);
+        };
+        let message = format!(
+            "another installation of this component, in the namespace {elsewhere}, serves this namespace: its Secret \
+             {PULL_SECRET} and its ServiceAccounts are left to that; keep the two apart by watch-namespace, \
+             exclude-namespace or namespace-selector, or remove one (`acr-credential-helper uninstall --namespace \
+             {elsewhere}`); where that one is gone, `takeover: true` takes over what it left"
+        );
+        self.ledger.set_one(
+            now.mono,
+            &group,
+            Subject::Namespace(name.to_owned()),
+            "AnotherInstance",
+            message,
+        );
+    }
+
     /// Whether somebody wrote what we had written: an adopted Secret is given back to them, unless we take over; one of
     /// ours is not.
     pub(super) fn notice_tampering(&mut self, now: Now, name: &Arc<str>) {
         self.settle_contest(now, name);
         let Some(namespace) = self.world.namespace_mut(name) else { return };
+        if namespace.is_made_elsewhere() && !self.policy.takes_over {
+            return;
+        }
         let (Some(secret), Some(trust)) = (&namespace.secret, &namespace.trust) else { return };
         let work = namespace.work.get_or_insert_default();
         if secret.version <= trust.version || work.in_flight || work.awaiting() || work.stood_back {

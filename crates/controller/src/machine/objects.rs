@@ -128,7 +128,10 @@ impl Machine {
         let stands = self.policy.namespace(namespace, home);
         let standing = self.policy.account(stands, namespace, home, account);
         let need = match standing {
-            Standing::Served if !account.attached => Need::Attach,
+            // Before that nobody knows whether another installation serves the namespace.
+            Standing::Served if !account.attached && self.world.has_listed(Watch::PullSecrets) => {
+                Need::Attach
+            }
             Standing::Retiring if account.attached && self.world.listed() => Need::Detach,
             Standing::Served | Standing::Retiring | Standing::Foreign => Need::Nothing,
         };

@@ -201,6 +201,7 @@ impl Machine {
             return;
         }
         self.settle_contest(now, name);
+        self.notice_another_installation(now, name);
         self.look_at_pods(now, name);
         let need = self.secret_need(now, name);
         let Some(namespace) = self.world.namespace_mut(name) else { return };
@@ -333,6 +334,11 @@ impl Machine {
 pub(super) fn is_current(secret: &Secret, trust: Option<&Trust>, digest: &str) -> bool {
     match trust {
         Some(trust) => trust.version == secret.version && *trust.digest == *digest,
-        None => secret.marked && secret.owned && secret.digest.as_deref() == Some(digest),
+        None => {
+            secret.elsewhere.is_none()
+                && secret.marked
+                && secret.owned
+                && secret.digest.as_deref() == Some(digest)
+        }
     }
 }

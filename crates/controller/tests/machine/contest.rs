@@ -2,6 +2,8 @@
 
 use crate::scenario::{HOST, ONE_ENTRY, Scenario};
 use acr_controller::observation::{ForeignSecret, Observation, PullSecretSeen};
+use acr_controller::settings::Purpose;
+use acr_controller::status::Outcome;
 
 const MINUTE: u64 = 60_000;
 const THEIRS: &str = "their-manager";
@@ -147,5 +149,95 @@ fn whoever_takes_our_name_out_of_every_write_before_it_is_stored_is_met_by_few_w
             scenario.finding("EntryKeepsBeingRemoved").contains("docs/gitops.md"),
             "unchanged {unchanged}"
         );
+    }
+}
+
+const ELSEWHERE: &str = "acr-credential-helper/installation";
+
+/// The Secret of `namespace` as the installation in `home` has just written it.
+fn of_installation(scenario: &mut Scenario, namespace: &str, home: &str) -> PullSecretSeen {
+    let mut seen = theirs(scenario, true);
+    seen.namespace = namespace.into();
+    seen.data_owners = vec!["acr-credential-helper".into()];
+    seen.annotations.remove("acr-credential-helper/adopted");
+    seen.annotations.insert(ELSEWHERE.into(), home.into());
+    seen
+}
+
+/// A cluster with two namespaces of which the second has a Secret of another installation, and who writes anything there.
+fn beside_another(keys: &[(&str, &str)], purpose: Purpose) -> Scenario {
+    let mut scenario = Scenario::with_purpose(purpose);
+    scenario.listing(|scenario| {
+        scenario.configure(ONE_ENTRY, &[&[("watch-namespace", "all")], keys].concat());
+        for (name, team) in [("default", "a"), ("shop", "b")] {
+            scenario.namespace(name, &[("team", team)]);
+            scenario.account(name, "default", None);
+        }
+        scenario.account("shop", "app", Some(r#"[{"name":"acr-credential-secret-aggregation"}]"#));
+        let seen = of_installation(scenario, "shop", "elsewhere");
+        scenario.observe(Observation::PullSecret(seen));
+    });
+    scenario
+}
+
+/// Whether nothing was written in the namespace of the other installation.
+fn shop_is_left_alone(scenario: &Scenario) -> bool {
+    scenario.list("shop", "default").is_none()
+        && scenario.list("shop", "app").is_some()
+        && !scenario.secrets.contains_key("shop")
+        && scenario.count("delete-pull-secret") == 0
+}
+
+#[test]
+fn what_another_installation_serves_is_left_to_it_and_who_it_is_is_said() {
+    for keys in [&[][..], &[("namespace-selector", "team=a")]] {
+        let mut scenario = beside_another(keys, Purpose::Run);
+        scenario.pass(10 * MINUTE);
+        assert!(shop_is_left_alone(&scenario), "{keys:?}: {:?}", scenario.log);
+        let said = scenario.finding("AnotherInstance");
+        assert_eq!(said.contains("in the namespace elsewhere"), keys.is_empty(), "{keys:?}: {said}");
+        assert!(scenario.list("default", "default").is_some(), "what is ours is served");
+    }
+}
+
+#[test]
+fn a_namespace_is_served_once_the_other_installation_has_left_it() {
+    let mut scenario = beside_another(&[], Purpose::Run);
+    scenario.pass(MINUTE);
+    scenario.observe(Observation::PullSecretGone { namespace: "shop".to_owned() });
+    scenario.pass(MINUTE);
+    assert!(scenario.secrets.contains_key("shop") && scenario.list("shop", "default").is_some());
+    assert_eq!(scenario.finding("AnotherInstance"), "");
+}
+
+#[test]
+fn with_takeover_what_the_other_installation_has_left_is_adopted() {
+    let mut scenario = beside_another(&[], Purpose::Run);
+    scenario.pass(MINUTE);
+    scenario.foreign = Some(ForeignSecret {
+        uid: "secret".into(),
+        resource_version: scenario.version,
+        kind: "kubernetes.io/dockerconfigjson".to_owned(),
+        hosts: Some(vec![HOST.into()]),
+    });
+    let seen = of_installation(&mut scenario, "shop", "elsewhere");
+    scenario.foreign.as_mut().unwrap().resource_version = seen.resource_version;
+    scenario.observe(Observation::PullSecret(seen));
+    scenario.configure(ONE_ENTRY, &[("watch-namespace", "all"), ("takeover", "true")]);
+    scenario.pass(MINUTE);
+    assert!(scenario.adopted && scenario.list("shop", "default").is_some(), "{:?}", scenario.log);
+    assert_eq!(scenario.finding("AnotherInstance"), "");
+}
+
+#[test]
+fn an_uninstall_takes_nothing_of_another_installation_with_or_without_a_configuration() {
+    for configured in [true, false] {
+        let mut scenario = beside_another(&[], Purpose::Uninstall);
+        if !configured {
+            scenario.observe(Observation::ConfigurationGone);
+        }
+        scenario.pass(10 * MINUTE);
+        assert_eq!(scenario.machine.outcome(), Some(Outcome::Removed), "{configured}");
+        assert!(shop_is_left_alone(&scenario), "{configured}: {:?}", scenario.log);
     }
 }

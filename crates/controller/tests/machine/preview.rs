@@ -44,7 +44,7 @@ fn with_secret(scenario: &Scenario) -> BTreeSet<String> {
 
 /// A cluster as it is now, as the watches of another process would show it.
 fn look(scenario: &Scenario) -> Preview {
-    let mut preview = Preview::default();
+    let mut preview = Preview::of("kube-system");
     for (name, labels) in SPACES {
         let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         preview.observe(Observation::Namespace(NamespaceSeen {

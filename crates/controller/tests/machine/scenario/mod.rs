@@ -219,6 +219,7 @@ impl Scenario {
         let seen = self.admission.get(&object).map(|(resource_version, content)| AdmissionSeen {
             uid: "uid".to_owned(),
             resource_version: *resource_version,
+            installation: None,
             content: content.clone(),
         });
         self.observe(Observation::Admission { object, version, seen: Ok(seen) });
