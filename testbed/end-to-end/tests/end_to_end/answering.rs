@@ -137,11 +137,15 @@ async fn the_registration_of_another_installation_is_reported_and_left_alone() {
     let control_plane = control_plane(&[]).await;
     let (mut scene, options) = scene_with_webhook(&control_plane, "second").await;
     let registrations: Api<MutatingWebhookConfiguration> = Api::all(scene.stage.client().clone());
+    // One at a URL tells by its mark whose it is.
     let theirs = json!({
-        "metadata": { "name": "acr-credential-helper" },
+        "metadata": {
+            "name": "acr-credential-helper",
+            "annotations": { "acr-credential-helper/installation": "elsewhere" },
+        },
         "webhooks": [{
             "name": "serviceaccounts.acr-credential-helper.io",
-            "clientConfig": { "service": { "namespace": "elsewhere", "name": "acr-credential-helper-webhook" } },
+            "clientConfig": { "url": "https://127.0.0.1:9/serviceaccounts" },
             "sideEffects": "None",
             "admissionReviewVersions": ["v1"],
             "failurePolicy": "Ignore",

@@ -26,6 +26,7 @@ mod front;
 mod gitops;
 mod identities;
 mod immediate;
+mod installations;
 mod leaving;
 mod many;
 mod migration;

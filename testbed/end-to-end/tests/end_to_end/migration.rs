@@ -97,34 +97,3 @@ async fn from_the_original_to_this_and_back_every_version_of_the_secret_pulls() 
     witness.swears();
     scene.end().await;
 }
-
-#[tokio::test]
-async fn a_second_instance_in_another_namespace_is_reported_by_both_and_not_fought() {
-    let mut first = Scene::begin("twin").await;
-    let mut second = Scene::begin("twin-second").await;
-    let space = second.create_space("shop").await;
-    first.configure(ACME_BY_KEY, &[&space], &[]).await;
-    first.run().await;
-    let before = first.served_with_acme(&space).await;
-    // With a cloud of its own it has other logins, and knows nothing of the first.
-    second.configure(ACME_BY_KEY, &[&space], &[]).await;
-    second.run().await;
-    for scene in [&first, &second] {
-        let finding = scene.finding("AnotherInstance").await;
-        assert!(finding.contains("stop one") && finding.contains("exclude-namespace"), "{finding}");
-        scene.event(&space, &format!("Namespace {space}"), "AnotherInstance").await;
-        let requests = scene.stage.requests().unwrap();
-        let writes = requests
-            .iter()
-            .filter(|event| event.namespace == space && event.resource == "secrets" && event.verb == "patch");
-        // Until both have said so: at once, and then after 1 and 2 seconds.
-        let writes = writes.count();
-        assert!(writes < 12, "{writes}");
-    }
-    // Kept apart, all is well again.
-    first.configure(ACME_BY_KEY, &[&first.space("elsewhere")], &[]).await;
-    let after = second.served_with_acme(&space).await;
-    assert_eq!(after.hosts, before.hosts);
-    first.end().await;
-    second.end().await;
-}
