@@ -361,12 +361,16 @@ impl Machine {
                 .then_some(known.work.not_before)
         };
         let objects = self.admission.objects.iter().filter_map(waits);
+        objects.chain(self.certificate_wake()).chain(self.policy_trial_wake()).min()
+    }
+
+    /// When the journal need not name an object any more, also during a pause.
+    pub(super) fn forgetting_wake(&self) -> Option<Mono> {
         let kept = self.recorder.desired().admission.kept.iter();
         let forgotten = kept
             .filter(|object| !self.admission.wishes.contains_key(object))
-            .filter_map(|object| self.forgets_at(*object))
-            .filter(|at| *at > self.clocked);
-        objects.chain(forgotten).chain(self.certificate_wake()).chain(self.policy_trial_wake()).min()
+            .filter_map(|object| self.forgets_at(*object));
+        forgotten.filter(|at| *at > self.clocked).min()
     }
 }
 
