@@ -315,7 +315,7 @@ impl Machine {
                 if !self.is_full(Class::Eviction) && !self.rests(Class::Eviction) {
                     wakes.push(self.eviction_wake());
                 }
-                wakes.push(self.forgetting_wake());
+                wakes.push(self.turning_wake());
                 let releases = self.recorder.configuration_is_durable() && !self.is_paused();
                 let gathered = self.gathering.filter(|_| releases);
                 wakes.extend([

@@ -364,13 +364,14 @@ impl Machine {
         objects.chain(self.certificate_wake()).chain(self.policy_trial_wake()).min()
     }
 
-    /// When the journal need not name an object any more, also during a pause.
-    pub(super) fn forgetting_wake(&self) -> Option<Mono> {
+    /// When something turns that needs no write but the journal's, also during a pause: an object that need not be named
+    /// any more, or the next generation of certificates.
+    pub(super) fn turning_wake(&self) -> Option<Mono> {
         let kept = self.recorder.desired().admission.kept.iter();
         let forgotten = kept
             .filter(|object| !self.admission.wishes.contains_key(object))
             .filter_map(|object| self.forgets_at(*object));
-        forgotten.filter(|at| *at > self.clocked).min()
+        forgotten.chain(self.certificate_turn()).filter(|at| *at > self.clocked).min()
     }
 }
 

@@ -226,6 +226,11 @@ impl Machine {
         }
     }
 
+    /// When the next step is due.
+    pub(super) fn certificate_turn(&self) -> Option<Mono> {
+        self.admission.certificates.due
+    }
+
     /// When something is due here although nothing was observed.
     pub(super) fn certificate_wake(&self) -> Option<Mono> {
         let CertificateState { being_made, not_before, due, .. } = &self.admission.certificates;
