@@ -56,7 +56,10 @@ impl Machine {
         while let Some(target) = self.queues.take_returned() {
             match target {
                 Target::Account(namespace, name) => self.touch_account(now, &namespace, &name),
-                Target::Secret(namespace) => self.touch_secret(now, &namespace),
+                Target::Secret(namespace) => {
+                    self.touch_secret(now, &namespace);
+                    self.forget_what_left(now, &namespace);
+                }
             }
         }
         let held_back = self.registration_comes_first();
@@ -98,7 +101,8 @@ impl Machine {
         self.forget_what_left(now, name);
     }
 
-    /// A namespace that left the scope by a label is out of it for good once it is clean.
+    /// A namespace that left the scope by a label is out of it for good once it is clean, and nothing can come back any
+    /// more: a write of which nobody has heard may reach a ServiceAccount that was made anew under the same name.
     pub(super) fn forget_what_left(&mut self, now: Now, name: &str) {
         let Some(namespace) = self.world.namespace(name) else { return };
         let pending = |work: &Option<Box<Work>>| work.as_ref().is_some_and(|work| work.pending(now.mono));
@@ -107,7 +111,11 @@ impl Machine {
             && !namespace.accounts().iter().any(|account| pending(&account.work))
             && self.is_clean(name, namespace)
             && !namespace.secret.as_ref().is_some_and(|secret| secret.ours());
-        if cleaned && let Some(namespace) = self.world.namespace_mut(name) {
+        if cleaned && now.mono < self.unsettled {
+            if let Some(name) = self.world.name(name) {
+                self.later(self.unsettled, Target::Secret(name));
+            }
+        } else if cleaned && let Some(namespace) = self.world.namespace_mut(name) {
             namespace.left = false;
         }
     }
