@@ -58,9 +58,37 @@ acr-api-version acr-registry acr-registry-info endpoints exclude-namespace expir
 {{- if and .Values.hostNetwork (eq .Values.placement "outside") -}}
 {{- fail "\n\nhostNetwork is for a pod, and placement: outside has none. Leave one of them out.\n" -}}
 {{- end -}}
+{{- include "acr.checkRegistration" . -}}
 {{- $name := include "acr.account" . -}}
 {{- /* Not even by --take-ownership: containers are merged by name, and the other one's would stay in the pod. */ -}}
 {{- if and (eq .Values.placement "in-cluster") (include "acr.isForeign" (dict "root" . "apiVersion" "apps/v1" "kind" "Deployment" "namespace" .Release.Namespace "name" $name)) -}}
 {{- fail (printf "\n\nThe Deployment %s/%s exists and is not of this release: the original, or manifests of deploy/. Two of them would write the same Secrets. Remove it first; the Secrets that it has written stay, and are taken over. docs/migration.md tells it step by step.\n" .Release.Namespace $name) -}}
+{{- end -}}
+{{- end }}
+
+{{/*
+Refuses an upgrade after which the API server would ask a webhook that nobody answers. What is there is looked at, and not
+what the configuration wants: the registration goes some moments after the edit. Who renders without a cluster is not kept
+from it; the component may take the registration back even then.
+*/}}
+{{- define "acr.checkRegistration" -}}
+{{- if .Release.IsUpgrade -}}
+{{- $own := .Release.Namespace -}}
+{{- $ours := list -}}
+{{- $registration := lookup "admissionregistration.k8s.io/v1" "MutatingWebhookConfiguration" "" "acr-credential-helper" -}}
+{{- range get $registration "webhooks" | default list -}}
+{{- if eq (dig "clientConfig" "service" "namespace" $own .) $own -}}
+{{- $ours = append $ours .failurePolicy -}}
+{{- end -}}
+{{- end -}}
+{{- $lost := "" -}}
+{{- if and $ours (not .Values.webhook.enabled) -}}
+{{- $lost = "webhook.enabled: false takes away the Service in front of it" -}}
+{{- else if and (has "Fail" $ours) (eq (int .Values.replicas) 0) -}}
+{{- $lost = "replicas: 0 leaves nobody who answers" -}}
+{{- end -}}
+{{- if $lost -}}
+{{- fail (printf "\n\nThe webhook is registered, and %s: with failure-policy: Fail the API server would refuse every new ServiceAccount in scope. First take it back: set `enable: false` in webhook-configuration of the ConfigMap %s/acr-configuration, and wait:\n    kubectl wait --for=delete mutatingwebhookconfiguration/acr-credential-helper --timeout=2m\nWhere the component does not run: kubectl delete mutatingwebhookconfiguration acr-credential-helper\n" $lost $own) -}}
+{{- end -}}
 {{- end -}}
 {{- end }}

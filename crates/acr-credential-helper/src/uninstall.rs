@@ -9,8 +9,9 @@ use acr_cluster::{Cluster, Ourselves};
 use acr_controller::Machine;
 use acr_controller::names::{LEASE, PULL_SECRET, SERVICE_ACCOUNT};
 use acr_controller::observation::Refusal;
+use acr_controller::operation::Subject;
 use acr_controller::settings::Purpose;
-use acr_controller::status::{Outcome, Status};
+use acr_controller::status::{ActiveFinding, Outcome, Status};
 use acr_server::{Counters, snapshots};
 use clap::Args;
 use tokio::sync::mpsc;
@@ -28,6 +29,8 @@ use crate::pump::{Sources, turn};
 const WAITING: usize = 1024;
 /// Time between two looks at a Deployment that stops, or at a Lease that is about to be free.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// Findings about what RBAC or an admission policy forbids.
+const DENIED: [&str; 2] = ["NoRight", "RefusedByPolicy"];
 /// The longest time that can be given.
 const LONGEST_RUN: Duration = Duration::from_hours(24 * 365);
 
@@ -215,6 +218,8 @@ struct Progress {
     leading: bool,
     left: Option<usize>,
     findings: Vec<String>,
+    /// Those of what this process has no right to: another run of the same user changes nothing about them.
+    denied: Vec<String>,
 }
 
 impl Progress {
@@ -240,6 +245,10 @@ impl Progress {
         let findings: Vec<String> = status.findings.iter().map(|finding| finding.message.clone()).collect();
         lines.extend(findings.iter().filter(|finding| !self.findings.contains(finding)).cloned());
         self.findings = findings;
+        let denied = |finding: &&ActiveFinding| {
+            finding.subject == Subject::Configuration && DENIED.contains(&finding.code.as_str())
+        };
+        self.denied = status.findings.iter().filter(denied).map(|finding| finding.message.clone()).collect();
         lines
     }
 
@@ -248,7 +257,12 @@ impl Progress {
         match self.left {
             None if !self.listed => "the cluster could not be listed in time".to_owned(),
             None => "the Lease did not become free in time".to_owned(),
-            Some(left) => format!("{left} objects are left"),
+            Some(0) if !self.denied.is_empty() => self.denied.join("; "),
+            Some(0) => "the journal and the Lease are left".to_owned(),
+            Some(left) => {
+                let left = std::iter::once(format!("{left} objects are left"));
+                left.chain(self.denied.iter().cloned()).collect::<Vec<_>>().join("; ")
+            }
         }
     }
 }
@@ -289,5 +303,35 @@ mod tests {
         assert_eq!(progress.news(&status(true, true, 3)), Vec::<String>::new());
         assert_eq!(progress.news(&status(true, true, 1)), ["1 objects are left."]);
         assert_eq!(progress.rest(), "1 objects are left");
+    }
+
+    #[test]
+    fn the_last_words_name_what_is_left_and_may_not_be_deleted_and_no_other_finding() {
+        let finding = |subject, code: &str, message: &str| ActiveFinding {
+            subject,
+            error: true,
+            code: code.to_owned(),
+            message: message.to_owned(),
+        };
+        let mut status = status(true, true, 0);
+        status.findings = vec![
+            finding(
+                Subject::Configuration,
+                "NoRight",
+                "the registration is left: no right; delete it: kubectl",
+            ),
+            finding(Subject::Configuration, "ConfigurationMissing", "there is no ConfigMap"),
+            finding(Subject::Namespace("shop".into()), "RefusedByPolicy", "refused"),
+        ];
+        let mut progress = Progress::default();
+        progress.tell(&status);
+        assert_eq!(progress.rest(), "the registration is left: no right; delete it: kubectl");
+        status.retiring = 2;
+        progress.tell(&status);
+        let rest = "2 objects are left; the registration is left: no right; delete it: kubectl";
+        assert_eq!(progress.rest(), rest);
+        (status.retiring, status.findings) = (0, Vec::new());
+        progress.tell(&status);
+        assert_eq!(progress.rest(), "the journal and the Lease are left");
     }
 }

@@ -3,11 +3,14 @@
 //! Order: the journal says that an object may exist; then it is written; it goes when no configuration wants it; then the
 //! journal forgets it. The object is always made from the configuration that counts.
 
+mod findings;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use acr_configuration::{Configuration, WebhookMode};
 use serde_json::Value;
 
+use self::findings::group;
 use super::certificates::CertificateState;
 use super::removal::LANDS_WITHIN;
 use super::{Flight, Machine};
@@ -144,23 +147,8 @@ impl Machine {
         }
         followed.seen = seen;
         followed.foreign = foreign;
+        self.forget_what_is_gone(now, object);
         self.report_foreign(now);
-    }
-
-    /// Says of what is wanted and of another installation that it is.
-    pub(super) fn report_foreign(&mut self, now: Now) {
-        for (object, known) in &self.admission.objects {
-            let Some(home) = known.foreign.as_ref().filter(|_| self.admission.wishes.contains_key(object))
-            else {
-                continue;
-            };
-            let message = format!(
-                "the {object} is of the installation in the namespace {home}; new ServiceAccounts are served by the \
-                 watch, a moment after they are made; remove one of the two, or take `enable` out of \
-                 webhook-configuration here"
-            );
-            self.ledger.set_one(now.mono, group(*object), Subject::Configuration, "AnotherInstance", message);
-        }
     }
 
     /// What follows without any new observation.
@@ -338,20 +326,6 @@ impl Machine {
         }
     }
 
-    pub(super) fn report_admission(&mut self, now: Now, object: AdmissionObject, refusal: &Refusal) {
-        let remedy = match (object, refusal) {
-            (AdmissionObject::Registration, Refusal::NoRight { .. }) => {
-                "; install the chart with webhook.enabled: true, or take `enable` out of webhook-configuration"
-            }
-            _ => "",
-        };
-        let message = format!(
-            "the {object} cannot be kept up to date: {refusal}; new ServiceAccounts are served by the watch, a moment after they are \
-             made{remedy}"
-        );
-        self.ledger.set_one(now.mono, group(object), Subject::Configuration, refusal.label(), message);
-    }
-
     /// When something is due here although nothing was observed.
     pub(super) fn admission_wake(&self) -> Option<Mono> {
         let waits = |(object, known): (&AdmissionObject, &Followed)| {
@@ -395,11 +369,4 @@ fn fulfils(wish: &Wish, content: Option<&Value>) -> bool {
 /// The namespace to whose Service a registration leads; `None` of a URL, and of what is no registration.
 fn home(content: &Value) -> Option<&str> {
     content.pointer("/0/clientConfig/service/namespace")?.as_str()
-}
-
-pub(super) fn group(object: AdmissionObject) -> &'static str {
-    match object {
-        AdmissionObject::Registration => "registration",
-        AdmissionObject::Parameters => "parameters",
-    }
 }

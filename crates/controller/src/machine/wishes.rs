@@ -6,7 +6,7 @@ use acr_configuration::PodHelp;
 use serde_json::Value;
 
 use super::Machine;
-use super::admission::{Wish, group, wanted};
+use super::admission::{Wish, wanted};
 use crate::admission::certificates::Certificates;
 use crate::admission::{AdmissionObject, ServerSeen, Target, parameters, registration};
 use crate::area::Area;
@@ -74,10 +74,7 @@ impl Machine {
         self.report_missing_conditions(now, unsupported.filter(|_| wish.is_empty()).as_deref());
         self.admission.wishes = wish;
         for object in AdmissionObject::ALL {
-            if !self.admission.wishes.contains_key(&object) {
-                // What stands in the way of what nobody wants is no finding.
-                self.ledger.clear(now.mono, group(object));
-            }
+            self.forget_what_is_gone(now, object);
         }
         self.report_policy_support(now);
         self.report_foreign(now);

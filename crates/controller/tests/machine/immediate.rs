@@ -2,7 +2,8 @@
 
 use crate::scenario::{ONE_ENTRY, Scenario};
 use acr_controller::admission::AdmissionObject;
-use acr_controller::observation::Refusal;
+use acr_controller::observation::{Observation, Refusal};
+use acr_controller::settings::Purpose;
 use serde_json::json;
 
 const WEBHOOK: (&str, &str) = ("webhook-configuration", "enable: true");
@@ -78,4 +79,70 @@ fn a_certificate_that_cannot_be_made_does_not_keep_what_left_the_scope_attached(
     scenario.pass(10_000);
     assert_eq!(scenario.list("team", "default"), None);
     assert!(scenario.list("default", "default").is_some());
+}
+
+fn no_right() -> Refusal {
+    Refusal::NoRight { message: "forbidden".to_owned() }
+}
+
+#[test]
+fn a_registration_that_may_not_be_deleted_is_named_with_the_way_to_delete_it() {
+    let mut scenario = served();
+    scenario.refusals = std::iter::repeat_with(|| ("delete-registration", no_right())).take(100).collect();
+    scenario.configure(ONE_ENTRY, &[("watch-namespace", "default")]);
+    scenario.pass(3 * 60_000);
+    let said = scenario.finding("NoRight");
+    assert!(said.contains("is left") && said.contains("failure-policy: Fail"), "{said}");
+    assert!(said.contains("kubectl delete mutatingwebhookconfiguration acr-credential-helper"), "{said}");
+    assert!(!said.contains("served by the watch"), "{said}");
+    assert_eq!(scenario.list("team", "default"), None, "it keeps nothing else from being taken back");
+    // Whoever may deletes it.
+    scenario.version += 1;
+    scenario.admission.remove(&AdmissionObject::Registration);
+    scenario.show_admission_object(AdmissionObject::Registration);
+    scenario.run();
+    assert_eq!(scenario.finding("NoRight"), "");
+}
+
+#[test]
+fn an_uninstall_says_which_registration_it_may_not_look_at_and_ends_when_it_is_gone() {
+    let mut scenario = served();
+    scenario.restart(Purpose::Uninstall);
+    scenario.mono += 20_000;
+    scenario.listing(|scenario| {
+        for name in ["default", "team"] {
+            scenario.namespace(name, &[]);
+            scenario.show_account(name, "default");
+        }
+    });
+    // As the watch tells it, again and again.
+    for _ in 0..10 {
+        let (now, version) = (scenario.now(), scenario.version);
+        let seen = Err(no_right());
+        let refused = Observation::Admission { object: AdmissionObject::Registration, version, seen };
+        scenario.machine.observe(now, refused);
+        while let Some((operation, answer)) = scenario.step() {
+            scenario.observe(Observation::Answered { operation, answer });
+        }
+        scenario.mono += 10_000;
+    }
+    let said = scenario.finding("NoRight");
+    assert!(said.contains("may be left"), "{said}");
+    assert!(said.contains("kubectl delete mutatingwebhookconfiguration acr-credential-helper"), "{said}");
+    assert!(scenario.journal.is_some());
+    scenario.admission.remove(&AdmissionObject::Registration);
+    scenario.pass(3 * 60_000);
+    assert_eq!(scenario.journal, None);
+    assert_eq!(scenario.finding("NoRight"), "");
+}
+
+#[test]
+fn a_registration_that_stands_and_cannot_be_written_is_not_said_to_be_harmless() {
+    let mut scenario = served();
+    scenario.refusals = vec![("apply-registration", no_right())];
+    scenario.configure(ONE_ENTRY, &[("watch-namespace", "default,more"), WEBHOOK]);
+    scenario.run();
+    let said = scenario.finding("NoRight");
+    assert!(said.contains("failure-policy: Fail") && said.contains("take `enable` out"), "{said}");
+    assert!(!said.contains("served by the watch"), "{said}");
 }

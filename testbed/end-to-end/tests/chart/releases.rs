@@ -10,11 +10,11 @@ use serde_json::Value;
 use crate::jobs::play;
 use crate::site::{OWN, Site, complaint, program, said, tools};
 
-const UNINSTALL: &str = "acr-credential-helper-uninstall";
-const ENTRY: &str = "- instanceId: cri-acme0000000000\n  customAccessKey: LTAI5tPuller\n  \
+pub(crate) const UNINSTALL: &str = "acr-credential-helper-uninstall";
+pub(crate) const ENTRY: &str = "- instanceId: cri-acme0000000000\n  customAccessKey: LTAI5tPuller\n  \
                      customAccessKeySecret: marker-puller-secret\n";
 /// The stage asks for tokens by TokenRequest.
-const REQUESTED: &str = "--set=credentials.rrsaToken=requested";
+pub(crate) const REQUESTED: &str = "--set=credentials.rrsaToken=requested";
 
 async fn served(site: &Site, stage: &Stage<'_>, namespace: &str) {
     site.until(&format!("{namespace} is served"), async || {
@@ -51,7 +51,7 @@ async fn ours(site: &Site) -> Vec<String> {
 }
 
 /// Does what a node would when the Deployment wants no pod any more.
-async fn end_with_its_deployment(site: &Site, component: Component) {
+pub(crate) async fn end_with_its_deployment(site: &Site, component: Component) {
     site.until("the Deployment is scaled to 0", async || {
         (site.deployment().await?["spec"]["replicas"] == 0).then_some(())
     })
@@ -59,7 +59,7 @@ async fn end_with_its_deployment(site: &Site, component: Component) {
     assert!(component.terminate().await.unwrap().success());
 }
 
-async fn uninstall(site: &Site) -> Output {
+pub(crate) async fn uninstall(site: &Site) -> Output {
     site.helm("uninstall", &["--timeout=100s"]).await
 }
 

@@ -21,6 +21,14 @@ async fn rendered(values: &[&str]) -> BTreeMap<String, Value> {
     documents(&text).into_iter().map(|object| (key(&object), object)).collect()
 }
 
+/// The same in the order of Helm, with the hooks.
+async fn with_hooks(values: &[&str]) -> Vec<Value> {
+    let chart = chart();
+    let arguments =
+        [&["template", RELEASE, &chart, "--namespace=kube-system", "--kube-version=1.36.3"], values].concat();
+    documents(&said(&helm_alone(&arguments).await))
+}
+
 /// What these values add to the objects and to the program's arguments; nothing else may differ.
 async fn added_by(values: &[&str]) -> Vec<String> {
     added_to(&[], values).await
@@ -150,6 +158,24 @@ async fn each_switch_of_a_right_adds_exactly_its_line() {
     ClusterRole  acr-credential-helper-pods [{"apiGroups":[""],"resources":["pods"],"verbs":["list","watch"]},{"apiGroups":[""],"resources":["pods/eviction"],"verbs":["create"]}]
     ClusterRoleBinding  acr-credential-helper-pods null
     "#);
+}
+
+#[tokio::test]
+async fn whatever_is_switched_off_a_registration_that_is_there_may_be_taken_back() {
+    let verbs = async |values: &[&str]| {
+        let objects = with_hooks(values).await;
+        let roles = objects.iter().filter(|object| object["kind"] == "ClusterRole");
+        let all_rules = roles.flat_map(|role| role["rules"].as_array().unwrap());
+        let of_webhooks =
+            all_rules.filter(|rule| rule["resources"] == json!(["mutatingwebhookconfigurations"]));
+        let lines = of_webhooks.map(|rule| format!("{} {}", rule["resourceNames"], rule["verbs"]));
+        lines.collect::<Vec<_>>()
+    };
+    let own = |verbs: &str| format!(r#"["acr-credential-helper"] {verbs}"#);
+    let all = own(r#"["get","list","watch","create","patch","delete"]"#);
+    let back = own(r#"["get","list","watch","delete"]"#);
+    assert_eq!(verbs(&[]).await, [all.clone(), back.clone()]);
+    assert_eq!(verbs(&["--set=webhook.enabled=false"]).await, [back.clone(), back]);
 }
 
 #[tokio::test]

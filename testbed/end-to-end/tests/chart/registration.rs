@@ -1,0 +1,138 @@
+//! The webhook's registration, where an upgrade would leave it without anybody who answers: kept, taken back, removed.
+
+use acr_end_to_end::{Component, RunOptions, Stage};
+use kube::api::{DeleteParams, PostParams};
+use serde_json::{Value, json};
+
+use crate::jobs::play;
+use crate::releases::{ENTRY, REQUESTED, UNINSTALL, end_with_its_deployment, uninstall};
+use crate::site::{OWN, Site, complaint, program, said, tools};
+
+const WITHOUT: &str = "--set=webhook.enabled=false";
+const NAME: &str = "acr-credential-helper";
+
+async fn registration(site: &Site) -> Option<Value> {
+    site.object("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", "", NAME).await
+}
+
+/// Registers a webhook as a component of a namespace would.
+async fn register(site: &Site, namespace: &str, failure_policy: &str) {
+    let registrations = site.api("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", "").await;
+    if registration(site).await.is_some() {
+        registrations.delete(NAME, &DeleteParams::default()).await.unwrap();
+    }
+    let service = json!({ "name": "acr-credential-helper-webhook", "namespace": namespace });
+    let content = json!({ "metadata": { "name": NAME }, "webhooks": [{
+        "name": "serviceaccounts.acr-credential-helper.io", "failurePolicy": failure_policy,
+        "clientConfig": { "service": service }, "sideEffects": "None", "admissionReviewVersions": ["v1"],
+        "namespaceSelector": { "matchLabels": { "nobody": "has-it" } } }] });
+    let content = serde_json::from_value(content).unwrap();
+    registrations.create(&PostParams::default(), &content).await.unwrap();
+}
+
+async fn service(site: &Site) -> Option<Value> {
+    site.object("v1", "Service", OWN, "acr-credential-helper-webhook").await
+}
+
+#[tokio::test]
+async fn an_upgrade_after_which_nobody_would_answer_is_refused_with_the_way_out() {
+    let site = Site::begin().await;
+    // What is left of somebody else does not stop an installation: the component takes it back.
+    register(&site, OWN, "Fail").await;
+    said(&site.install(&[WITHOUT]).await);
+    said(&site.helm("uninstall", &["--no-hooks"]).await);
+    said(&site.install(&[]).await);
+    let words = complaint(&site.upgrade(&[WITHOUT]).await);
+    assert!(words.contains("webhook.enabled: false takes away the Service"), "{words}");
+    assert!(words.contains("set `enable: false` in webhook-configuration"), "{words}");
+    assert!(words.contains("kubectl wait --for=delete mutatingwebhookconfiguration/acr-credential-helper"));
+    assert!(service(&site).await.is_some());
+    let words = complaint(&site.upgrade(&["--set=replicas=0"]).await);
+    assert!(words.contains("replicas: 0 leaves nobody who answers"), "{words}");
+    assert_eq!(site.deployment().await.unwrap()["spec"]["replicas"], 2);
+
+    // Nobody is refused for want of an answer.
+    register(&site, OWN, "Ignore").await;
+    said(&site.upgrade(&["--set=replicas=0"]).await);
+    // Somebody else answers.
+    register(&site, "elsewhere", "Fail").await;
+    said(&site.upgrade(&[WITHOUT]).await);
+    assert!(service(&site).await.is_none());
+    register(&site, OWN, "Fail").await;
+    complaint(&site.upgrade(&[WITHOUT, "--set=replicas=0"]).await);
+    said(&site.upgrade(&[]).await);
+}
+
+#[tokio::test]
+async fn a_registration_of_former_days_goes_when_it_is_turned_off_and_with_the_release() {
+    let site = Site::begin().await;
+    said(&site.install(&[REQUESTED, WITHOUT]).await);
+    said(&site.upgrade(&[REQUESTED]).await);
+    let stage = Stage::join(&site.control_plane, OWN).await.unwrap();
+    stage.create_namespace("shop", &[]).await.unwrap();
+    let scope = [("acr-registry-info", ENTRY), ("watch-namespace", "shop")];
+    let on = [scope[0], scope[1], ("webhook-configuration", "enable: true\nfailure-policy: Fail")];
+    stage.configure(&on).await.unwrap();
+    let mut component =
+        Component::start(tools().await, program().await, &stage, &RunOptions::default()).unwrap();
+    component.ready().await.unwrap();
+    site.until("the webhook is registered", async || registration(&site).await).await;
+
+    // A rollback renders nothing anew, so nobody refuses it.
+    said(&site.helm("rollback", &["1", "--no-hooks"]).await);
+    assert!(service(&site).await.is_none());
+    stage.configure(&scope).await.unwrap();
+    site.until("the registration is taken back", async || registration(&site).await.is_none().then_some(()))
+        .await;
+
+    said(&site.upgrade(&[REQUESTED]).await);
+    stage.configure(&on).await.unwrap();
+    site.until("the webhook is registered again", async || registration(&site).await).await;
+    said(&site.helm("rollback", &["1", "--no-hooks"]).await);
+    let (removed, job, ()) = tokio::join!(
+        uninstall(&site),
+        play(&site, UNINSTALL, &[]),
+        end_with_its_deployment(&site, component)
+    );
+    assert!(job.status.success(), "{job:?}");
+    said(&removed);
+    assert_eq!(registration(&site).await, None);
+}
+
+#[tokio::test]
+async fn an_uninstall_without_the_right_to_it_names_the_registration_and_goes_on_when_it_has_it() {
+    let site = Site::begin().await;
+    said(&site.install(&[REQUESTED]).await);
+    let stage = Stage::join(&site.control_plane, OWN).await.unwrap();
+    let on = ("webhook-configuration", "enable: true");
+    stage.configure(&[("acr-registry-info", ENTRY), ("watch-namespace", "shop"), on]).await.unwrap();
+    let mut component =
+        Component::start(tools().await, program().await, &stage, &RunOptions::default()).unwrap();
+    component.ready().await.unwrap();
+    site.until("the webhook is registered", async || registration(&site).await).await;
+    assert!(component.terminate().await.unwrap().success());
+
+    let roles = site.api("rbac.authorization.k8s.io/v1", "ClusterRole", "").await;
+    let mut role = roles.get(NAME).await.unwrap();
+    let all_rules = role.data["rules"].clone();
+    let others = all_rules.as_array().unwrap().iter();
+    let others = others.filter(|rule| rule["resources"] != json!(["mutatingwebhookconfigurations"]));
+    role.data["rules"] = others.cloned().collect();
+    roles.replace(NAME, &PostParams::default(), &role).await.unwrap();
+    let tried = acr_end_to_end::uninstall(program().await, &stage, &["--timeout=15"]).await.unwrap();
+    let words = String::from_utf8_lossy(&tried.stderr).into_owned();
+    assert_eq!(tried.status.code(), Some(69), "{words}");
+    let last = words.split("not finished: ").last().unwrap();
+    assert!(
+        last.starts_with("the MutatingWebhookConfiguration acr-credential-helper may be left"),
+        "{words}"
+    );
+    assert!(last.contains("kubectl delete mutatingwebhookconfiguration acr-credential-helper"), "{words}");
+
+    let mut role = roles.get(NAME).await.unwrap();
+    role.data["rules"] = all_rules;
+    roles.replace(NAME, &PostParams::default(), &role).await.unwrap();
+    let done = acr_end_to_end::uninstall(program().await, &stage, &[]).await.unwrap();
+    assert!(done.status.success(), "{done:?}");
+    assert_eq!(registration(&site).await, None);
+}
