@@ -54,7 +54,14 @@ acr-api-version acr-registry acr-registry-info endpoints exclude-namespace expir
 {{- fail (printf "\n\n%s.%s: keys do not belong into values, which Helm keeps in the cluster in every version. Put them into a Secret and name it in customAccessKeySecretRef and in secretReferences.\n" $place $field) -}}
 {{- end -}}
 {{- end -}}
+{{- if not (has (get $entry "expireDuration") (list nil "")) -}}
+{{- $seconds := toString $entry.expireDuration -}}
+{{- if not (and (regexMatch "^[0-9]{1,9}$" $seconds) (ge (atoi $seconds) 900) (le (atoi $seconds) 43200)) -}}
+{{- fail (printf "\n\n%s.expireDuration: %q is no number of seconds from 900 to 43200.\n" $place $seconds) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- include "acr.checkImmediate" . -}}
 {{- if and .Values.hostNetwork (eq .Values.placement "outside") -}}
 {{- fail "\n\nhostNetwork is for a pod, and placement: outside has none. Leave one of them out.\n" -}}
 {{- end -}}
@@ -63,6 +70,44 @@ acr-api-version acr-registry acr-registry-info endpoints exclude-namespace expir
 {{- /* Not even by --take-ownership: containers are merged by name, and the other one's would stay in the pod. */ -}}
 {{- if and (eq .Values.placement "in-cluster") (include "acr.isForeign" (dict "root" . "apiVersion" "apps/v1" "kind" "Deployment" "namespace" .Release.Namespace "name" $name)) -}}
 {{- fail (printf "\n\nThe Deployment %s/%s exists and is not of this release: the original, or manifests of deploy/. Two of them would write the same Secrets. Remove it first; the Secrets that it has written stay, and are taken over. docs/migration.md tells it step by step.\n" .Release.Namespace $name) -}}
+{{- end -}}
+{{- end }}
+
+{{/* Refuses what the program would not take for webhook-configuration, and what does not go together with the webhook. */}}
+{{- define "acr.checkImmediate" -}}
+{{- $asked := get .Values "webhook-configuration" | default dict -}}
+{{- if kindIs "string" $asked -}}
+{{- $asked = fromYaml $asked -}}
+{{- with get $asked "Error" -}}
+{{- fail (printf "\n\nwebhook-configuration is no YAML: %s\n" .) -}}
+{{- end -}}
+{{- end -}}
+{{- $choices := dict "enable" (list "true" "false" "yes" "no" "on" "off") "mode" (list "webhook" "policy") "failure-policy" (list "ignore" "fail") -}}
+{{- range $key, $value := $asked -}}
+{{- $text := toString $value -}}
+{{- if has $value (list nil "") -}}
+{{- else if hasKey $choices $key -}}
+{{- if not (has (lower $text) (get $choices $key)) -}}
+{{- fail (printf "\n\nwebhook-configuration.%s: %q is none of %s.\n" $key $text (get $choices $key | join ", ")) -}}
+{{- end -}}
+{{- else if eq $key "timeout-seconds" -}}
+{{- if not (and (regexMatch "^[0-9]{1,9}$" $text) (ge (atoi $text) 1) (le (atoi $text) 30)) -}}
+{{- fail (printf "\n\nwebhook-configuration.timeout-seconds: %q is no number from 1 to 30.\n" $text) -}}
+{{- end -}}
+{{- else -}}
+{{- fail (printf "\n\nwebhook-configuration has no %q: it has enable, mode, failure-policy and timeout-seconds.\n" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq (include "acr.podHelp" .) "append") (not .Values.webhook.enabled) -}}
+{{- fail "\n\npodHelp: append (or pods: append) is done by the webhook, and webhook.enabled is false. Turn it on, or write report.\n" -}}
+{{- end -}}
+{{- if eq .Values.placement "in-cluster" -}}
+{{- if .Values.webhook.url -}}
+{{- fail "\n\nwebhook.url is for a program outside of the cluster: with placement: in-cluster the API server asks the Service. Leave it out, or set placement: outside.\n" -}}
+{{- end -}}
+{{- if and .Values.webhook.enabled (eq (int .Values.port) (int .Values.webhook.port)) -}}
+{{- fail (printf "\n\nport and webhook.port are both %d: one process listens on both. Give one of them another number.\n" (int .Values.port)) -}}
+{{- end -}}
 {{- end -}}
 {{- end }}
 

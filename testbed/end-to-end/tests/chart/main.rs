@@ -16,6 +16,7 @@ mod configuration;
 mod jobs;
 mod originals;
 mod pods;
+mod refusals;
 mod registration;
 mod releases;
 mod rendering;
