@@ -39,9 +39,12 @@ async fn an_upgrade_after_which_nobody_would_answer_is_refused_with_the_way_out(
     let site = Site::begin().await;
     // What is left of somebody else does not stop an installation: the component takes it back.
     register(&site, OWN, "Fail").await;
-    said(&site.install(&[WITHOUT]).await);
+    let notes = said(&site.install(&[WITHOUT, "--set=uninstall.enabled=false"]).await);
+    assert!(notes.contains("`helm uninstall` takes nothing back here"), "{notes}");
+    assert!(notes.contains("kubectl delete mutatingwebhookconfiguration acr-credential-helper"), "{notes}");
     said(&site.helm("uninstall", &["--no-hooks"]).await);
-    said(&site.install(&[]).await);
+    let notes = said(&site.install(&[]).await);
+    assert!(!notes.contains("takes nothing back"), "{notes}");
     let words = complaint(&site.upgrade(&[WITHOUT]).await);
     assert!(words.contains("webhook.enabled: false takes away the Service"), "{words}");
     assert!(words.contains("set `enable: false` in webhook-configuration"), "{words}");

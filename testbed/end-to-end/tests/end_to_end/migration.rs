@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use acr_end_to_end::{ACME, PULL_SECRET};
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
+use kube::api::{Api, DeleteParams};
 
+use crate::immediate::{counts, scene_with_webhook};
 use crate::original::{MANAGER, Original, Witness};
 use crate::scene::{ACME_BY_KEY, Scene};
+use crate::{control_plane, turn};
 
 const TAKEOVER: (&str, &str) = ("takeover", "true");
 
@@ -94,6 +98,59 @@ async fn from_the_original_to_this_and_back_every_version_of_the_secret_pulls() 
     assert!(is_of(&secret(&scene, &space).await, MANAGER));
     drop(original);
     assert!(witness.versions() >= 6, "{}", witness.versions());
+    witness.swears();
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn on_the_way_back_the_webhook_is_turned_off_first_and_nobody_is_refused_for_want_of_an_answer() {
+    // The registration is of the whole cluster.
+    let _turn = turn().await;
+    let control_plane = control_plane(&[]).await;
+    let (mut scene, options) = scene_with_webhook(&control_plane, "back").await;
+    let client = scene.stage.client().clone();
+    let registrations: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+    let images = Arc::new(scene.images(ACME).await);
+    images.push(&scene.stage, "team/app", "v1").await.unwrap();
+    let space = scene.create_space("shop").await;
+    let all = ("service-account", "*");
+    let on = [all, ("webhook-configuration", "enable: true\nfailure-policy: Fail")];
+    scene.configure(ACME_BY_KEY, &[&space], &on).await;
+    scene.run_with(&options).await;
+    scene.served_with_acme(&space).await;
+    let witness = Witness::of(&scene, images.clone(), &space).await;
+    scene.until("the API server calls the webhook", async || counts(&client, &space).await).await;
+
+    // Scaled to 0 with the webhook on: this is why it is turned off first.
+    scene.stop().await;
+    let refused = scene.stage.create_account(&space, "early").await;
+    assert!(refused.is_err_and(|error| error.to_string().contains("failed calling webhook")));
+    scene.run_with(&options).await;
+
+    // 1. Off, and gone.
+    scene.configure(ACME_BY_KEY, &[&space], &[all, ("webhook-configuration", "enable: false")]).await;
+    scene
+        .until("the registration is gone", async || {
+            registrations.get_opt("acr-credential-helper").await.unwrap().is_none().then_some(())
+        })
+        .await;
+    assert!(is_of(&secret(&scene, &space).await, "acr-credential-helper"), "logins stay");
+    // 2. Scaled to 0. Every API server may have to hear first that there is no registration any more.
+    scene.stop().await;
+    scene
+        .until("ServiceAccounts are made again", async || {
+            scene.stage.create_account(&space, "later").await.ok()
+        })
+        .await;
+    // 3. The other one is at work, and pulls.
+    let original = Original::start(&scene, &images, &space).await;
+    until_of(&scene, &space, MANAGER).await;
+    // 4. What `helm uninstall --no-hooks` leaves.
+    let own = scene.stage.secrets(scene.stage.namespace());
+    own.delete("acr-credential-helper-state", &DeleteParams::default()).await.unwrap();
+    scene.stage.create_account(&space, "last").await.unwrap();
+    assert!(registrations.get_opt("acr-credential-helper").await.unwrap().is_none());
+    drop(original);
     witness.swears();
     scene.end().await;
 }
