@@ -12,6 +12,7 @@ use crate::names::{
     MANAGED_BY, MANAGED_BY_LABEL,
 };
 use crate::observation::{AccountSeen, NamespaceSeen, PullSecretSeen, Watch};
+use crate::time::Mono;
 use crate::work::Work;
 pub use account::{Account, Guard};
 
@@ -40,6 +41,9 @@ pub struct Namespace {
     pub work: Option<Box<Work>>,
     /// What our own writes have shown about the pull secret.
     pub trust: Option<Trust>,
+    /// Until when a write of which nobody has heard may reach a ServiceAccount that is made anew under the name of one that
+    /// has gone.
+    pub may_land: Mono,
     /// Whether it left the scope by a label: cleaned although its name is still in scope.
     pub left: bool,
     /// Whether its pull secret waits in a queue.
@@ -310,6 +314,9 @@ impl World {
     /// A ServiceAccount was deleted.
     pub fn account_gone(&mut self, namespace: &str, name: &str) {
         if let Some(home) = self.namespaces.get_mut(namespace) {
+            let gone = home.accounts.iter().find(|account| &*account.name == name);
+            let lands = gone.and_then(|account| account.work.as_ref()).map(|work| work.may_land);
+            home.may_land = home.may_land.max(lands.unwrap_or_default());
             home.accounts.retain(|account| &*account.name != name);
             if home.is_empty() {
                 self.namespaces.remove(namespace);

@@ -111,9 +111,10 @@ impl Machine {
             && !namespace.accounts().iter().any(|account| pending(&account.work))
             && self.is_clean(name, namespace)
             && !namespace.secret.as_ref().is_some_and(|secret| secret.ours());
-        if cleaned && now.mono < self.unsettled {
+        let settled = namespace.may_land;
+        if cleaned && now.mono < settled {
             if let Some(name) = self.world.name(name) {
-                self.later(self.unsettled, Target::Secret(name));
+                self.later(settled, Target::Secret(name));
             }
         } else if cleaned && let Some(namespace) = self.world.namespace_mut(name) {
             namespace.left = false;
