@@ -24,7 +24,7 @@ impl Described {
         let (writes, namespace, name) = match operation {
             Operation::PatchList { namespace, name, .. } => (true, Some(namespace), Some(name)),
             Operation::ReadAccount { namespace, name }
-            | Operation::TryPolicy { namespace, service_account: name } => {
+            | Operation::TryPolicy { namespace, service_account: name, .. } => {
                 (false, Some(namespace), Some(name))
             }
             Operation::ReadForeignSecret { namespace } => (false, Some(namespace), None),

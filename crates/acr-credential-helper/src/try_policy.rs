@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use acr_cluster::Cluster;
 use acr_configuration::WebhookMode;
-use acr_controller::admission::{unsupported, verdict};
+use acr_controller::Area;
+use acr_controller::admission::{parameters, unsupported, verdict};
+use acr_controller::names::{FINGERPRINT_KEY, SCOPE_CONFIG_MAP};
 use acr_controller::observation::Answer;
 use acr_controller::operation::Operation;
 use acr_controller::preview::AccountName;
@@ -21,7 +24,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Try whether new ServiceAccounts are served by the policy of `mode: policy`
 ///
-/// Lets the API server create a ServiceAccount of the scope without storing it, and looks whether it names the pull secret.
+/// Lets the API server create a ServiceAccount of the scope without storing it, and looks whether it names the pull secret, and
+/// whether the policy went by the scope that the component has written: an API server may go by a former one for good.
 /// `helm install` does that by a hook where the configuration has `mode: policy`, and `run` at its start and after each
 /// change of the scope. It needs the rights that the chart gives to the component.
 ///
@@ -75,10 +79,19 @@ async fn try_policy(arguments: &Arguments) -> Result<String, Failure> {
         return Err(Failure::new(Exit::Ineffective, unsupported(&server)));
     }
     let own = arguments.place.ourselves().namespace;
+    let wanted = parameters(&Area::whole(&configuration));
+    let fingerprint = wanted.and_then(|mut wanted| wanted.remove(FINGERPRINT_KEY)).unwrap_or_default();
     loop {
-        let operation = Operation::TryPolicy { namespace: namespace.clone(), service_account: name.clone() };
-        let answer = cluster.carry_out(operation).await;
-        let Some((code, wrong)) = verdict(&own, &answer) else {
+        let operation = Operation::TryPolicy {
+            namespace: namespace.clone(),
+            service_account: name.clone(),
+            fingerprint: fingerprint.clone(),
+        };
+        let wrong = match unwritten(&cluster, &own, &fingerprint).await {
+            Some(words) => Some(("PolicyUntried", words)),
+            None => verdict(&own, &cluster.carry_out(operation).await),
+        };
+        let Some((code, wrong)) = wrong else {
             return Ok(format!(
                 "the policy counts: a ServiceAccount {name} in {namespace} would name the pull secret"
             ));
@@ -88,4 +101,18 @@ async fn try_policy(arguments: &Arguments) -> Result<String, Failure> {
         }
         sleep(PAUSE).await;
     }
+}
+
+/// Why the policy cannot have the scope of the configuration yet, in words; `None` where that is written.
+async fn unwritten(cluster: &Cluster, own: &str, fingerprint: &str) -> Option<String> {
+    let found = match cluster.written_fingerprint().await {
+        Ok(Some(written)) if written == fingerprint => return None,
+        Ok(Some(_)) => "has another scope than the configuration".to_owned(),
+        Ok(None) => "does not exist".to_owned(),
+        Err(refusal) => format!("cannot be read: {refusal}"),
+    };
+    Some(format!(
+        "the ConfigMap {own}/{SCOPE_CONFIG_MAP}, which the component writes, {found}: the component does not run yet, is paused, or \
+         cannot write it, and its log and its Events tell why"
+    ))
 }

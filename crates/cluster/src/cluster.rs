@@ -96,8 +96,8 @@ impl Cluster {
         }
         match &operation {
             Operation::ReadServer => return trial::read_server(&inner.client).await,
-            Operation::TryPolicy { namespace, service_account } => {
-                return trial::try_policy(&inner.client, namespace, service_account).await;
+            Operation::TryPolicy { namespace, service_account, fingerprint } => {
+                return trial::try_policy(&inner.client, namespace, service_account, fingerprint).await;
             }
             _ => {}
         }
@@ -118,6 +118,12 @@ impl Cluster {
             Ok(received) => reply(prepared.shape, prepared.asked, &received),
             Err(Unanswered(message)) => unknown(message),
         }
+    }
+
+    /// The fingerprint of the parameters that stand for the mutating policy: empty where they have none, `None` where there
+    /// are no parameters. Ends within a second.
+    pub async fn written_fingerprint(&self) -> Result<Option<String>, Refusal> {
+        trial::written_fingerprint(&self.inner.client, self.own_namespace()).await
     }
 
     /// The data of a Secret in our own namespace; `None` where there is none. Ends within the time that the Lease leaves.

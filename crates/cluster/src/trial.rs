@@ -1,10 +1,13 @@
 //! What an API server can do when ServiceAccounts are created, and whether its mutating policy does it: requests that
 //! change nothing.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use acr_controller::admission::{BindingSeen, ServerSeen, Trial};
-use acr_controller::names::{POLICY, POLICY_TRIAL_ANNOTATION, PULL_SECRET};
+use acr_controller::names::{
+    FINGERPRINT_ANNOTATION, FINGERPRINT_KEY, POLICY, POLICY_TRIAL_ANNOTATION, PULL_SECRET, SCOPE_CONFIG_MAP,
+};
 use acr_controller::observation::{Answer, Refusal};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Method, Request, StatusCode};
@@ -50,15 +53,32 @@ async fn server(client: &Client) -> Result<ServerSeen, Refusal> {
     Ok(ServerSeen { version, policies: Some(false) })
 }
 
-/// Creates a ServiceAccount that is not stored; where it does not name the pull secret, looks at policy and binding.
-pub(crate) async fn try_policy(client: &Client, namespace: &str, service_account: &str) -> Answer {
-    match trial(client, namespace, service_account).await {
+/// The fingerprint of the parameters that stand.
+pub(crate) async fn written_fingerprint(client: &Client, own: &str) -> Result<Option<String>, Refusal> {
+    let path = format!("/api/v1/namespaces/{own}/configmaps/{SCOPE_CONFIG_MAP}");
+    let found = get::<Parameters>(client, &path).await?;
+    Ok(found.map(|mut found| found.data.remove(FINGERPRINT_KEY).unwrap_or_default()))
+}
+
+/// Creates a ServiceAccount that is not stored. Where no policy has to do with it, looks at policy and binding.
+pub(crate) async fn try_policy(
+    client: &Client,
+    namespace: &str,
+    service_account: &str,
+    fingerprint: &str,
+) -> Answer {
+    match trial(client, namespace, service_account, fingerprint).await {
         Ok(trial) => Answer::Tried(trial),
         Err(refusal) => Answer::Refused(refusal),
     }
 }
 
-async fn trial(client: &Client, namespace: &str, service_account: &str) -> Result<Trial, Refusal> {
+async fn trial(
+    client: &Client,
+    namespace: &str,
+    service_account: &str,
+    fingerprint: &str,
+) -> Result<Trial, Refusal> {
     let account = json!({
         "apiVersion": "v1",
         "kind": "ServiceAccount",
@@ -74,8 +94,8 @@ async fn trial(client: &Client, namespace: &str, service_account: &str) -> Resul
         return Err(refusal(Asked::Other, &received));
     }
     let made: Account = read(&received)?;
-    if made.image_pull_secrets.iter().any(|entry| entry.name.as_deref() == Some(PULL_SECRET)) {
-        return Ok(Trial::Attached);
+    if let Some(trial) = made.trial(fingerprint) {
+        return Ok(trial);
     }
     for place in VERSIONS {
         let policy =
@@ -157,12 +177,41 @@ struct Resource {
 #[serde(rename_all = "camelCase")]
 struct Account {
     #[serde(default)]
+    metadata: Metadata,
+    #[serde(default)]
     image_pull_secrets: Vec<Reference>,
+}
+
+impl Account {
+    /// What has become of it where it had to be made by the parameters of this fingerprint; `None` where nothing was done to
+    /// it.
+    fn trial(&self, fingerprint: &str) -> Option<Trial> {
+        let attached = self.image_pull_secrets.iter().any(|entry| entry.name.as_deref() == Some(PULL_SECRET));
+        match (self.metadata.annotations.get(FINGERPRINT_ANNOTATION), attached) {
+            (Some(told), _) if told != fingerprint => Some(Trial::OtherParameters),
+            (Some(_), true) => Some(Trial::Attached),
+            (Some(_), false) => Some(Trial::LeftOut),
+            (None, true) => Some(Trial::Untold),
+            (None, false) => None,
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
 struct Reference {
     name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Parameters {
+    #[serde(default)]
+    data: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -201,6 +250,23 @@ mod tests {
         assert_eq!(numbers("1", "28+"), Some((1, 28)));
         assert_eq!(numbers("", ""), None);
         assert_eq!(numbers("v1", "x"), None);
+    }
+
+    #[test]
+    fn only_a_name_that_came_by_the_parameters_that_stand_counts() {
+        let trial =
+            |account: serde_json::Value| serde_json::from_value::<Account>(account).unwrap().trial("current");
+        let told = |fingerprint: &str| json!({ "annotations": { (FINGERPRINT_ANNOTATION): fingerprint } });
+        let named = json!([{ "name": "theirs" }, { "name": PULL_SECRET }]);
+        let attached =
+            |fingerprint: &str| trial(json!({ "metadata": told(fingerprint), "imagePullSecrets": named }));
+        assert_eq!(trial(json!({ "metadata": {} })), None);
+        assert_eq!(trial(json!({ "metadata": {}, "imagePullSecrets": named })), Some(Trial::Untold));
+        assert_eq!(attached("former"), Some(Trial::OtherParameters));
+        assert_eq!(attached(""), Some(Trial::OtherParameters));
+        assert_eq!(trial(json!({ "metadata": told("former") })), Some(Trial::OtherParameters));
+        assert_eq!(trial(json!({ "metadata": told("current") })), Some(Trial::LeftOut));
+        assert_eq!(attached("current"), Some(Trial::Attached));
     }
 
     #[test]

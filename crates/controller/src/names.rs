@@ -47,6 +47,10 @@ pub const PAUSE_ANNOTATION: &str = "acr-credential-helper/pause";
 pub const ROTATE_ANNOTATION: &str = "acr-credential-helper/rotate";
 /// The annotation of a ServiceAccount that is created without being stored, to try the policy: the name that it is to have.
 pub const POLICY_TRIAL_ANNOTATION: &str = "acr-credential-helper/trial";
+/// The annotation in which the policy tells whoever tries it by which parameters it went: their [`FINGERPRINT_KEY`].
+pub const FINGERPRINT_ANNOTATION: &str = "acr-credential-helper/fingerprint";
+/// The data key of [`SCOPE_CONFIG_MAP`] with a digest of the others.
+pub const FINGERPRINT_KEY: &str = "fingerprint";
 /// The annotation that holds the digest of a pull secret's payload.
 pub const DIGEST_ANNOTATION: &str = "acr-credential-helper/payload-digest";
 /// The annotation that holds the time, RFC 3339, at which the first login of a pull secret ends.

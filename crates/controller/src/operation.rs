@@ -189,6 +189,8 @@ pub enum Operation {
         namespace: String,
         /// The name that counts for the policy.
         service_account: String,
+        /// The fingerprint of the parameters that it has to go by.
+        fingerprint: String,
     },
     /// Make a certificate for the webhook and the authority that signs it: answered by `Certificate`, or refused.
     MakeCertificate {

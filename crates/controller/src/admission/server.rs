@@ -37,9 +37,15 @@ impl ServerSeen {
 /// What has become of a ServiceAccount that the API server was to create without storing it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trial {
-    /// It names the pull secret.
+    /// It names the pull secret, and the policy went by the parameters that it was tried with.
     Attached,
-    /// It does not; what there is besides.
+    /// The policy went by those parameters, and it does not name the pull secret.
+    LeftOut,
+    /// The policy went by other parameters.
+    OtherParameters,
+    /// It names the pull secret, and no policy says by which parameters.
+    Untold,
+    /// No policy says that it went by any parameters, and it does not name the pull secret; what there is besides.
     NotAttached {
         /// Whether the policy exists; `None` where it may not be looked at.
         policy: Option<bool>,

@@ -1,14 +1,17 @@
 //! Whether the API server can do what immediate use asks of it, and whether its policy does it.
 //!
 //! Order: what the server has is asked once in a term, when the configuration turns immediate use on. A policy is tried once
-//! the parameters stand as they shall: with a ServiceAccount that is served, created without being stored. What does not
-//! count is tried again, ever more seldom.
+//! the parameters stand as they shall: with a ServiceAccount that is served, created without being stored. The policy says
+//! in it by which parameters it went, because an API server may go by former ones for good. So nobody out of scope has to be
+//! tried: whoever goes by these parameters leaves out whom they leave out. What does not count is tried again, ever more
+//! seldom.
 
 use serde_json::Value;
 
 use super::{Flight, Machine};
 use crate::admission::{AdmissionObject, ServerSeen, Trial, unsupported, verdict};
 use crate::backoff;
+use crate::names::FINGERPRINT_KEY;
 use crate::observation::{Answer, Refusal};
 use crate::operation::{Operation, Subject};
 use crate::time::{Mono, Now};
@@ -37,9 +40,16 @@ struct PolicyTrial {
     /// The parameters that it was tried with.
     with: Option<Value>,
     counts: bool,
-    trying: bool,
+    /// The fingerprint of the parameters with which it is being tried.
+    trying: Option<String>,
     failures: u32,
     not_before: Mono,
+}
+
+impl PolicyTrial {
+    fn fingerprint(&self) -> Option<&str> {
+        self.with.as_ref()?.get(FINGERPRINT_KEY)?.as_str()
+    }
 }
 
 impl Machine {
@@ -54,7 +64,7 @@ impl Machine {
         if self.abilities.trial.with.as_ref() != with {
             let with = with.cloned();
             let not_before = now.mono.plus(AFTER_A_CHANGE);
-            let trying = self.abilities.trial.trying;
+            let trying = self.abilities.trial.trying.take();
             self.abilities.trial = PolicyTrial { with, trying, not_before, ..PolicyTrial::default() };
         }
     }
@@ -90,6 +100,7 @@ impl Machine {
         if !self.trial_is_due() || now.mono < self.abilities.trial.not_before {
             return None;
         }
+        let fingerprint = self.abilities.trial.fingerprint()?.to_owned();
         // Who is to be attached by the policy when it is created.
         let Some((namespace, account)) = self.policy.somebody_served(&self.world) else {
             // Looking through everything has its price.
@@ -97,8 +108,8 @@ impl Machine {
             return None;
         };
         let (namespace, service_account) = (namespace.to_string(), account.name.to_string());
-        let operation = Operation::TryPolicy { namespace, service_account };
-        self.abilities.trial.trying = true;
+        self.abilities.trial.trying = Some(fingerprint.clone());
+        let operation = Operation::TryPolicy { namespace, service_account, fingerprint };
         Some((Flight::PolicyTrial, operation))
     }
 
@@ -114,7 +125,7 @@ impl Machine {
 
     fn trial_is_due(&self) -> bool {
         let PolicyTrial { with, counts, trying, .. } = &self.abilities.trial;
-        with.is_some() && !counts && !trying
+        with.is_some() && !counts && trying.is_none()
     }
 
     fn wants_policy(&self) -> bool {
@@ -146,8 +157,9 @@ impl Machine {
     /// The policy was tried, or could not be.
     pub(super) fn policy_tried(&mut self, now: Now, answer: &Answer) {
         let trial = &mut self.abilities.trial;
-        trial.trying = false;
-        if trial.with.is_none() {
+        let with = trial.trying.take();
+        // Of parameters that are not those that stand any more it says nothing.
+        if with.is_none() || with.as_deref() != trial.fingerprint() {
             return;
         }
         if matches!(answer, Answer::Tried(Trial::Attached)) {

@@ -2,17 +2,18 @@
 
 use crate::scenario::{ONE_ENTRY, Scenario};
 use acr_controller::admission::{AdmissionObject, BindingSeen, ServerSeen, Trial};
-use acr_controller::observation::Refusal;
+use acr_controller::observation::{Observation, Refusal};
 
 const MINUTE: u64 = 60_000;
 const POLICY: (&str, &str) = ("webhook-configuration", "enable: true\nmode: policy");
 const WEBHOOK: (&str, &str) = ("webhook-configuration", "enable: true");
 /// Codes of findings that this is about.
-const CODES: [&str; 6] = [
+const CODES: [&str; 7] = [
     "PolicyUnsupported",
     "PolicyMissing",
     "PolicyUnbound",
     "PolicyIneffective",
+    "PolicyFrozen",
     "PolicyUntried",
     "MatchConditionsUnsupported",
 ];
@@ -67,7 +68,7 @@ fn a_policy_that_does_not_count_is_reported_with_what_to_do_and_tried_ever_more_
         Some(BindingSeen { policy: policy.to_owned(), parameters })
     };
     let ours = "acr-credential-helper";
-    let cases = [
+    let there = [
         (Some(false), None, "PolicyMissing"),
         (Some(true), None, "PolicyUnbound"),
         (Some(true), bound("another", "kube-system", "acr-credential-helper-scope"), "PolicyUnbound"),
@@ -76,8 +77,13 @@ fn a_policy_that_does_not_count_is_reported_with_what_to_do_and_tried_ever_more_
         (Some(true), bound(ours, "kube-system", "acr-credential-helper-scope"), "PolicyIneffective"),
         (None, None, "PolicyIneffective"),
     ];
-    for (policy, binding, code) in cases {
-        let trial = Trial::NotAttached { policy, binding };
+    let not_attached = there.map(|(policy, binding, code)| (Trial::NotAttached { policy, binding }, code));
+    let told = [
+        (Trial::OtherParameters, "PolicyFrozen"),
+        (Trial::LeftOut, "PolicyIneffective"),
+        (Trial::Untold, "PolicyIneffective"),
+    ];
+    for (trial, code) in not_attached.into_iter().chain(told) {
         let mut scenario = begun(|scenario| scenario.trial = trial.clone(), &[POLICY]);
         settle(&mut scenario, 2_500);
         assert_eq!(said(&scenario), "", "an installation takes its time: {trial:?}");
@@ -107,6 +113,40 @@ fn what_is_said_names_the_policy_and_the_way_out() {
     insta::assert_snapshot!(said(&scenario), @"PolicyUnbound: the MutatingAdmissionPolicyBinding acr-credential-helper takes its parameters from the ConfigMap elsewhere/scope instead of kube-system/acr-credential-helper-scope: install the chart in the namespace of the component, or correct spec.paramRef; until it counts new ServiceAccounts are served by the watch, a moment after they are made");
 }
 
+/// What is said of a trial that ends like this.
+fn said_of(trial: Trial) -> String {
+    let mut scenario = begun(|scenario| scenario.trial = trial, &[POLICY]);
+    settle(&mut scenario, MINUTE);
+    said(&scenario)
+}
+
+#[test]
+fn an_api_server_that_reads_no_parameters_any_more_is_told_from_a_policy_that_was_changed() {
+    insta::assert_snapshot!(said_of(Trial::OtherParameters), @"PolicyFrozen: the MutatingAdmissionPolicy acr-credential-helper does not go by what the ConfigMap kube-system/acr-credential-helper-scope says, but by a former scope: new ServiceAccounts of that get the name of the pull secret; an API server reads no ConfigMap for policies any more after a policy binding with ConfigMap parameters was removed, by whomever, until it starts again; restart each API server, or use mode: webhook and install the chart with mutatingPolicy: false; until it counts new ServiceAccounts are served by the watch, a moment after they are made");
+    let parameters = Some(("kube-system".to_owned(), "acr-credential-helper-scope".to_owned()));
+    let binding = Some(BindingSeen { policy: "acr-credential-helper".to_owned(), parameters });
+    insta::assert_snapshot!(said_of(Trial::NotAttached { policy: Some(true), binding }), @"PolicyIneffective: a ServiceAccount in scope was created, without being stored, and did not get the name of the pull secret from the MutatingAdmissionPolicy acr-credential-helper: either the API server does not see the ConfigMap kube-system/acr-credential-helper-scope (an API server reads no ConfigMap for policies any more after a policy binding with ConfigMap parameters was removed, by whomever, until it starts again): restart each API server, or use mode: webhook and install the chart with mutatingPolicy: false; or it was changed, or is of another version: install the chart again, or apply deploy/mutating-policy.yaml; until it counts new ServiceAccounts are served by the watch, a moment after they are made");
+    insta::assert_snapshot!(said_of(Trial::LeftOut), @"PolicyIneffective: a ServiceAccount in scope was created, without being stored, and the MutatingAdmissionPolicy acr-credential-helper, which knows the scope, did not give it the name of the pull secret: it was changed, or is of another version; install the chart again, or apply deploy/mutating-policy.yaml; until it counts new ServiceAccounts are served by the watch, a moment after they are made");
+    insta::assert_snapshot!(said_of(Trial::Untold), @"PolicyIneffective: a ServiceAccount in scope was created, without being stored, and got the name of the pull secret, but the MutatingAdmissionPolicy acr-credential-helper does not say by which scope: it was changed, or is of another version, or something else gives that name; install the chart again, or apply deploy/mutating-policy.yaml; until it counts new ServiceAccounts are served by the watch, a moment after they are made");
+}
+
+#[test]
+fn what_comes_of_a_trial_with_former_parameters_says_nothing_of_those_that_stand() {
+    let mut scenario = begun(|_| {}, &[POLICY]);
+    settle(&mut scenario, 500);
+    scenario.mono += 1_000;
+    // The trial is under way when the scope changes.
+    let under_way = scenario.step();
+    assert_eq!(scenario.count("try-policy"), 1);
+    let (operation, answer) = under_way.unwrap();
+    scenario.configure(ONE_ENTRY, &[POLICY, ("watch-namespace", "all")]);
+    settle(&mut scenario, 10_000);
+    scenario.observe(Observation::Answered { operation, answer });
+    scenario.trial = Trial::OtherParameters;
+    settle(&mut scenario, MINUTE);
+    assert!(said(&scenario).starts_with("PolicyFrozen"), "{}", said(&scenario));
+}
+
 #[test]
 fn without_the_right_that_comes_with_it_the_policy_is_missing() {
     let refusal = || Refusal::NoRight { message: "cannot create serviceaccounts".to_owned() };
@@ -115,7 +155,7 @@ fn without_the_right_that_comes_with_it_the_policy_is_missing() {
     };
     let mut scenario = begun(refusals, &[POLICY]);
     settle(&mut scenario, 10_000);
-    insta::assert_snapshot!(said(&scenario), @"PolicyMissing: the MutatingAdmissionPolicy acr-credential-helper is not installed, or not by this version: the right to try it is missing, which comes with it; install the chart with mutatingPolicy: auto, or apply deploy/mutating-policy.yaml; until it counts new ServiceAccounts are served by the watch, a moment after they are made");
+    insta::assert_snapshot!(said(&scenario), @"PolicyMissing: the MutatingAdmissionPolicy acr-credential-helper is not installed, or not by this version: the right to try it is missing, which comes with it; the chart installs it where webhook-configuration asks for mode: policy when helm runs, so run `helm upgrade` again, or give it mutatingPolicy: true, or apply deploy/mutating-policy.yaml; until it counts new ServiceAccounts are served by the watch, a moment after they are made");
 }
 
 #[test]
