@@ -54,14 +54,29 @@ w.?clientConfig.?service.?namespace.orValue('') == '{{ .Release.Namespace }}' &&
 {{- end }}
 
 {{/* The version in which the server has MutatingAdmissionPolicy, or nothing. */}}
-{{- define "acr.mutatingPolicyVersion" -}}
-{{- if ne (toString .Values.mutatingPolicy) "false" -}}
+{{- define "acr.mutatingPolicyServed" -}}
 {{- $group := "admissionregistration.k8s.io" -}}
 {{- if or (.Capabilities.APIVersions.Has (printf "%s/v1/MutatingAdmissionPolicy" $group)) (semverCompare ">=1.36.0-0" .Capabilities.KubeVersion.Version) -}}
 {{ $group }}/v1
 {{- else if .Capabilities.APIVersions.Has (printf "%s/v1beta1/MutatingAdmissionPolicy" $group) -}}
 {{ $group }}/v1beta1
-{{- else if eq (toString .Values.mutatingPolicy) "true" -}}
+{{- end -}}
+{{- end }}
+
+{{/*
+The version in which the policy of `mode: policy` is installed, or nothing. auto: where the mode is asked for, and where
+this release has installed it before. A policy that is taken away makes API servers cease to read the parameters of all
+others (kubernetes/kubernetes#130887): that is for whoever says so, by mutatingPolicy: false or helm uninstall.
+*/}}
+{{- define "acr.mutatingPolicyVersion" -}}
+{{- $wanted := toString .Values.mutatingPolicy -}}
+{{- $served := include "acr.mutatingPolicyServed" . -}}
+{{- if ne $wanted "false" -}}
+{{- if $served -}}
+{{- $name := "acr-credential-helper" -}}
+{{- $stands := and (lookup $served "MutatingAdmissionPolicy" "" $name) (not (include "acr.isForeign" (dict "root" . "apiVersion" $served "kind" "MutatingAdmissionPolicy" "namespace" "" "name" $name))) -}}
+{{- if or (eq $wanted "true") (include "acr.asksForPolicy" .) $stands -}}{{ $served }}{{- end -}}
+{{- else if eq $wanted "true" -}}
 {{- fail "mutatingPolicy: true, but the server has no MutatingAdmissionPolicy: it comes with Kubernetes 1.36 (with 1.34 where the API admissionregistration.k8s.io/v1beta1 is turned on). Use webhook-configuration with mode: webhook, and mutatingPolicy: auto." -}}
 {{- end -}}
 {{- end -}}
@@ -185,4 +200,11 @@ containers:
 {{- $map := lookup "v1" "ConfigMap" .Release.Namespace "acr-configuration" | default dict -}}
 {{- $given := include "acr.givenData" . | fromYaml -}}
 {{- get $given "webhook-configuration" | default (dig "data" "webhook-configuration" "" $map) -}}
+{{- end }}
+
+{{/* "true" where `webhook-configuration` asks for `mode: policy`, in any spelling that the program takes. */}}
+{{- define "acr.asksForPolicy" -}}
+{{- $immediate := include "acr.immediate" . | fromYaml -}}
+{{- $on := has (lower (toString (get $immediate "enable"))) (list "true" "yes" "on") -}}
+{{- if and $on (eq (lower (toString (get $immediate "mode"))) "policy") -}}true{{- end -}}
 {{- end }}

@@ -68,7 +68,7 @@ async fn a_release_lives_and_leaves_no_trace_but_the_configuration() {
     let site = Site::begin().await;
     let untouched = ours(&site).await;
     assert!(untouched.is_empty(), "{untouched:?}");
-    said(&site.install(&[REQUESTED]).await);
+    said(&site.install(&[REQUESTED, "--set=mutatingPolicy=true"]).await);
     let stage = Stage::join(&site.control_plane, OWN).await.unwrap();
     for namespace in ["shop", "later"] {
         stage.create_namespace(namespace, &[]).await.unwrap();

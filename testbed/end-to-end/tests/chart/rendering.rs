@@ -198,6 +198,35 @@ async fn the_policy_is_tried_by_a_hook_where_the_configuration_asks_for_it_and_n
 }
 
 #[tokio::test]
+async fn the_policy_and_the_right_to_try_it_come_where_they_are_asked_for() {
+    const POLICY: &str = "MutatingAdmissionPolicy  acr-credential-helper null
+MutatingAdmissionPolicyBinding  acr-credential-helper null";
+    let entry = "--set-json=acr-registry-info=[{\"instanceId\":\"cri-acme0000000000\"}]";
+    let on = "--set-json=webhook-configuration={\"enable\":true,\"mode\":\"policy\"}";
+    // Without it a removal cannot keep API servers from reading what other policies go by.
+    for webhook in [r#"{"enable":true}"#, r#"{"enable":false,"mode":"policy"}"#] {
+        let webhook = format!("--set-json=webhook-configuration={webhook}");
+        let objects = rendered(&[entry, &webhook]).await;
+        assert!(!objects.keys().any(|key| key.contains("Mutating") || key.contains("-trial")), "{webhook}");
+    }
+    let rights = r#"ClusterRole  acr-credential-helper-policy-trial [{"apiGroups":[""],"resources":["serviceaccounts"],"verbs":["create"]},{"apiGroups":["admissionregistration.k8s.io"],"resourceNames":["acr-credential-helper"],"resources":["mutatingadmissionpolicies","mutatingadmissionpolicybindings"],"verbs":["get"]}]
+ClusterRoleBinding  acr-credential-helper-policy-trial null"#;
+    let required = ["--set=mutatingPolicy=true"];
+    assert_eq!(added_by(&required).await.join("\n"), format!("{rights}\n{POLICY}"));
+    let off = "--set-json=webhook-configuration={\"enable\":true}";
+    let asked = rendered(&[entry, on]).await;
+    let not = rendered(&[entry, off]).await;
+    assert_eq!(asked.keys().filter(|key| !not.contains_key(*key)).count(), 4, "{:?}", asked.keys());
+    let never = rendered(&[entry, on, "--set=mutatingPolicy=false"]).await;
+    assert_eq!(never.keys().collect::<Vec<_>>(), not.keys().collect::<Vec<_>>());
+    // The mode needs no right on registrations.
+    let without = rendered(&[entry, on, "--set=webhook.enabled=false"]).await;
+    let role = without["ClusterRole  acr-credential-helper"].to_string();
+    assert!(!role.contains("mutatingwebhookconfigurations"), "{role}");
+    assert!(without.contains_key("MutatingAdmissionPolicy  acr-credential-helper"));
+}
+
+#[tokio::test]
 async fn help_for_pods_that_the_chart_writes_into_the_config_map_brings_its_rights() {
     let values =
         ["--set-json=acr-registry-info=[{\"instanceId\":\"cri-acme0000000000\"}]", "--set=pods=restart"];

@@ -15,8 +15,9 @@ use crate::attempts::{
 };
 use crate::site::{OWN, Site, said};
 
-const WITHOUT: [&str; 2] = ["--set=admissionPolicy=false", "--set=credentials.rrsaToken=requested"];
-const WITH: [&str; 1] = ["--set=credentials.rrsaToken=requested"];
+const WITHOUT: [&str; 3] =
+    ["--set=admissionPolicy=false", "--set=credentials.rrsaToken=requested", "--set=mutatingPolicy=true"];
+const WITH: [&str; 2] = ["--set=credentials.rrsaToken=requested", "--set=mutatingPolicy=true"];
 
 /// What there is to steal or to spoil, and what the component has to do with.
 const VICTIMS: &str = r"
@@ -188,7 +189,7 @@ async fn a_thief_of_the_token_gets_no_further_than_the_list() {
     let token = site.control_plane.service_account_token(OWN, uninstall, &[], 3600).await.unwrap();
     let uninstall = site.control_plane.client_with_token(&token).unwrap();
     assert_eq!(try_all(&uninstall, &wide, true).await, none);
-    said(&site.upgrade(&[WITH[0], "--set=podHelp=append"]).await);
+    said(&site.upgrade(&[&WITH[..], &["--set=podHelp=append"]].concat()).await);
     let helping = of_a_thief_with_pod_help();
     let asked = helping.last().unwrap();
     let granted = async || ((200..300).contains(&tried(&client, asked).await.0)).then_some(());

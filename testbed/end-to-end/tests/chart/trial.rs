@@ -5,11 +5,13 @@ use crate::site::{OWN, Site, complaint, program, said, tools};
 use acr_end_to_end::{Component, RunOptions, Stage};
 
 const JOB: &str = "acr-credential-helper-try-policy";
-const VALUES: [&str; 6] = [
+const VALUES: [&str; 7] = [
     "--set=credentials.rrsaToken=requested",
     "--set-json=acr-registry-info=[{\"instanceId\":\"cri-acme0000000000\",\"customAccessKeySecretRef\":{\"namespace\":\"kube-system\",\"name\":\"keys\"}}]",
     "--set=watch-namespace=shop",
     "--set-json=webhook-configuration={\"enable\":true,\"mode\":\"policy\"}",
+    // The mode needs none of it.
+    "--set=webhook.enabled=false",
     "--set=uninstall.enabled=false",
     "--timeout=100s",
 ];
@@ -51,9 +53,22 @@ async fn an_installation_fails_with_the_reason_where_the_policy_does_not_count_a
         "{tried:?}"
     );
     said(&upgraded);
+    let status = component.status().await.unwrap();
+    assert!(!status["findings"].to_string().contains("MutatingWebhookConfiguration"), "{status}");
     assert!(component.terminate().await.unwrap().success());
 
     // Nobody carries it out, so helm's patience ends.
     complaint(&site.upgrade(&[&VALUES[..], &["--timeout=5s"]].concat()).await);
     assert_eq!(site.object("batch/v1", "Job", OWN, JOB).await, None, "it would outlive the release");
+
+    // Turned off, the policy stays until somebody says that it may go.
+    let policy = async || {
+        let version = "admissionregistration.k8s.io/v1";
+        site.object(version, "MutatingAdmissionPolicy", "", "acr-credential-helper").await.is_some()
+    };
+    let off = [&VALUES[..], &["--set-json=webhook-configuration={\"enable\":false}"]].concat();
+    said(&site.upgrade(&off).await);
+    assert!(policy().await);
+    said(&site.upgrade(&[&off[..], &["--set=mutatingPolicy=false"]].concat()).await);
+    assert!(!policy().await);
 }
