@@ -186,6 +186,9 @@ async fn the_policy_is_tried_by_a_hook_where_the_configuration_asks_for_it_and_n
     for (webhook, version, is_tried) in [
         (r#"{"enable":true,"mode":"policy"}"#, "1.36.3", true),
         (r#""enable: true\nmode: policy""#, "1.36.3", true),
+        // The program takes these, too.
+        (r#"{"enable":"True","mode":"Policy"}"#, "1.36.3", true),
+        (r#""enable: yes\nmode: POLICY""#, "1.36.3", true),
         (r#"{"enable":true,"mode":"policy"}"#, "1.30.0", false),
         (r#"{"enable":true}"#, "1.36.3", false),
         (r#"{"enable":false,"mode":"policy"}"#, "1.36.3", false),
