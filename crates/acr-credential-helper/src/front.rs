@@ -22,7 +22,7 @@ const PORT: u16 = 8443;
 const AGAIN: Duration = Duration::from_secs(5);
 /// How long it still answers when it is turned off or the process ends: until then every API server has heard that there
 /// is no registration, or no endpoint here, any more.
-const WIND_DOWN: Duration = Duration::from_secs(5);
+pub(crate) const WIND_DOWN: Duration = Duration::from_secs(5);
 
 /// Where the API server finds the webhook, once `webhook-configuration` turns it on.
 #[derive(Args, Clone, Debug)]

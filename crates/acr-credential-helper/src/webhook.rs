@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::time::Duration;
 
 use acr_controller::Serving;
@@ -9,17 +10,20 @@ use acr_controller::names::{CERTIFICATE_KEY, PRIVATE_KEY_KEY};
 use acr_server::ServedCertificate;
 use clap::Args;
 use tokio::sync::oneshot;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{error, info, warn};
 
 use crate::exit::Exit;
-use crate::front;
+use crate::front::{self, WIND_DOWN};
 use crate::handed_over::read_if_there;
 use crate::logging::Logs;
 use crate::process;
 
 /// How often the certificate is read. The kubelet takes up to two minutes to bring a changed Secret; this adds little.
 const EVERY: Duration = Duration::from_secs(5);
+/// How long a request that is under way at the end may take: an API server waits at most 30 s for its answer, and a pod has
+/// no more than that to end.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
 
 /// Answer the API server about new ServiceAccounts, next to a component that runs outside of the cluster
 ///
@@ -30,7 +34,8 @@ const EVERY: Duration = Duration::from_secs(5);
 /// The chart installs it with placement: outside and webhook.enabled: true. Where the component itself runs in the
 /// cluster this is not needed: `run` answers there.
 ///
-/// It waits for the certificate to come, takes a changed one without a pause, and ends on SIGTERM or SIGINT.
+/// It waits for the certificate to come, and takes a changed one without a pause. On SIGTERM or SIGINT it answers for
+/// 5 seconds more, until every API server has heard that it goes, and then ends.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
     /// The folder with the files tls.crt and tls.key
@@ -54,15 +59,25 @@ async fn serve(arguments: &Arguments) -> Exit {
     let certificate = ServedCertificate::default();
     let (stop, told_to_stop) = oneshot::channel();
     let address = arguments.listen.unwrap_or_else(front::everywhere);
+    let mut serving = pin!(async {
+        tokio::select! {
+            () = front::serve(address, certificate.clone(), told_to_stop) => {}
+            () = follow(&arguments.certificate_folder, &certificate) => {}
+        }
+    });
     tokio::select! {
-        () = front::serve(address, certificate.clone(), told_to_stop) => {}
-        () = follow(&arguments.certificate_folder, &certificate) => {}
+        () = &mut serving => return Exit::Success,
         ended = process::asked_to_end() => match ended {
-            Ok(()) => info!("asked to end"),
+            Ok(()) => info!("asked to end: answering for {} s more", WIND_DOWN.as_secs()),
             Err(error) => error!("cannot listen for signals: {error}"),
         }
     }
-    drop(stop);
+    if timeout(WIND_DOWN, &mut serving).await.is_err() {
+        drop(stop);
+        if timeout(LAST_ANSWERS, serving).await.is_err() {
+            warn!("ended before all requests under way were answered");
+        }
+    }
     Exit::Success
 }
 

@@ -1,13 +1,64 @@
 //! Who answers the API server: every replica, with certificates that change, or a program without any right.
 
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
 use acr_end_to_end::{Component, PULL_SECRET, RunOptions};
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use kube::api::{Api, PostParams};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::immediate::{counts, created_with, free_address, scene_with_webhook};
 use crate::scene::{ACME_BY_KEY, Scene};
 use crate::{control_plane, program, tools, turn};
+
+/// A question that is no more than begun.
+struct Begun {
+    connection: TlsStream<TcpStream>,
+    rest: &'static [u8],
+}
+
+impl Begun {
+    /// Asks the webhook, and keeps the end of the question back.
+    async fn at(address: &str, authority: &[u8]) -> Self {
+        const REVIEW: &str =
+            r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"u"}}"#;
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(authority).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let name = Ipv4Addr::LOCALHOST.into();
+        let mut connection = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+        let head = format!(
+            "POST /serviceaccounts HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n",
+            REVIEW.len()
+        );
+        let (begin, rest) = REVIEW.as_bytes().split_at(REVIEW.len() / 2);
+        connection.write_all(&[head.as_bytes(), begin].concat()).await.unwrap();
+        connection.flush().await.unwrap();
+        Self { connection, rest }
+    }
+
+    /// Asks to the end, and gives the answer.
+    async fn answer(mut self) -> String {
+        self.connection.write_all(self.rest).await.unwrap();
+        let mut answer = Vec::new();
+        self.connection.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8(answer).unwrap()
+    }
+}
 
 #[tokio::test]
 async fn every_replica_answers_and_an_update_that_drops_our_name_is_mended_by_the_watch() {
@@ -127,7 +178,25 @@ async fn outside_of_the_cluster_a_program_without_any_right_answers() {
     scene.until("the API server is answered", async || counts(&client, "apart-shop").await).await;
     assert_eq!(created_with(&client, "apart-shop", "app", &[]).await, [PULL_SECRET]);
     answering.check_alive().unwrap();
-    assert!(answering.terminate().await.unwrap().success());
+
+    // Asked to end, it answers until every API server has heard that it goes, and what was asked by then to the end.
+    let registrations: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+    let hooks = registrations.get("acr-credential-helper").await.unwrap().webhooks.unwrap();
+    let begun = Begun::at(&address, &hooks[0].client_config.ca_bundle.as_ref().unwrap().0).await;
+    let log = answering.log_path().to_owned();
+    let meanwhile = async {
+        scene
+            .until("it is asked to end", async || {
+                std::fs::read_to_string(&log).unwrap().contains("asked to end").then_some(())
+            })
+            .await;
+        assert_eq!(created_with(&client, "apart-shop", "late", &[]).await, [PULL_SECRET]);
+        scene.until("it takes no more", async || TcpStream::connect(&address).await.is_err().then_some(())).await;
+        begun.answer().await
+    };
+    let (ended, answer) = futures::join!(answering.terminate(), meanwhile);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(ended.unwrap().success());
     scene.end().await;
 }
 
