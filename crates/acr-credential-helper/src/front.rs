@@ -8,7 +8,7 @@ use acr_configuration::callable_url;
 use acr_controller::Serving;
 use acr_controller::admission::Front as Target;
 use acr_controller::names::WEBHOOK_SERVICE;
-use acr_server::{ServedCertificate, TlsListener, serve_webhook};
+use acr_server::{Listening, ServedCertificate, TlsListener, serve_webhook};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -77,15 +77,16 @@ fn webhook_url(text: &str) -> Result<String, &'static str> {
 pub(crate) struct Front {
     address: Option<SocketAddr>,
     certificate: ServedCertificate,
+    listening: Listening,
     served: Option<Serving>,
     /// Dropping it ends the thread.
     running: Option<oneshot::Sender<()>>,
 }
 
 impl Front {
-    /// A webhook that is served at `address` when its time comes; `None`: nowhere.
-    pub(crate) fn at(address: Option<SocketAddr>) -> Self {
-        Self { address, certificate: ServedCertificate::default(), served: None, running: None }
+    /// A webhook that is served at `address` when its time comes, which `listening` then says; `None`: nowhere.
+    pub(crate) fn at(address: Option<SocketAddr>, listening: Listening) -> Self {
+        Self { address, certificate: ServedCertificate::default(), listening, served: None, running: None }
     }
 
     /// Serves with this certificate from now on, or no more.
@@ -109,7 +110,7 @@ impl Front {
         }
         info!("the webhook has a new certificate");
         if self.running.is_none() {
-            self.running = started(address, self.certificate.clone());
+            self.running = started(address, self.certificate.clone(), self.listening.clone());
         }
     }
 
@@ -126,10 +127,14 @@ pub(crate) fn everywhere() -> SocketAddr {
     SocketAddr::from((Ipv6Addr::UNSPECIFIED, PORT))
 }
 
-fn started(address: SocketAddr, certificate: ServedCertificate) -> Option<oneshot::Sender<()>> {
+fn started(
+    address: SocketAddr,
+    certificate: ServedCertificate,
+    listening: Listening,
+) -> Option<oneshot::Sender<()>> {
     let (running, stop) = oneshot::channel();
     let serve = move || match process::runtime() {
-        Ok(runtime) => runtime.block_on(serve(address, certificate, stop)),
+        Ok(runtime) => runtime.block_on(serve(address, certificate, listening, stop)),
         Err(error) => error!("the webhook cannot be served: {error}"),
     };
     match thread::Builder::new().name("webhook".to_owned()).spawn(serve) {
@@ -145,6 +150,7 @@ fn started(address: SocketAddr, certificate: ServedCertificate) -> Option<onesho
 pub(crate) async fn serve(
     address: SocketAddr,
     certificate: ServedCertificate,
+    listening: Listening,
     mut stop: oneshot::Receiver<()>,
 ) {
     let listener = loop {
@@ -158,9 +164,12 @@ pub(crate) async fn serve(
         }
     };
     info!(%address, "the webhook answers");
-    let stop = async {
+    let bound = listening.bound();
+    let stop = async move {
         // The end of its sender completes it as well.
         let _ = stop.await;
+        // From here on no connection is taken.
+        drop(bound);
     };
     if let Err(error) = serve_webhook(listener, stop).await {
         error!("the webhook ended: {error}");

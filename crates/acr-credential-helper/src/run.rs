@@ -9,7 +9,7 @@ use acr_configuration::{TokenMode, callable_url, is_dns_subdomain};
 use acr_controller::Machine;
 use acr_controller::settings::{GivenRegion, Purpose, Settings};
 use acr_controller::status::Outcome;
-use acr_server::{Application, Counters, snapshots};
+use acr_server::{Application, Counters, Listening, snapshots};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -249,8 +249,13 @@ async fn serve(arguments: &Arguments) -> Exit {
     let (snapshots, status) = snapshots();
     let (observe, observations) = mpsc::channel(WAITING);
     let (stop_serving, told_to_stop_serving) = oneshot::channel::<()>();
-    let application =
-        Application { snapshots, counters: counters.clone(), version: env!("CARGO_PKG_VERSION") };
+    let listening = Listening::default();
+    let application = Application {
+        snapshots,
+        counters: counters.clone(),
+        webhook: listening.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+    };
     let server = tokio::spawn(acr_server::serve(listener, application, async {
         // The end of the main loop drops the other side, which completes it as well.
         let _ = told_to_stop_serving.await;
@@ -267,7 +272,7 @@ async fn serve(arguments: &Arguments) -> Exit {
     // Held until the end: dropping them ends the watches.
     let watches = cluster.watch(&observe);
     let mut references = cluster.references(&observe);
-    let mut front = Front::at(listen_webhook);
+    let mut front = Front::at(listen_webhook, listening);
     let handed_over = arguments.cloud.handed_over();
     let files = tokio::spawn(handed_over.clone().watch(observe));
     let edges = Arc::new(Edges {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use acr_controller::Serving;
 use acr_controller::names::{CERTIFICATE_KEY, PRIVATE_KEY_KEY};
-use acr_server::ServedCertificate;
+use acr_server::{Listening, ServedCertificate};
 use clap::Args;
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -61,7 +61,7 @@ async fn serve(arguments: &Arguments) -> Exit {
     let address = arguments.listen.unwrap_or_else(front::everywhere);
     let mut serving = pin!(async {
         tokio::select! {
-            () = front::serve(address, certificate.clone(), told_to_stop) => {}
+            () = front::serve(address, certificate.clone(), Listening::default(), told_to_stop) => {}
             () = follow(&arguments.certificate_folder, &certificate) => {}
         }
     });

@@ -6,6 +6,7 @@
 
 mod certificate;
 mod document;
+mod listening;
 mod metrics;
 mod review;
 mod routes;
@@ -14,6 +15,7 @@ mod tls;
 mod webhook;
 
 pub use certificate::make_certificate;
+pub use listening::{Bound, Listening};
 pub use metrics::Counters;
 pub use review::{ReviewError, answer};
 pub use routes::{Application, serve};

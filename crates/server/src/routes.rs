@@ -15,6 +15,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 
 use crate::document::{Document, severity};
+use crate::listening::Listening;
 use crate::metrics::Counters;
 use crate::snapshot::Snapshots;
 
@@ -28,6 +29,8 @@ pub struct Application {
     pub snapshots: Snapshots,
     /// What is counted.
     pub counters: Counters,
+    /// Whether the webhook listens, where this process serves it.
+    pub webhook: Listening,
     /// The version of the program.
     pub version: &'static str,
 }
@@ -65,13 +68,14 @@ async fn health(State(application): State<Application>) -> Response {
 /// a restart would mend nothing, and what was accepted before stays in force.
 async fn readiness(State(application): State<Application>) -> Response {
     let Some(status) = application.snapshots.take().await else { return stuck() };
-    // A webhook without its certificate must not be asked.
-    let ready = status.listed && status.certificate != Some(false);
+    // A webhook without its certificate, or behind a port that somebody else has, must not be asked.
+    let listens = application.webhook.now();
+    let ready = status.listed && status.certificate.is_none_or(|certificate| certificate && listens);
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    text(code, readiness_text(&status))
+    text(code, readiness_text(&status, listens))
 }
 
-fn readiness_text(status: &Status) -> String {
+fn readiness_text(status: &Status, listens: bool) -> String {
     let mut lines = String::new();
     lines.push_str(if status.listed {
         "watches: all listed\n"
@@ -85,7 +89,8 @@ fn readiness_text(status: &Status) -> String {
     });
     lines.push_str(match status.certificate {
         None => "",
-        Some(true) => "webhook: its certificate is loaded\n",
+        Some(true) if listens => "webhook: it listens, and its certificate is loaded\n",
+        Some(true) => "webhook: does not listen; the log says why\n",
         Some(false) => "webhook: waits for its certificate, which whoever holds the Lease makes\n",
     });
     // Writing to memory cannot fail.

@@ -97,12 +97,20 @@ fn application(status: Status) -> Application {
             let _ = asked.send(status.clone());
         }
     });
-    Application { snapshots, counters: Counters::default(), version: "0.1.0" }
+    Application { snapshots, counters: Counters::default(), webhook: Listening::default(), version: "0.1.0" }
 }
 
 fn application_that_is_stuck() -> (Application, StatusRequests) {
     let (snapshots, requests) = snapshots();
-    (Application { snapshots, counters: Counters::default(), version: "0.1.0" }, requests)
+    (
+        Application {
+            snapshots,
+            counters: Counters::default(),
+            webhook: Listening::default(),
+            version: "0.1.0",
+        },
+        requests,
+    )
 }
 
 async fn asked(application: &Application, path: &str) -> (u16, String) {
@@ -159,9 +167,30 @@ async fn a_process_without_a_configuration_is_ready_and_says_so() {
 async fn a_process_that_is_to_answer_is_ready_when_it_has_its_certificate() {
     for (certificate, expected) in [(Some(false), 503), (Some(true), 200), (None, 200)] {
         let status = Status { certificate, ..at_work() };
-        let (code, body) = asked(&application(status), "/readyz").await;
+        let application = application(status);
+        let _bound = application.webhook.bound();
+        let (code, body) = asked(&application, "/readyz").await;
         assert_eq!((code, body.contains("webhook: ")), (expected, certificate.is_some()), "{certificate:?}");
     }
+}
+
+#[tokio::test]
+async fn a_process_that_is_to_answer_is_ready_while_it_listens() {
+    let application = application(Status { certificate: Some(true), ..at_work() });
+    let told = async || {
+        let (code, body) = asked(&application, "/readyz").await;
+        (code, body.lines().find(|line| line.starts_with("webhook: ")).unwrap().to_owned())
+    };
+    let listens = (200, "webhook: it listens, and its certificate is loaded".to_owned());
+    let does_not = (503, "webhook: does not listen; the log says why".to_owned());
+    assert_eq!(told().await, does_not);
+    let former = application.webhook.bound();
+    assert_eq!(told().await, listens);
+    let anew = application.webhook.bound();
+    drop(former);
+    assert_eq!(told().await, listens);
+    drop(anew);
+    assert_eq!(told().await, does_not);
 }
 
 #[tokio::test]

@@ -88,9 +88,20 @@ async fn every_replica_answers_and_an_update_that_drops_our_name_is_mended_by_th
         .await;
 
     // The second replica serves with the certificate that the first one made, at the same address once that is free.
+    // Until then it is not ready, and says why.
     scene.start(&leading).await;
+    scene
+        .until("the second replica has the certificate", async || {
+            let status = scene.component().status().await.ok()?;
+            (status["listed"] == true && status["webhook_certificate"] == true).then_some(())
+        })
+        .await;
+    let (code, told) = scene.component().get("/readyz").await.unwrap();
+    assert_eq!(code, 503, "{told}");
+    assert!(told.contains("webhook: does not listen"), "{told}");
     first.kill().unwrap();
     scene.until("the second replica answers", probe).await;
+    scene.component_mut().ready().await.unwrap();
     assert_eq!(scene.component().status().await.unwrap()["leading"], false);
     assert_eq!(created_with(&client, "both-shop", "later", &[]).await, [PULL_SECRET]);
     scene.end().await;
@@ -191,7 +202,9 @@ async fn outside_of_the_cluster_a_program_without_any_right_answers() {
             })
             .await;
         assert_eq!(created_with(&client, "apart-shop", "late", &[]).await, [PULL_SECRET]);
-        scene.until("it takes no more", async || TcpStream::connect(&address).await.is_err().then_some(())).await;
+        scene
+            .until("it takes no more", async || TcpStream::connect(&address).await.is_err().then_some(()))
+            .await;
         begun.answer().await
     };
     let (ended, answer) = futures::join!(answering.terminate(), meanwhile);
