@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, stderr};
 
 use clap::{Args, ValueEnum};
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{LevelFilter, ParseError};
 use tracing_subscriber::{EnvFilter, fmt};
 
 /// What the libraries say is of use only to who works on them. A directive of the user for the same target
@@ -17,11 +17,28 @@ pub(crate) struct Logs {
     /// How to write the log.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = Format::Text)]
     log_format: Format,
-    /// What to log: error, warn, info, debug or trace, or directives such as `info,acr_cluster=debug`
+    /// What to log: off, error, warn, info, debug or trace, or directives such as `info,acr_cluster=debug`
     ///
     /// `debug` adds a line for every write and every call to the cloud. Secrets are in no level.
     #[arg(long, env = "RUST_LOG", value_name = "LEVEL", default_value = "info")]
     log_level: String,
+}
+
+/// Why a level is none.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LevelError {
+    /// A word that stands alone and is no level: it would be taken for a target, and silence all others.
+    #[error(
+        "{word} is no level; write off, error, warn, info, debug or trace, and for one target alone \
+         TARGET=LEVEL, such as info,acr_cluster=debug"
+    )]
+    Word {
+        /// The word.
+        word: String,
+    },
+    /// It is no list of directives.
+    #[error(transparent)]
+    Directive(#[from] ParseError),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -34,7 +51,7 @@ enum Format {
 
 impl Logs {
     /// Starts logging, for the life of the process.
-    pub(crate) fn start(&self) -> Result<(), ParseError> {
+    pub(crate) fn start(&self) -> Result<(), LevelError> {
         let filter = filter(&self.log_level)?;
         // Where a log cannot be written (a full disk) there is nobody to tell, and no reason to end.
         let log = fmt().with_env_filter(filter).with_writer(stderr).log_internal_errors(false);
@@ -48,8 +65,21 @@ impl Logs {
     }
 }
 
-fn filter(level: &str) -> Result<EnvFilter, ParseError> {
-    EnvFilter::builder().parse(format!("{LIBRARIES},{}", if level.is_empty() { "info" } else { level }))
+fn filter(level: &str) -> Result<EnvFilter, LevelError> {
+    let level = if level.is_empty() { "info" } else { level };
+    if let Some(word) = level.split(',').map(str::trim).find(|word| is_bare(word) && !is_level(word)) {
+        return Err(LevelError::Word { word: word.to_owned() });
+    }
+    Ok(EnvFilter::builder().parse(format!("{LIBRARIES},{level}"))?)
+}
+
+/// Whether a directive is nothing but a word: no `TARGET=LEVEL`, and nothing of a span or its fields.
+fn is_bare(directive: &str) -> bool {
+    !directive.is_empty() && !directive.contains(['=', '[', ']', '{', '}'])
+}
+
+fn is_level(word: &str) -> bool {
+    word.parse::<LevelFilter>().is_ok()
 }
 
 /// <https://no-color.org>
@@ -101,5 +131,16 @@ mod tests {
     #[test]
     fn what_is_no_directive_is_refused() {
         assert!(filter("acr_cluster=loud").is_err());
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_does_not_silence_the_log() {
+        for (level, word) in [("loud", "loud"), ("info, wran", "wran"), ("acr_cluster", "acr_cluster")] {
+            let told = filter(level).unwrap_err().to_string();
+            assert!(told.starts_with(&format!("{word} is no level")), "{level}: {told}");
+        }
+        for level in ["off", "WARN", "debug,", "info,acr_cluster=debug,[turn{a=1}]=trace"] {
+            assert!(filter(level).is_ok(), "{level}");
+        }
     }
 }

@@ -42,6 +42,13 @@ fn a_variable_with_a_wrong_value_is_wrong_usage() {
 }
 
 #[test]
+fn a_misspelt_level_of_the_log_is_wrong_usage_and_not_silence() {
+    let output = run(&[("RUST_LOG", "wran")]);
+    assert_eq!(output.status.code(), Some(64), "{output:?}");
+    assert!(told(&output).contains("--log-level: wran is no level; write off, error"), "{output:?}");
+}
+
+#[test]
 fn what_cannot_be_a_name_is_wrong_usage() {
     for wrong in [["--region", "cn hang"], ["--region", "../x"], ["--namespace", "A_b"], ["--namespace", ""]]
     {
