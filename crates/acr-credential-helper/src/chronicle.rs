@@ -28,9 +28,20 @@ enum Line {
 /// What stays the same of a finding as long as it is not mended: subject, code, and message without request ids.
 type Gist = (Subject, String, String);
 
+/// Whose log it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Teller {
+    /// A process that writes.
+    #[default]
+    Writer,
+    /// One that does not: its Lease and its writes are those of a memory.
+    Observer,
+}
+
 /// What was last told.
 #[derive(Debug, Default)]
 pub(crate) struct Chronicle {
+    teller: Teller,
     leading: bool,
     listed: bool,
     configured: bool,
@@ -42,6 +53,12 @@ pub(crate) struct Chronicle {
 }
 
 impl Chronicle {
+    /// Nothing is told yet. `observes`: of a process that writes nothing.
+    pub(crate) fn of(observes: bool) -> Self {
+        let teller = if observes { Teller::Observer } else { Teller::Writer };
+        Self { teller, ..Self::default() }
+    }
+
     /// Logs what is new in `status`.
     pub(crate) fn tell(&mut self, status: &Status) {
         for line in self.news(status) {
@@ -75,14 +92,16 @@ impl Chronicle {
     fn standing(&mut self, status: &Status, lines: &mut Vec<Line>) {
         if self.leading != status.leading {
             self.leading = status.leading;
-            lines.push(match (status.leading, &status.holder) {
-                (true, _) => Line::Event(Weight::Info, "the Lease is ours: this process writes".to_owned()),
+            let line = match (status.leading, &status.holder) {
+                _ if self.teller == Teller::Observer => None,
+                (true, _) => Some((Weight::Info, "the Lease is ours: this process writes".to_owned())),
                 (false, Some(holder)) => {
                     let text = format!("the Lease is not ours any more: as last seen {holder} holds it");
-                    Line::Event(Weight::Warning, text)
+                    Some((Weight::Warning, text))
                 }
-                (false, None) => Line::Event(Weight::Info, "the Lease is free".to_owned()),
-            });
+                (false, None) => Some((Weight::Info, "the Lease is free".to_owned())),
+            };
+            lines.extend(line.map(|(weight, text)| Line::Event(weight, text)));
         }
         if self.listed != status.listed {
             self.listed = status.listed;
@@ -157,13 +176,16 @@ impl Chronicle {
         let waits = accounts.pending > 0 || namespaces.pending > 0 || !status.listed || !status.configured;
         if !waits && self.complete != Some((accounts, namespaces)) {
             self.complete = Some((accounts, namespaces));
-            lines.push(Line::Event(
-                Weight::Info,
-                format!(
-                    "all in scope is served: {} ServiceAccounts attached, {} pull secrets current",
-                    accounts.done, namespaces.done
-                ),
-            ));
+            // Seen in the cluster: an observer has no part in it.
+            let so = match self.teller {
+                Teller::Writer => "served",
+                Teller::Observer => "as it shall be, by whoever serves it",
+            };
+            let text = format!(
+                "all in scope is {so}: {} ServiceAccounts attached, {} pull secrets current",
+                accounts.done, namespaces.done
+            );
+            lines.push(Line::Event(Weight::Info, text));
         }
         if self.retiring > 0 && status.retiring == 0 {
             lines.push(Line::Event(Weight::Info, "all that left the scope is cleaned".to_owned()));
@@ -271,6 +293,20 @@ mod tests {
         "#);
         let complete = Status { accounts: Progress { done: 4, pending: 0 }, ..at_work() };
         insta::assert_snapshot!(told(&mut chronicle, &complete), @r#"Info all in scope is served: 4 ServiceAccounts attached, 2 pull secrets current"#);
+    }
+
+    #[test]
+    fn an_observer_claims_neither_the_lease_nor_a_write() {
+        let mut chronicle = Chronicle::of(true);
+        let served = Status { accounts: Progress { done: 4, pending: 0 }, ..at_work() };
+        let retiring = Status { retiring: 1, ..served.clone() };
+        let told = [at_work(), retiring, served, status()].map(|status| told(&mut chronicle, &status));
+        insta::assert_snapshot!(told[1..3].join("\n"), @r"
+        Info all in scope is as it shall be, by whoever serves it: 4 ServiceAccounts attached, 2 pull secrets current
+        Info all that left the scope is cleaned
+        ");
+        let all = told.join("\n");
+        assert!(!all.contains("Lease"), "{all}");
     }
 
     #[test]

@@ -153,8 +153,10 @@ impl Told {
                     Precondition::Exactly { .. } if *adopted => "adopt the pull secret",
                     Precondition::Exactly { .. } => "update the pull secret",
                 };
-                let hosts = hosts_of(&payload.document).unwrap_or_default();
-                (what, namespace.as_str(), PULL_SECRET, format!(" for {}", hosts.join(", ")))
+                let hosts = hosts_of(&payload.document).unwrap_or_default().join(", ");
+                let how =
+                    if hosts.is_empty() { " without any host".to_owned() } else { format!(" for {hosts}") };
+                (what, namespace.as_str(), PULL_SECRET, how)
             }
             Operation::DeletePullSecret { namespace, .. } => {
                 ("delete the pull secret", namespace.as_str(), PULL_SECRET, String::new())
@@ -177,7 +179,10 @@ mod tests {
     use super::*;
 
     fn apply(precondition: Precondition) -> Operation {
-        let document = br#"{"auths":{"r.example":{"username":"u","password":"MARKER"}}}"#;
+        apply_of(precondition, br#"{"auths":{"r.example":{"username":"u","password":"MARKER"}}}"#)
+    }
+
+    fn apply_of(precondition: Precondition, document: &[u8]) -> Operation {
         Operation::ApplyPullSecret {
             namespace: "team".to_owned(),
             precondition,
@@ -268,5 +273,7 @@ mod tests {
         let told = Told::of(&apply(Precondition::Absent)).unwrap();
         assert_eq!((told.what, told.how.as_str()), ("create the pull secret", " for r.example"));
         assert!(!format!("{told:?}").contains("MARKER"));
+        let told = Told::of(&apply_of(Precondition::Absent, br#"{"auths":{}}"#)).unwrap();
+        assert_eq!(told.how, " without any host");
     }
 }

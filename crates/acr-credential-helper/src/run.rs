@@ -282,7 +282,7 @@ async fn serve(arguments: &Arguments) -> Exit {
         handed_over,
         observer: arguments.observe.then(Observer::begin),
     });
-    let mut chronicle = Chronicle::default();
+    let mut chronicle = Chronicle::of(arguments.observe);
     let outcome = turn(
         Machine::new(settings),
         |operation| {

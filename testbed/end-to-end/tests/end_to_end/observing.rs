@@ -31,6 +31,14 @@ async fn an_observer_says_what_it_would_do_and_writes_nothing() {
     scene.until(&line, async || scene.component().log().unwrap().contains(&line).then_some(())).await;
     let metrics = scene.component().metrics().await.unwrap();
     assert!(!metrics.contains("api_writes_total{"), "nothing was written:\n{metrics}");
+    // Nor does it say so.
+    scene
+        .until("it has said how it stands", async || {
+            scene.component().log().unwrap().contains("a configuration is in force").then_some(())
+        })
+        .await;
+    let log = scene.component().log().unwrap();
+    assert!(!log.contains("the Lease is ours") && !log.contains("all in scope is served"), "{log}");
     scene.stop().await;
     let ours = |user: &str| user.contains(scene.stage.namespace());
     let writes: Vec<String> = scene
@@ -59,6 +67,13 @@ async fn beside_a_component_that_serves_an_observer_has_nothing_to_do() {
             let status = scene.component().status().await.ok()?;
             let seen = status["listed"] == true && status["service_accounts"]["attached"] == 1;
             (seen && status["logins"][0]["expires"].is_string()).then_some(())
+        })
+        .await;
+    scene
+        .until("it says how the cluster is", async || {
+            let told =
+                "all in scope is as it shall be, by whoever serves it: 1 ServiceAccounts attached, 1 pull";
+            scene.component().log().unwrap().contains(told).then_some(())
         })
         .await;
     let observer = scene.take_component();
