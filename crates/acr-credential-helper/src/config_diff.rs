@@ -13,7 +13,7 @@ use crate::config_check::{self, Output, is_stdin, render};
 use crate::exit::Exit;
 use crate::logging::Logs;
 use crate::look::{Failure, look};
-use crate::process::{self, Place, failed};
+use crate::process::{self, Place, counted, failed};
 
 /// Names in a line of text.
 const SHOWN: usize = 8;
@@ -189,10 +189,6 @@ fn print_text(out: &mut impl Write, changes: &Changes) -> io::Result<()> {
         }
     }
     out.flush()
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use acr_alibaba::{Client, ClientOptions, ClientSetupFailure, ProxyRules, UnusableProxy};
 use acr_cluster::{Access, Cluster, ConnectError, Ourselves};
-use acr_configuration::{TokenMode, is_dns_label};
+use acr_configuration::{TokenMode, is_dns_label, is_dns_subdomain};
 use acr_controller::admission::Front;
 use acr_controller::names::{SERVICE_ACCOUNT, WEBHOOK_SERVICE};
 use acr_controller::settings::{Purpose, Settings};
@@ -74,6 +74,12 @@ impl Place {
 pub(crate) fn dns_label(text: &str) -> Result<String, &'static str> {
     let good = is_dns_label(text).then(|| text.to_owned());
     good.ok_or("at most 63 of a-z, 0-9 and -, with a letter or digit at both ends")
+}
+
+/// What can be the name of a Deployment, a Secret, and of most other objects.
+pub(crate) fn dns_subdomain(text: &str) -> Result<String, &'static str> {
+    let good = is_dns_subdomain(text).then(|| text.to_owned());
+    good.ok_or("write a name: a-z, 0-9, - and . with a letter or digit at both ends of each part")
 }
 
 /// The settings of a process.
@@ -152,6 +158,11 @@ pub(crate) async fn asked_to_end() -> std::io::Result<()> {
         _ = interrupt.recv() => {}
     }
     Ok(())
+}
+
+/// How many of what, in words.
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Says why the process ends, and gives `exit` on.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use acr_cluster::Ourselves;
-use acr_configuration::{TokenMode, callable_url, is_dns_subdomain};
+use acr_configuration::{TokenMode, callable_url};
 use acr_controller::Machine;
 use acr_controller::settings::{GivenRegion, Purpose, Settings};
 use acr_controller::status::Outcome;
@@ -25,7 +25,7 @@ use crate::logging::Logs;
 use crate::observer::Observer;
 use crate::operations::Notes;
 use crate::parameters::Parameters;
-use crate::process::{self, Place, TOKEN_FILE, dns_label, failed};
+use crate::process::{self, Place, TOKEN_FILE, dns_label, dns_subdomain, failed};
 use crate::pump::{Sources, turn};
 
 /// Observations that may wait for the machine. The watches wait when there are more.
@@ -109,7 +109,7 @@ struct Cloud {
     /// Where it is not mounted: read and follow this Secret of the component's namespace
     ///
     /// That needs the right to get, list and watch it.
-    #[arg(long, value_name = "NAME", value_parser = secret_name)]
+    #[arg(long, value_name = "NAME", value_parser = dns_subdomain)]
     registered_key_secret: Option<String>,
     /// The file in which ACK hands over the token of the managed role (tokenMode managedRole)
     ///
@@ -124,7 +124,7 @@ struct Cloud {
     /// Where it is not mounted: read and follow this Secret of the component's namespace
     ///
     /// That needs the right to get, list and watch it. By the names that ACK gives to those of other roles: addon.aliyuncsmanagedacrrole.token.
-    #[arg(long, value_name = "NAME", value_parser = secret_name)]
+    #[arg(long, value_name = "NAME", value_parser = dns_subdomain)]
     add_on_token_secret: Option<String>,
 }
 
@@ -169,14 +169,6 @@ struct UnusableRegion {
 pub(crate) fn region_name(text: &str) -> Result<String, &'static str> {
     const SHAPE: &str = "write a region such as cn-hangzhou: at most 63 of a-z, 0-9 and -, with a letter or digit at both ends";
     if text.is_empty() { Ok(String::new()) } else { dns_label(text).map_err(|_| SHAPE) }
-}
-
-/// What can be the name of a Secret.
-fn secret_name(text: &str) -> Result<String, &'static str> {
-    let good = is_dns_subdomain(text).then(|| text.to_owned());
-    good.ok_or(
-        "write the name of a Secret: a-z, 0-9, - and . with a letter or digit at both ends of each part",
-    )
 }
 
 /// A host or a URL as a URL. Empty stays empty: an injected variable that is blank is not set.

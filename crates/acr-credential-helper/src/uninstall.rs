@@ -22,7 +22,7 @@ use crate::exit::Exit;
 use crate::handed_over::HandedOver;
 use crate::logging::Logs;
 use crate::operations::Notes;
-use crate::process::{self, CloudError, Place, TOKEN_FILE, failed};
+use crate::process::{self, CloudError, Place, TOKEN_FILE, counted, dns_subdomain, failed};
 use crate::pump::{Sources, turn};
 
 /// Observations that may wait for the machine.
@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
     ///
     /// This is how `helm uninstall` does it. It needs the right to patch deployments/scale of this name, which the
     /// component itself does not have.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = dns_subdomain)]
     stop_deployment: Option<String>,
     /// Give up after so many seconds; what is taken back by then stays taken back
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
@@ -174,17 +174,16 @@ async fn stopped(cluster: &Cluster, deployment: &str, end: Instant) -> Result<()
     let mut told = None;
     loop {
         let answer = cluster.scale_to_zero(deployment).await;
-        let rest = match answer {
-            Ok(0) => {
-                say(&format!("The Deployment {deployment} is stopped."));
+        let rest = match standing(deployment, &answer) {
+            Ok(stopped) => {
+                say(&stopped);
                 return Ok(());
             }
-            Ok(replicas) => format!("the Deployment {deployment} still has {replicas} replicas"),
-            Err(refusal @ Refusal::NoRight { .. }) => {
-                return Err(format!("the Deployment {deployment} cannot be stopped: {refusal}"));
-            }
-            Err(refusal) => format!("the Deployment {deployment} cannot be stopped: {refusal}"),
+            Err(rest) => rest,
         };
+        if matches!(answer, Err(Refusal::NoRight { .. })) {
+            return Err(rest);
+        }
         if Instant::now() + RETRY_INTERVAL >= end {
             return Err(format!("nothing was touched: {rest}"));
         }
@@ -195,6 +194,19 @@ async fn stopped(cluster: &Cluster, deployment: &str, end: Instant) -> Result<()
         if !paused().await {
             return Err("stopped before anything was touched".to_owned());
         }
+    }
+}
+
+/// In words: that a Deployment has no pods, or what stands in the way of that.
+fn standing(deployment: &str, answer: &Result<Option<usize>, Refusal>) -> Result<String, String> {
+    match answer {
+        Ok(None) => Ok(format!("There is no Deployment {deployment}, and so none to stop.")),
+        Ok(Some(0)) => Ok(format!("The Deployment {deployment} is stopped.")),
+        Ok(Some(replicas)) => {
+            let replicas = counted(*replicas, "replica");
+            Err(format!("the Deployment {deployment} still has {replicas}"))
+        }
+        Err(refusal) => Err(format!("the Deployment {deployment} cannot be stopped: {refusal}")),
     }
 }
 
@@ -290,6 +302,15 @@ mod tests {
             attach_lag: Histogram::default(),
             findings: Vec::new(),
         }
+    }
+
+    #[test]
+    fn of_a_deployment_that_is_not_there_it_is_not_said_that_it_is_stopped() {
+        let told = |answer| standing("helper", &answer);
+        assert_eq!(told(Ok(None)).unwrap(), "There is no Deployment helper, and so none to stop.");
+        assert_eq!(told(Ok(Some(0))).unwrap(), "The Deployment helper is stopped.");
+        assert_eq!(told(Ok(Some(1))).unwrap_err(), "the Deployment helper still has 1 replica");
+        assert!(told(Err(Refusal::Terminating)).unwrap_err().contains("cannot be stopped"));
     }
 
     #[test]

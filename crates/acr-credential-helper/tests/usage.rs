@@ -89,6 +89,17 @@ fn what_cannot_be_the_name_of_a_secret_is_wrong_usage() {
 }
 
 #[test]
+fn what_cannot_be_the_name_of_a_deployment_is_wrong_usage() {
+    for (name, code) in [("a/../b", 64), ("", 64), ("A b", 64), ("aliyun-acr-credential-helper", 78)] {
+        let output = Command::new(env!("CARGO_BIN_EXE_acr-credential-helper"))
+            .args(["uninstall", "--kubeconfig", "/nonexistent/kubeconfig", "--stop-deployment", name])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(code), "{name}: {output:?}");
+    }
+}
+
+#[test]
 fn a_proxy_that_is_none_stops_the_start_and_is_not_shown() {
     // The kubeconfig, which has none, is not blamed for it.
     for (variable, value) in [("https_proxy", "http://user:MARKER@@p:1x"), ("HTTPS_PROXY", "not MARKER")] {
