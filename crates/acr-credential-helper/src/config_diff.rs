@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use acr_configuration::{Configuration, Loaded, Source, load, load_document};
-use acr_controller::preview::{AccountName, Changes};
+use acr_controller::preview::{AccountName, Changes, Setting};
 use clap::Args;
 use serde::Serialize;
 
@@ -18,7 +18,8 @@ use crate::process::{self, Place, counted, failed};
 /// Names in a line of text.
 const SHOWN: usize = 8;
 
-/// Tell what an edit would change in the cluster: what is attached, detached, written and deleted
+/// Tell what an edit would change in the cluster: what is attached, detached, written and deleted, and what holds for
+/// whatever comes
 ///
 /// Compares a file with the ConfigMap acr-configuration of the cluster, by the rules of the component; nothing is
 /// written and no cloud is called. It needs the right to list and watch the ConfigMap, Namespaces, ServiceAccounts and the
@@ -129,12 +130,19 @@ struct ChangesJson<'a> {
     delete: &'a [String],
     hosts_added: &'a BTreeMap<String, Vec<String>>,
     hosts_removed: &'a BTreeMap<String, Vec<String>>,
+    settings: BTreeMap<&'a str, SettingJson<'a>>,
 }
 
 #[derive(Serialize)]
 struct AccountJson<'a> {
     namespace: &'a str,
     name: &'a str,
+}
+
+#[derive(Serialize)]
+struct SettingJson<'a> {
+    from: &'a str,
+    to: &'a str,
 }
 
 fn print_json(out: &mut impl Write, changes: &Changes) -> io::Result<()> {
@@ -146,6 +154,11 @@ fn print_json(out: &mut impl Write, changes: &Changes) -> io::Result<()> {
         delete: &changes.delete,
         hosts_added: &changes.hosts_added,
         hosts_removed: &changes.hosts_removed,
+        settings: changes
+            .settings
+            .iter()
+            .map(|(key, Setting { from, to })| (*key, SettingJson { from, to }))
+            .collect(),
     };
     serde_json::to_writer_pretty(&mut *out, &report)?;
     writeln!(out)?;
@@ -188,6 +201,12 @@ fn print_text(out: &mut impl Write, changes: &Changes) -> io::Result<()> {
             writeln!(out, "    {sign} {slot} ({})", counted(namespaces.len(), "namespace"))?;
         }
     }
+    if !changes.settings.is_empty() {
+        writeln!(out, "settings, for whatever comes:")?;
+    }
+    for (key, Setting { from, to }) in &changes.settings {
+        writeln!(out, "    {key}: {from} -> {to}")?;
+    }
     out.flush()
 }
 
@@ -206,6 +225,7 @@ mod tests {
             hosts_added: [("images.example.com/team".to_owned(), vec!["shop".to_owned(), "new".to_owned()])]
                 .into(),
             hosts_removed: [("all domains of cri-old".to_owned(), vec!["shop".to_owned()])].into(),
+            settings: [("takeover", Setting { from: "false".into(), to: "true".into() })].into(),
         }
     }
 
@@ -231,6 +251,8 @@ mod tests {
         hosts in pull secrets:
             - all domains of cri-old (1 namespace)
             + images.example.com/team (2 namespaces)
+        settings, for whatever comes:
+            takeover: false -> true
         ");
         insta::assert_snapshot!(printed(|out| print_text(out, &Changes::default())), @"nothing would change");
     }
@@ -240,10 +262,14 @@ mod tests {
         let empty: serde_json::Value =
             serde_json::from_str(&printed(|out| print_json(out, &Changes::default()))).unwrap();
         let keys: Vec<&String> = empty.as_object().unwrap().keys().collect();
-        assert_eq!(keys, ["adopt", "attach", "delete", "detach", "hosts_added", "hosts_removed", "write"]);
+        assert_eq!(
+            keys,
+            ["adopt", "attach", "delete", "detach", "hosts_added", "hosts_removed", "settings", "write"]
+        );
         let full: serde_json::Value =
             serde_json::from_str(&printed(|out| print_json(out, &changes()))).unwrap();
         assert_eq!(full["detach"][1], serde_json::json!({ "namespace": "shop", "name": "older" }));
+        assert_eq!(full["settings"]["takeover"], serde_json::json!({ "from": "false", "to": "true" }));
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use acr_configuration::{Configuration, Edition, Entry, Identity};
+use acr_configuration::{
+    Configuration, Edition, Entry, FailurePolicy, Identity, PodHelp, Webhook, WebhookMode,
+};
 
 use crate::area::Area;
 use crate::observation::{Observation, Watch};
@@ -42,6 +44,18 @@ pub struct Changes {
     pub hosts_added: BTreeMap<String, Vec<String>>,
     /// What they would have no more, and the namespaces where; of those that go as a whole, all.
     pub hosts_removed: BTreeMap<String, Vec<String>>,
+    /// What would be done otherwise than now for whatever comes, by key of the ConfigMap: `webhook-configuration`, `pods`,
+    /// `takeover`.
+    pub settings: BTreeMap<&'static str, Setting>,
+}
+
+/// A setting that would change, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// How it is.
+    pub from: String,
+    /// How it would be.
+    pub to: String,
 }
 
 impl Changes {
@@ -120,7 +134,7 @@ impl Preview {
             takes_over: wanted.takeover,
             ..Policy::default()
         };
-        let mut changes = Changes::default();
+        let mut changes = Changes { settings: settings(former, wanted), ..Changes::default() };
         for (name, namespace) in self.world.namespaces() {
             let home = policy.namespace(name, namespace);
             for account in namespace.accounts() {
@@ -155,6 +169,52 @@ impl Preview {
             }
         }
         changes
+    }
+}
+
+/// What the two say about whatever comes, where they differ.
+fn settings(former: Option<&Configuration>, wanted: &Configuration) -> BTreeMap<&'static str, Setting> {
+    // What is not in force yet does nothing, as the defaults do.
+    let nothing = Configuration::default();
+    let former = former.unwrap_or(&nothing);
+    let same_mode = former.webhook.enable && former.webhook.mode == wanted.webhook.mode;
+    let moved = same_mode && wanted.webhook.enable && Area::whole(former) != Area::whole(wanted);
+    let mut served = immediate_use(&wanted.webhook);
+    if moved {
+        served.push_str(", for another scope");
+    }
+    [
+        ("webhook-configuration", immediate_use(&former.webhook), served),
+        ("pods", pod_help(former.pods).to_owned(), pod_help(wanted.pods).to_owned()),
+        ("takeover", former.takeover.to_string(), wanted.takeover.to_string()),
+    ]
+    .into_iter()
+    .filter(|(_, from, to)| from != to)
+    .map(|(key, from, to)| (key, Setting { from, to }))
+    .collect()
+}
+
+/// Who serves new ServiceAccounts at once. Of the policy nothing else counts.
+fn immediate_use(webhook: &Webhook) -> String {
+    let policy = match webhook.failure_policy {
+        FailurePolicy::Ignore => "Ignore",
+        FailurePolicy::Fail => "Fail",
+    };
+    match webhook.mode {
+        _ if !webhook.enable => "off".to_owned(),
+        WebhookMode::Policy => "policy".to_owned(),
+        WebhookMode::Webhook => {
+            format!("webhook, failure policy {policy}, timeout {} s", webhook.timeout_seconds)
+        }
+    }
+}
+
+fn pod_help(help: PodHelp) -> &'static str {
+    match help {
+        PodHelp::None => "none",
+        PodHelp::Report => "report",
+        PodHelp::Append => "append",
+        PodHelp::Restart => "restart",
     }
 }
 

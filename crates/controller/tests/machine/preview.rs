@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::scenario::{ONE_ENTRY, Scenario};
 use acr_configuration::{Configuration, Source};
 use acr_controller::observation::{AccountSeen, NamespaceSeen, Observation, PullSecretSeen, Watch};
-use acr_controller::preview::{AccountName, Changes, Preview};
+use acr_controller::preview::{AccountName, Changes, Preview, Setting};
 use acr_credentials::UnixMillis;
 
 const NAME: &str = "acr-credential-secret-aggregation";
@@ -179,4 +179,44 @@ fn where_nothing_is_in_force_nothing_is_taken_away_and_a_foreign_secret_is_told(
     let told = preview.changes(None, &configuration(ONE_ENTRY, &[("watch-namespace", "default,shop")]));
     assert_eq!((told.adopt, told.write), (vec!["default".to_owned()], vec!["shop".to_owned()]));
     assert_eq!((told.attach.len(), told.detach, told.delete), (2, vec![], vec![]));
+}
+
+#[test]
+fn an_edit_that_only_counts_for_what_comes_is_told_too() {
+    let preview = look(&settled(&[("watch-namespace", "shop")]));
+    let fail = ("webhook-configuration", "enable: true\nfailure-policy: Fail\ntimeout-seconds: 5");
+    let told = |former: Keys<'_>, wanted: Keys<'_>| {
+        let with = |keys: Keys<'_>| {
+            let shop = keys.iter().all(|(key, _)| *key != "watch-namespace");
+            let shop = shop.then_some(("watch-namespace", "shop"));
+            configuration(ONE_ENTRY, &keys.iter().copied().chain(shop).collect::<Vec<_>>())
+        };
+        let changes = preview.changes(Some(&with(former)), &with(wanted));
+        let settings = changes.settings.clone();
+        assert_eq!(Changes { settings: [].into(), ..changes }, Changes::default());
+        settings
+            .into_iter()
+            .map(|(key, Setting { from, to })| format!("{key}: {from} -> {to}"))
+            .collect::<Vec<_>>()
+    };
+    let none: Vec<String> = Vec::new();
+    assert_eq!(told(&[fail], &[fail]), none);
+    let on = "webhook, failure policy Fail, timeout 5 s";
+    assert_eq!(told(&[fail], &[]), [format!("webhook-configuration: {on} -> off")]);
+    let ignore = ("webhook-configuration", "enable: true");
+    let ignored = "webhook, failure policy Ignore, timeout 10 s";
+    assert_eq!(told(&[ignore], &[fail]), [format!("webhook-configuration: {ignored} -> {on}")]);
+    let policy = ("webhook-configuration", "enable: true\nmode: policy");
+    assert_eq!(told(&[fail], &[policy]), [format!("webhook-configuration: {on} -> policy")]);
+    // Nobody is there yet whom this is about.
+    let wider = ("watch-namespace", "shop,nowhere");
+    assert_eq!(
+        told(&[policy], &[policy, wider]),
+        ["webhook-configuration: policy -> policy, for another scope"]
+    );
+    assert_eq!(told(&[], &[wider]), none);
+    assert_eq!(
+        told(&[], &[("pods", "restart"), ("takeover", "true")]),
+        ["pods: none -> restart", "takeover: false -> true"]
+    );
 }

@@ -58,6 +58,7 @@ async fn config_diff_tells_what_an_edit_then_does_and_writes_nothing() {
             "detach": [account(&shop, "default")],
             "write": [web], "adopt": [], "delete": [shop],
             "hosts_added": { domains: [web] }, "hosts_removed": { domains: [shop] },
+            "settings": {},
         })
     );
     let text = String::from_utf8(diff(&scene, &file, &[]).await.stdout).unwrap();
