@@ -80,9 +80,21 @@ fn compare(arguments: &Arguments) -> Result<Changes, Failure> {
     let former = match (former, preview.config_map()) {
         (Some(former), _) => Some(former),
         (None, Some(data)) => Some(in_force(data)?),
-        (None, None) => None,
+        (None, None) => {
+            // Beside the answer, which may be for a program. Where nobody reads it, the answer is the same.
+            let _ = writeln!(anstream::stderr(), "{}", without(&arguments.place.ourselves().namespace));
+            None
+        }
     };
     Ok(preview.changes(former.as_ref(), &wanted))
+}
+
+/// What is said where the cluster has no configuration.
+fn without(namespace: &str) -> String {
+    format!(
+        "acr-credential-helper: there is no ConfigMap acr-configuration in the namespace {namespace} (--namespace): \
+         compared with serving nothing"
+    )
 }
 
 /// A configuration without errors.

@@ -43,12 +43,29 @@ pub(crate) async fn look(place: &Place, seconds: u32) -> Result<(Cluster, Previe
     let in_time = timeout(Duration::from_secs(seconds.into()), seen).await;
     drop(watches);
     if in_time.is_err() || !preview.is_complete() {
-        let missing = preview.missing().join(", ");
-        let words = format!(
-            "the cluster could not be listed within {seconds} s; missing: {missing}. The log above says why; you need the \
-             right to list and watch them"
-        );
-        return Err(Failure::new(Exit::Unfinished, words));
+        return Err(Failure::new(Exit::Unfinished, unlisted(seconds, &preview.missing())));
     }
     Ok((cluster, preview))
+}
+
+/// What is missing, and what helps.
+fn unlisted(seconds: u32, missing: &[&str]) -> String {
+    let missing = missing.join(", ");
+    format!(
+        "the cluster could not be listed within {seconds} s; missing: {missing}. You need the right to list and watch \
+         them: where one is refused or cut, a warning in the log says why; where there is none, give it longer by \
+         --timeout"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_log_that_may_be_empty_it_is_not_said_that_it_says_why() {
+        let told = unlisted(0, &["Namespaces", "ServiceAccounts"]);
+        assert!(told.contains("missing: Namespaces, ServiceAccounts."), "{told}");
+        assert!(told.contains("where there is none, give it longer by --timeout"), "{told}");
+    }
 }

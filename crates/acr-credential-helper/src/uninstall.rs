@@ -96,7 +96,7 @@ async fn take_back(arguments: &Arguments) -> Exit {
                 }
             }
             // The time was over while it still looked for who holds the Lease.
-            Some(Outcome::Stopped) | None if progress.left.is_none() => break held.or(outcome),
+            Some(Outcome::Stopped) | None if !progress.led => break held.or(outcome),
             outcome => break outcome,
         }
     };
@@ -228,6 +228,9 @@ fn say(line: &str) {
 struct Progress {
     listed: bool,
     leading: bool,
+    /// Whether the Lease was ever ours.
+    led: bool,
+    /// As last told. None before anything was found.
     left: Option<usize>,
     findings: Vec<String>,
     /// Those of what this process has no right to: another run of the same user changes nothing about them.
@@ -250,9 +253,12 @@ impl Progress {
             lines.push("The Lease is ours.".to_owned());
         }
         (self.listed, self.leading) = (status.listed, status.leading);
-        if self.leading && self.left != Some(status.retiring) {
+        self.led |= self.leading;
+        // Nothing is counted before the journal says what was served, and nobody who waits takes that for the end.
+        let counts = self.left.is_some() || status.retiring > 0;
+        if self.leading && counts && self.left != Some(status.retiring) {
             self.left = Some(status.retiring);
-            lines.push(format!("{} objects are left.", status.retiring));
+            lines.push(format!("{}.", left(status.retiring)));
         }
         let findings: Vec<String> = status.findings.iter().map(|finding| finding.message.clone()).collect();
         lines.extend(findings.iter().filter(|finding| !self.findings.contains(finding)).cloned());
@@ -268,15 +274,21 @@ impl Progress {
     fn rest(&self) -> String {
         match self.left {
             None if !self.listed => "the cluster could not be listed in time".to_owned(),
-            None => "the Lease did not become free in time".to_owned(),
-            Some(0) if !self.denied.is_empty() => self.denied.join("; "),
+            None if !self.led => "the Lease did not become free in time".to_owned(),
+            None | Some(0) if !self.denied.is_empty() => self.denied.join("; "),
+            None => "what is left was not known in time".to_owned(),
             Some(0) => "the journal and the Lease are left".to_owned(),
-            Some(left) => {
-                let left = std::iter::once(format!("{left} objects are left"));
-                left.chain(self.denied.iter().cloned()).collect::<Vec<_>>().join("; ")
+            Some(count) => {
+                let first = std::iter::once(left(count));
+                first.chain(self.denied.iter().cloned()).collect::<Vec<_>>().join("; ")
             }
         }
     }
+}
+
+fn left(count: usize) -> String {
+    let verb = if count == 1 { "is" } else { "are" };
+    format!("{} {verb} left", counted(count, "object"))
 }
 
 #[cfg(test)]
@@ -320,10 +332,13 @@ mod tests {
         assert_eq!(progress.rest(), "the cluster could not be listed in time");
         assert_eq!(progress.news(&status(true, false, 3)), ["The cluster is listed."]);
         assert_eq!(progress.rest(), "the Lease did not become free in time");
-        assert_eq!(progress.news(&status(true, true, 3)), ["The Lease is ours.", "3 objects are left."]);
+        assert_eq!(progress.news(&status(true, true, 0)), ["The Lease is ours."]);
+        assert_eq!(progress.rest(), "what is left was not known in time");
+        assert_eq!(progress.news(&status(true, true, 3)), ["3 objects are left."]);
         assert_eq!(progress.news(&status(true, true, 3)), Vec::<String>::new());
-        assert_eq!(progress.news(&status(true, true, 1)), ["1 objects are left."]);
-        assert_eq!(progress.rest(), "1 objects are left");
+        assert_eq!(progress.news(&status(true, true, 1)), ["1 object is left."]);
+        assert_eq!(progress.rest(), "1 object is left");
+        assert_eq!(progress.news(&status(true, true, 0)), ["0 objects are left."]);
     }
 
     #[test]

@@ -84,14 +84,14 @@ async fn serve(arguments: &Arguments) -> Exit {
 /// Serves whatever certificate the folder holds.
 async fn follow(folder: &Path, certificate: &ServedCertificate) {
     let mut known = None;
-    let mut missing = false;
+    let (mut missing, mut served) = (false, false);
     let mut reading = interval(EVERY);
     reading.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         reading.tick().await;
         let Some(serving) = read(folder).await else {
             if !std::mem::replace(&mut missing, true) {
-                warn!("there is no certificate in {} yet: nothing is answered", folder.display());
+                warn!("{}", without(folder, served));
             }
             continue;
         };
@@ -100,7 +100,10 @@ async fn follow(folder: &Path, certificate: &ServedCertificate) {
             continue;
         }
         match certificate.replace(&serving.chain, &serving.key) {
-            Ok(()) => info!("serving the certificate in {}", folder.display()),
+            Ok(()) => {
+                served = true;
+                info!("serving the certificate in {}", folder.display());
+            }
             // Half of a change: the other half comes.
             Err(error) => warn!("the certificate in {} cannot be served: {error}", folder.display()),
         }
@@ -111,4 +114,29 @@ async fn follow(folder: &Path, certificate: &ServedCertificate) {
 async fn read(folder: &Path) -> Option<Serving> {
     let member = async |name| read_if_there(&folder.join(name)).await.ok().flatten();
     Some(Serving { chain: member(CERTIFICATE_KEY).await?, key: member(PRIVATE_KEY_KEY).await? })
+}
+
+/// What it means that there is no certificate now.
+fn without(folder: &Path, served: bool) -> String {
+    let folder = folder.display();
+    if served {
+        format!("there is no certificate in {folder} any more: the one from there is served on")
+    } else {
+        format!("there is no certificate in {folder} yet: nothing is answered")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_goes_is_served_on_and_that_is_said() {
+        let told = |served| without(Path::new("/certificate"), served);
+        assert_eq!(told(false), "there is no certificate in /certificate yet: nothing is answered");
+        assert_eq!(
+            told(true),
+            "there is no certificate in /certificate any more: the one from there is served on"
+        );
+    }
 }

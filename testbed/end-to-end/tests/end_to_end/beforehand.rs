@@ -28,14 +28,19 @@ async fn config_diff_tells_what_an_edit_then_does_and_writes_nothing() {
     let mut scene = Scene::begin("diff").await;
     let (shop, web) = (scene.create_space("shop").await, scene.create_space("web").await);
     scene.stage.create_account(&web, "builder").await.unwrap();
-    scene.configure(ACME_BY_KEY, &[&shop], &[]).await;
-    scene.run().await;
-    scene.served_with_acme(&shop).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("edit.json");
     let write = |keys: &Value| std::fs::write(&file, keys.to_string()).unwrap();
 
     write(&json!({ "acr-registry-info": ACME_BY_KEY, "watch-namespace": shop }));
+    let first = diff(&scene, &file, &[]).await;
+    assert_eq!(first.status.code(), Some(1), "{first:?}");
+    let words = String::from_utf8_lossy(&first.stderr).into_owned();
+    assert!(words.contains("there is no ConfigMap acr-configuration in the namespace"), "{words}");
+
+    scene.configure(ACME_BY_KEY, &[&shop], &[]).await;
+    scene.run().await;
+    scene.served_with_acme(&shop).await;
     let same = diff(&scene, &file, &[]).await;
     assert_eq!(same.status.code(), Some(0), "{same:?}");
     assert_eq!(String::from_utf8(same.stdout).unwrap(), "nothing would change\n");
