@@ -13,8 +13,9 @@ use crate::area::Area;
 use crate::facts::chain::Surroundings;
 use crate::facts::timing::{Timing, renewal};
 use crate::facts::value::Value;
-use crate::facts::{Line, LineKey, Lines};
-use crate::journal::{Accepted, Carried, HeldLogin, LineRecord, Record, Recorder};
+
+use crate::facts::{FactKey, Line, LineKey, Lines};
+use crate::journal::{Accepted, Carried, CarriedLogin, HeldLogin, LineRecord, Record, Recorder};
 use crate::observation::Watch;
 use crate::operation::Subject;
 use crate::settings::Purpose;
@@ -143,7 +144,8 @@ impl Machine {
             .map(|line| {
                 let wanted = |held: &&HeldLogin| held.fact == line.login;
                 let newest = held.iter().filter_map(|(_, former)| former.login.as_ref()).find(wanted);
-                let login = newest.or_else(|| logins(&record.carried).find(wanted)).cloned();
+                let carried = || last_published(&record.carried, line.login).map(|carried| &carried.login);
+                let login = newest.or_else(carried).cloned();
                 let of_instance = || held.iter().filter(|(key, _)| key.instance == line.key.instance);
                 let exactly = |(_, former): &&(LineKey, LineRecord)| {
                     former.login.as_ref().is_some_and(|held| wanted(&held))
@@ -311,8 +313,15 @@ fn whole(accepted: &Accepted) -> Area {
     Area::whole(&accepted.configuration)
 }
 
-fn logins(carried: &[Carried]) -> impl Iterator<Item = &HeldLogin> {
-    carried.iter().flat_map(|carried| &carried.logins).map(|carried| &carried.login)
+/// The login of a fact that is carried on, unless a later one of another fact is published in its place: that stays
+/// until the fact is asked anew.
+fn last_published(carried: &[Carried], fact: FactKey) -> Option<&CarriedLogin> {
+    let all = || carried.iter().flat_map(|carried| &carried.logins);
+    let replaces = |later: &CarriedLogin, former: &CarriedLogin| {
+        later.login.handed_out > former.login.handed_out
+            && later.slots.iter().any(|slot| former.slots.contains(slot))
+    };
+    all().filter(|carried| carried.login.fact == fact).find(|own| !all().any(|other| replaces(other, own)))
 }
 
 fn active_finding(finding: &Finding) -> ActiveFinding {
