@@ -6,6 +6,7 @@
 mod admission;
 mod objects;
 mod operations;
+mod pods;
 mod resistance;
 mod users;
 
@@ -17,6 +18,7 @@ use acr_credentials::UnixMillis;
 
 pub use objects::{Account, ConfigMap, Journal, Lease, List, Namespace, PullSecret, Sight, Standing};
 pub use operations::{Effect, Executed};
+pub use pods::{Made, Owner, OwnerKind, Pod, PodKey, Template};
 pub use resistance::{Resistance, Right};
 pub use users::Forgery;
 pub(crate) use users::sha256_hex;
@@ -37,6 +39,7 @@ pub struct ApiServer {
     lease: Option<Lease>,
     admission: BTreeMap<AdmissionObject, AdmissionSeen>,
     logs: Logs,
+    workloads: pods::Workloads,
     /// What refuses writes.
     pub resistance: Resistance,
 }
@@ -126,14 +129,14 @@ impl ApiServer {
                 let secrets = self.pull_secrets.iter();
                 secrets.map(|(namespace, found)| Sight::PullSecret(found.seen(namespace))).collect()
             }
-            // No history has pods.
-            Watch::Pods => Vec::new(),
+            Watch::Pods => self.pending_pods(),
         }
     }
 
     fn log(&self, watch: Watch) -> &Vec<Sight> {
         match watch {
-            Watch::Configuration | Watch::Pods => &self.logs.configuration,
+            Watch::Configuration => &self.logs.configuration,
+            Watch::Pods => &self.workloads.log,
             Watch::Namespaces => &self.logs.namespaces,
             Watch::Accounts => &self.logs.accounts,
             Watch::PullSecrets => &self.logs.pull_secrets,

@@ -7,6 +7,7 @@ mod controls;
 mod known;
 mod object;
 mod place;
+mod pods;
 mod published;
 mod rest;
 mod rule;
@@ -20,6 +21,7 @@ use acr_controller::operation::Operation;
 use acr_credentials::{Reply, UnixMillis};
 
 pub use known::{Delivery, Meaning};
+pub(crate) use pods::passwords_for;
 pub use rule::{Checked, Rule, Violation};
 
 use crate::api_server::{AccountKey, ApiServer, Effect};
@@ -100,6 +102,7 @@ pub struct Contract {
     published: Published,
     calls: Calls,
     controls: Controls,
+    evictions: pods::Evictions,
     rest: rest::RestState,
 }
 
@@ -116,6 +119,7 @@ impl Contract {
         self.owed.retain(|(owner, _), _| *owner != process);
         self.calls.ended(process);
         self.controls.ended(process);
+        self.evictions.ended(process);
     }
 
     /// The ConfigMap has a new version with a meaning.
@@ -215,6 +219,8 @@ impl Contract {
         self.s8_one_operation_per_object(process, operation)?;
         writes::s3_only_the_leader_acts(identity, operation, truth)?;
         self.controls.s6_nothing_moves_while_paused(process, operation)?;
+        self.evictions.tick(truth);
+        self.s9_eviction_is_allowed(process, operation, truth)?;
         let Some(known) = self.known.get(&process) else {
             return Err(Violation {
                 rule: Rule::S7,
@@ -265,6 +271,9 @@ impl Contract {
                 self.published.forget(namespace);
                 writes::s2_foreign_secrets_are_not_deleted(namespace, before)
             }
+            Effect::Evicted { namespace, name, before } => {
+                Self::s9_evicted(operation, &(namespace.clone(), name.clone()), before)
+            }
             Effect::JournalWritten => {
                 if let Some(journal) = truth.server.journal() {
                     self.keeper = Some(issue.process);
@@ -297,8 +306,14 @@ impl Contract {
             }
             self.in_flight.remove(&(process, object));
         }
+        if let Operation::EvictPod { uid, .. } = operation {
+            self.evictions.answered(issue, uid, answer, truth.now);
+        }
         let Some(known) = self.known.get_mut(&process) else { return Ok(()) };
         match (operation, answer) {
+            (Operation::ReadAccount { namespace, name }, Answer::Account(seen)) => {
+                known.read_account((namespace.clone(), name.clone()), seen);
+            }
             (Operation::ReadJournal, Answer::Journal(journal)) => {
                 let held = journal.as_ref().and_then(|journal| self.journals.get(&journal.resource_version));
                 let cold = held.is_none();

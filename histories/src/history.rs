@@ -20,6 +20,7 @@ mod effects;
 mod faults;
 mod named;
 mod network;
+mod pods;
 mod process;
 mod stream;
 mod trace;
@@ -106,6 +107,7 @@ enum Event {
     ContinueDeletion(&'static str),
     TakeOut(AccountKey),
     Overwrite(String),
+    Pods(pods::PodEvent),
     End(Ending),
     Mark,
 }
@@ -117,6 +119,8 @@ enum Ending {
     GuardAccounts(&'static str),
     GuardSecrets(&'static str),
     Quota(&'static str),
+    GuardPods(&'static str),
+    Budget(&'static str),
     Right(crate::api_server::Right),
     Throttling,
     Pause,
@@ -150,6 +154,7 @@ pub struct History<'a> {
     queue: BTreeMap<(Moment, u64, u64), Event>,
     sequence: u64,
     delays: Random,
+    pods: pods::PodLife,
     server: ApiServer,
     cloud: CloudSide,
     contract: Contract,
@@ -197,6 +202,7 @@ impl<'a> History<'a> {
             queue: BTreeMap::new(),
             sequence: 0,
             delays: Random::stream(plan.seed, 2),
+            pods: pods::PodLife::new(plan.seed),
             server: ApiServer::new(BEGINNING),
             cloud: CloudSide::new(plan.seed)?,
             contract: Contract::default(),
@@ -291,6 +297,7 @@ impl<'a> History<'a> {
 
     fn count_step(&mut self) -> Checked {
         self.steps += 1;
+        self.server.turn_to(self.now);
         if self.steps > STEPS_LIMIT {
             return Err(Violation { rule: Rule::S5, what: format!("no rest after {STEPS_LIMIT} steps") });
         }
@@ -349,6 +356,10 @@ impl<'a> History<'a> {
                 if self.secret_fights.contains(&namespace) {
                     self.overwrite(&namespace);
                 }
+                Ok(())
+            }
+            Event::Pods(event) => {
+                self.live_on(event);
                 Ok(())
             }
             Event::End(ending) => {

@@ -5,6 +5,7 @@
 
 mod controls;
 mod generate;
+mod pods;
 mod scenes;
 
 use std::fmt;
@@ -12,6 +13,8 @@ use std::rc::Rc;
 
 use acr_controller::admission::AdmissionObject;
 use acr_controller::observation::Watch;
+
+pub use pods::PodAction;
 
 use crate::api_server::{Forgery, Right};
 use crate::cloud::Trouble;
@@ -181,6 +184,8 @@ pub enum Action {
     Overlap,
     /// The node's wall clock jumps by so many milliseconds.
     Jump(i64),
+    /// Something happens to pods.
+    Pods(PodAction),
     /// Nothing.
     Wait,
 }

@@ -68,6 +68,31 @@ pub enum Immediate {
     Policy,
 }
 
+/// `pods`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PodHelp {
+    /// `none`.
+    None,
+    /// `report`.
+    Report,
+    /// `append`.
+    Append,
+    /// `restart`.
+    Restart,
+}
+
+impl PodHelp {
+    /// As it is written.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Report => "report",
+            Self::Append => "append",
+            Self::Restart => "restart",
+        }
+    }
+}
+
 /// `watch-namespace`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Watched {
@@ -196,6 +221,8 @@ pub struct Wanted {
     pub takeover: bool,
     /// `webhook-configuration`.
     pub immediate: Immediate,
+    /// `pods`.
+    pub pods: PodHelp,
     /// The entries; empty for an explicit `[]`.
     pub entries: Vec<WantedEntry>,
 }

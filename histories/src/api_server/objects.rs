@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use acr_controller::observation::{
-    AccountSeen, ConfigMapSeen, LeaseSeen, NamespaceSeen, Observation, PullSecretSeen,
+    AccountSeen, ConfigMapSeen, LeaseSeen, NamespaceSeen, Observation, PodSeen, PullSecretSeen,
 };
 use acr_controller::{Serving, names};
 use acr_credentials::UnixMillis;
@@ -184,6 +184,10 @@ pub enum Sight {
     PullSecret(PullSecretSeen),
     /// A Secret of our name was deleted.
     PullSecretGone(String),
+    /// A pod that is pending.
+    Pod(PodSeen),
+    /// A pod has started, or is gone.
+    PodGone(String, String),
 }
 
 impl From<Sight> for Observation {
@@ -197,6 +201,8 @@ impl From<Sight> for Observation {
             Sight::AccountGone(namespace, name) => Self::AccountGone { namespace, name },
             Sight::PullSecret(seen) => Self::PullSecret(seen),
             Sight::PullSecretGone(namespace) => Self::PullSecretGone { namespace },
+            Sight::Pod(seen) => Self::Pod(seen),
+            Sight::PodGone(namespace, name) => Self::PodGone { namespace, name },
         }
     }
 }

@@ -10,7 +10,7 @@ use acr_controller::{Serving, names};
 use acr_credentials::docker_config::hosts_of;
 use zeroize::Zeroizing;
 
-use super::{ApiServer, Journal, List, PullSecret, Sight, Standing};
+use super::{ApiServer, Journal, List, Pod, PullSecret, Sight, Standing};
 use crate::wanted::Labels;
 
 /// What an operation changed.
@@ -53,6 +53,15 @@ pub enum Effect {
     LeaseWritten,
     /// The Lease was deleted.
     LeaseDeleted,
+    /// A pod was evicted: it is being deleted.
+    Evicted {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// What it was.
+        before: Box<Pod>,
+    },
 }
 
 /// What came of an operation: the answer for the component, and what it did.
@@ -139,8 +148,9 @@ impl ApiServer {
             }
             Operation::ReadServer => Ok((Answer::Server(ServerSeen::default()), Effect::Nothing)),
             Operation::TryPolicy { .. } => Ok((Answer::Tried(self.tried()), Effect::Nothing)),
-            // No history has pods.
-            Operation::EvictPod { .. } => Err(Refusal::Gone),
+            Operation::EvictPod { namespace, name, uid, resource_version } => {
+                self.evict(&(namespace.clone(), name.clone()), uid, *resource_version)
+            }
             Operation::Report(_) => Ok(done(0, Effect::Nothing)),
             Operation::MakeCertificate { .. }
             | Operation::ReadTokenFile

@@ -23,6 +23,10 @@ pub enum Right {
     Events,
     /// The registration of the webhook and the parameters of the policy.
     Admission,
+    /// List and watch of pods.
+    Pods,
+    /// Evictions.
+    Evictions,
 }
 
 impl Right {
@@ -42,9 +46,9 @@ impl Right {
             Operation::RequestToken { .. } => Some(Self::Tokens),
             Operation::Report(_) => Some(Self::Events),
             Operation::ApplyAdmission { .. } | Operation::DeleteAdmission { .. } => Some(Self::Admission),
+            Operation::EvictPod { .. } => Some(Self::Evictions),
             Operation::ReadServer
             | Operation::TryPolicy { .. }
-            | Operation::EvictPod { .. }
             | Operation::MakeCertificate { .. }
             | Operation::ReadTokenFile
             | Operation::ReadRegisteredKey
@@ -63,6 +67,10 @@ pub struct Resistance {
     pub guarded_secrets: BTreeSet<String>,
     /// Namespaces whose quota of Secrets is used up.
     pub full: BTreeSet<String>,
+    /// Namespaces in which a policy refuses evictions.
+    pub guarded_pods: BTreeSet<String>,
+    /// Namespaces in which a budget lets no pod go that has started.
+    pub no_disruption: BTreeSet<String>,
     /// Rights that are missing.
     pub missing: BTreeSet<Right>,
     /// The server throttles, and asks for this wait where it says.

@@ -78,6 +78,9 @@ impl ApiServer {
         if !self.namespaces.get(name).is_some_and(|namespace| namespace.terminating) {
             return false;
         }
+        if self.end_workloads(name) {
+            return true;
+        }
         let mut accounts: Vec<String> = self
             .accounts
             .keys()

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use acr_controller::observation::Watch;
+use acr_controller::observation::{AccountSeen, PodSeen, Watch};
 
-use crate::api_server::{AccountKey, Sight};
+use crate::api_server::{AccountKey, PodKey, Sight};
 use crate::wanted::{Labels, Wanted};
 
 /// What a ConfigMap means.
@@ -56,6 +56,10 @@ pub(crate) struct Known {
     pub(crate) was_left_out: bool,
     /// The newest version of each ServiceAccount that was shown.
     pub(crate) account_versions: BTreeMap<AccountKey, u64>,
+    /// The lists of ServiceAccounts as they were shown or read last, with the version.
+    pub(crate) lists: BTreeMap<AccountKey, (u64, Option<String>)>,
+    /// The pending pods as they were shown last.
+    pub(crate) pods: BTreeMap<PodKey, PodSeen>,
     /// The newest version of each Secret of our name that was shown.
     pub(crate) secret_versions: BTreeMap<String, u64>,
     /// Namespaces whose Secret was shown with our mark.
@@ -96,14 +100,18 @@ impl Known {
                 self.relisting.insert(*watch, BTreeSet::new());
             }
             Delivery::ListCompleted(watch, version) => {
-                self.listed.insert(*watch, *version);
+                // Pods are followed only where somebody asks for it.
+                if *watch != Watch::Pods {
+                    self.listed.insert(*watch, *version);
+                }
                 let Some(seen) = self.relisting.remove(watch) else { return };
                 match watch {
                     Watch::Namespaces => {
                         self.namespaces.retain(|name, _| seen.contains(&(name.clone(), String::new())));
                     }
                     Watch::Accounts => self.accounts.retain(|key, _| seen.contains(key)),
-                    Watch::Configuration | Watch::PullSecrets | Watch::Pods => {}
+                    Watch::Pods => self.pods.retain(|key, _| seen.contains(key)),
+                    Watch::Configuration | Watch::PullSecrets => {}
                 }
             }
             Delivery::Sight(sight) => self.see(sight, meanings),
@@ -124,6 +132,7 @@ impl Known {
                 let key = (seen.namespace.clone(), seen.name.clone());
                 self.in_list(Watch::Accounts, key.clone());
                 self.accounts.insert(key.clone(), seen.ignored);
+                self.lists.insert(key.clone(), (seen.resource_version, seen.list.clone()));
                 self.note_account(&key);
                 self.account_versions.insert(key, seen.resource_version);
             }
@@ -131,6 +140,15 @@ impl Known {
                 let key = (namespace.clone(), name.clone());
                 self.accounts.remove(&key);
                 self.account_versions.remove(&key);
+                self.lists.remove(&key);
+            }
+            Sight::Pod(seen) => {
+                let key = (seen.namespace.clone(), seen.name.clone());
+                self.in_list(Watch::Pods, key.clone());
+                self.pods.insert(key, seen.clone());
+            }
+            Sight::PodGone(namespace, name) => {
+                self.pods.remove(&(namespace.clone(), name.clone()));
             }
             Sight::PullSecret(seen) => {
                 let marked = seen.annotations.contains_key(acr_controller::names::DIGEST_ANNOTATION);
@@ -165,6 +183,14 @@ impl Known {
             && !self.candidates.iter().any(|candidate| candidate.whole)
         {
             self.consider(Candidate { wanted: remainder.clone(), whole: false });
+        }
+    }
+
+    /// A ServiceAccount was read, which may be older than what was shown.
+    pub(crate) fn read_account(&mut self, key: AccountKey, seen: &AccountSeen) {
+        let newer = self.lists.get(&key).is_none_or(|(version, _)| *version <= seen.resource_version);
+        if newer {
+            self.lists.insert(key, (seen.resource_version, seen.list.clone()));
         }
     }
 

@@ -1,6 +1,6 @@
 //! S5: how everything must stand once faults have ended, and that nothing is written from then on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use acr_controller::names;
@@ -206,6 +206,7 @@ impl Contract {
             })?;
         }
         let mut documents = Vec::new();
+        let mut current = BTreeSet::new();
         for (namespace, home) in truth.server.namespaces() {
             let secret = truth.server.pull_secrets().get(namespace);
             if home.terminating {
@@ -221,6 +222,7 @@ impl Contract {
             if let Some(secret) = judge.pull_secret(secret, coverage)? {
                 let settled = !judge.has_unknown_domains();
                 documents.push((claims, settled, secret));
+                current.insert(namespace.as_str());
             }
         }
         for (claims, settled, secret) in &documents {
@@ -232,6 +234,7 @@ impl Contract {
             })?;
         }
         s5_admission(wanted, truth)?;
+        self.s9_at_rest(leader, wanted, status, &current, truth, coverage)?;
         match wanted.immediate {
             Immediate::Off => {}
             Immediate::Webhook => coverage.note(Happening::WebhookRegistered),

@@ -21,6 +21,8 @@ pub enum Rule {
     S7,
     /// One operation per object.
     S8,
+    /// Pods.
+    S9,
 }
 
 impl Rule {
@@ -58,6 +60,11 @@ impl Rule {
                  `next` is empty until `wake`"
             }
             Self::S8 => "at most one operation is in flight per object",
+            Self::S9 => {
+                "a pod is evicted only where `pods: restart` asks for it, something makes it anew and counts nothing, \
+                 nothing of it runs and a new one would pull; one a second, and what is made anew in vain is left alone \
+                 for an hour"
+            }
         }
     }
 }

@@ -204,7 +204,7 @@ fn s3_applied_in_scope(known: &Known, namespace: &str) -> Checked {
 
 impl Known {
     /// Whether some configuration that a journal holds fits.
-    fn settled(&self, fits: impl Fn(&crate::wanted::Wanted) -> bool) -> bool {
+    pub(super) fn settled(&self, fits: impl Fn(&crate::wanted::Wanted) -> bool) -> bool {
         self.candidates
             .iter()
             .filter(|candidate| self.journalled.iter().any(|held| Rc::ptr_eq(held, &candidate.wanted)))

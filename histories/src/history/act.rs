@@ -111,6 +111,7 @@ impl History<'_> {
                     self.pump(id)?;
                 }
             }
+            Action::Pods(action) => self.act_on_pods(action),
             Action::Wait => {}
         }
         Ok(())
@@ -177,6 +178,7 @@ impl History<'_> {
         let (data, meaning) = match action {
             Action::Configure(wanted, data) => {
                 self.coverage.note(Happening::ConfigurationEdited);
+                self.pods.wanted = Some(wanted.clone());
                 if wanted.entries.is_empty() {
                     self.coverage.note(Happening::ConfigurationEmptied);
                 }
@@ -377,6 +379,12 @@ impl History<'_> {
             }
             Ending::Right(right) => {
                 resistance.missing.remove::<Right>(right);
+            }
+            Ending::GuardPods(namespace) => {
+                resistance.guarded_pods.remove(*namespace);
+            }
+            Ending::Budget(namespace) => {
+                resistance.no_disruption.remove(*namespace);
             }
             Ending::Throttling => resistance.throttling = None,
             Ending::Trouble(number) => self.cloud.end(*number),

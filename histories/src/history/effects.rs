@@ -44,7 +44,13 @@ impl History<'_> {
                     }
                 }
             }
+            Effect::Evicted { namespace, name, before } => {
+                self.pod_was_evicted(&(namespace.clone(), name.clone()), before);
+            }
             Effect::Nothing | Effect::JournalDeleted | Effect::LeaseDeleted => {}
+        }
+        if matches!(flight.operation, Operation::EvictPod { .. }) {
+            self.note_eviction(answer);
         }
         match answer {
             Answer::ForeignSecret(_) => self.coverage.note(Happening::ForeignSecretRead),

@@ -48,6 +48,7 @@ impl History<'_> {
             }
         }
         self.follow(id);
+        self.follow_pods(id);
         let now = self.now;
         let Some(process) = self.process(id) else { return Ok(()) };
         let wake = process.machine.wake().map(|mono| process.moment(mono));
@@ -317,6 +318,9 @@ impl History<'_> {
         flight.replied = true;
         if matches!(answer, Answer::Refused(Refusal::Unknown { .. })) {
             self.coverage.note(Happening::Unknown);
+            if matches!(flight.operation, Operation::EvictPod { .. }) {
+                self.note_eviction(&answer);
+            }
         }
         if !trace::is_renewed(&flight.operation, &answer) {
             self.log(&format!("helper-{id}"), || {

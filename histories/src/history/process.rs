@@ -25,7 +25,7 @@ pub(super) struct Process {
     pub(super) id: ProcessId,
     pub(super) identity: String,
     pub(super) machine: Machine,
-    pub(super) streams: [Stream; 4],
+    pub(super) streams: Vec<Stream>,
     /// What is followed by its name.
     pub(super) followed: Followed,
     /// When the machine wants to be asked again.
@@ -71,7 +71,7 @@ impl Process {
             id,
             identity,
             machine: Machine::new(settings),
-            streams: watches.map(Stream::new),
+            streams: watches.map(Stream::new).into(),
             followed: Followed::new(),
             wake: None,
             turned: now,

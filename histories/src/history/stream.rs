@@ -76,6 +76,11 @@ impl Stream {
         }
     }
 
+    /// Whether a list is to be asked for.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
+    }
+
     /// 410: everything is listed anew.
     pub(super) fn expire(&mut self) {
         self.state = State::Idle;

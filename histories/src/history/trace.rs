@@ -67,6 +67,9 @@ pub(super) fn operation(operation: &Operation) -> String {
             };
             format!("{label} {about} (clock {signing_offset_millis:+})")
         }
+        Operation::EvictPod { namespace, name, resource_version, .. } => {
+            format!("{label} {namespace}/{name} if version {resource_version}")
+        }
         Operation::Report(report) => {
             format!("{label} {:?} {}: {}", report.about, report.reason, report.message)
         }
@@ -146,6 +149,17 @@ pub(super) fn delivery(delivery: &Delivery) -> String {
                 if seen.terminating { ", terminating" } else { "" }
             ),
             Sight::PullSecretGone(namespace) => format!("Secret in {namespace} gone"),
+            Sight::Pod(seen) => format!(
+                "Pod {}/{} version {} with {:?}, unpulled {:?}{}{}",
+                seen.namespace,
+                seen.name,
+                seen.resource_version,
+                seen.references,
+                seen.unpulled,
+                if seen.runs { ", runs" } else { "" },
+                if seen.terminating { ", terminating" } else { "" }
+            ),
+            Sight::PodGone(namespace, name) => format!("Pod {namespace}/{name} gone"),
         },
     }
 }

@@ -44,6 +44,9 @@ impl History<'_> {
             return Ok(());
         }
         stream.scheduled = false;
+        if watch == Watch::Pods && self.pods_are_forbidden(id) {
+            return self.pump(id);
+        }
         let burst = self.delays.spread(1, 16);
         let together = self.delays.chance(50);
         for _ in 0..burst {

@@ -7,7 +7,7 @@ use acr_controller::names;
 use acr_controller::observation::Watch;
 use acr_simulator::Product;
 
-use super::{Action, ForeignContent, JournalSpoil, ListEdit, Moment, Plan, Round, controls};
+use super::{Action, ForeignContent, JournalSpoil, ListEdit, Moment, Plan, Round, controls, pods};
 use crate::api_server::{Forgery, Right};
 use crate::cloud::{Trouble, effects};
 use crate::estate::{HOME_REGION, INSTANCES, KeyPair};
@@ -56,6 +56,7 @@ impl Plan {
         let rounds = maker.random.weighted([(7, 1), (3, 2)]);
         let mut rounds: Vec<Round> = (0..rounds).map(|round| maker.round(round == 0)).collect();
         controls::put_into(seed, &mut rounds);
+        pods::put_into(seed, &mut rounds);
         Self {
             seed,
             region: maker.random.chance(70).then_some(HOME_REGION),

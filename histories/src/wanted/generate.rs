@@ -1,7 +1,7 @@
 //! Making configurations up.
 
 use super::{
-    ACCOUNTS, Immediate, NAMESPACES, Pattern, Requirement, Unserved, Wanted, WantedDomain, WantedEntry,
+    ACCOUNTS, Immediate, NAMESPACES, Pattern, PodHelp, Requirement, Unserved, Wanted, WantedDomain, WantedEntry,
     Watched,
 };
 use crate::estate::{HOME_REGION, INSTANCES, Identity, Instance, KeyPair, PERSONAL};
@@ -40,6 +40,7 @@ impl Wanted {
             rrsa: entries.iter().any(is_rrsa),
             takeover: random.chance(25),
             immediate: immediate(random),
+            pods: PodHelp::None,
             entries,
         }
     }
