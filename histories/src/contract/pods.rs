@@ -239,7 +239,8 @@ impl Contract {
             let own_list = !pod.references.is_empty() && account.list.foreign().next().is_none();
             // A pod with a list of its own is looked at when something of it changes.
             let since = self.evictions.registered.map_or(Moment::MAX, |times| times.first);
-            let helps = !own_list || since < pod.changed && namespace != "kube-system";
+            let appends = registered_for_pods(truth) && namespace != "kube-system";
+            let helps = !own_list || appends && since < pod.changed;
             let can_be_helped =
                 wanted.pods == PodHelp::Restart && pod.template.kind.makes_anew() && !pod.runs() && helps;
             let refused = self.evictions.refused.get(&pod.uid).copied().unwrap_or_default();
