@@ -183,6 +183,7 @@ impl Contract {
         let Some(known) = self.known.get_mut(&process) else { return };
         let before = known.candidates.len();
         known.take(delivery, &self.meanings);
+        self.evictions.shown(process, delivery, now);
         let renewed = self.controls.shown(process, delivery, now);
         if renewed {
             self.calls.renewed(process, now);

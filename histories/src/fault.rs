@@ -32,11 +32,17 @@ pub enum Fault {
     RefusalTakenForDone,
     /// A second run of the same history shows one observation less.
     UnsteadyOrder,
+    /// A pod is evicted whatever has become of it since it was observed.
+    StalePodTrusted,
+    /// That a pod of an owner was evicted is not remembered.
+    EvictionForgotten,
+    /// Whatever makes a pod, or nobody, is taken for a ReplicaSet.
+    OwnerNotLookedAt,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::NoGuard,
         Self::ListSorted,
         Self::PublishOnFailure,
@@ -51,5 +57,8 @@ impl Fault {
         Self::LeaseAlwaysGranted,
         Self::RefusalTakenForDone,
         Self::UnsteadyOrder,
+        Self::StalePodTrusted,
+        Self::EvictionForgotten,
+        Self::OwnerNotLookedAt,
     ];
 }

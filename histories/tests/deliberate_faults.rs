@@ -104,6 +104,21 @@ fn operations_that_depend_on_more_than_observations_are_caught() {
 }
 
 #[test]
+fn a_pod_that_has_changed_and_is_evicted_is_caught() {
+    assert_caught(Fault::StalePodTrusted, &[Rule::S9]);
+}
+
+#[test]
+fn evictions_in_a_circle_are_caught() {
+    assert_caught(Fault::EvictionForgotten, &[Rule::S9]);
+}
+
+#[test]
+fn the_eviction_of_what_nothing_makes_anew_is_caught() {
+    assert_caught(Fault::OwnerNotLookedAt, &[Rule::S9]);
+}
+
+#[test]
 fn every_fault_has_its_test() {
     let text = include_str!("deliberate_faults.rs");
     let tested: BTreeSet<Fault> = Fault::ALL

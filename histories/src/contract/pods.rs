@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::known::Known;
 use super::published::Document;
-use super::{Checked, Contract, Issue, ProcessId, Rule, Truth, Violation, ensure};
-use crate::api_server::{AccountKey, Pod, PodKey};
+use super::{Checked, Contract, Delivery, Issue, ProcessId, Rule, Truth, Violation, ensure};
+use crate::api_server::{AccountKey, Pod, PodKey, Sight};
 use crate::coverage::{Coverage, Happening};
 use crate::plan::Moment;
 use crate::wanted::{PodHelp, Wanted};
@@ -24,6 +24,8 @@ const PACE: Moment = SECOND - 2;
 /// How long what an owner makes is left alone after its last pod was made anew in vain, and what clocks lose in it.
 const LEFT_ALONE: Moment = 60 * MINUTE;
 const DRIFT: Moment = 2 * SECOND;
+/// How long a process must have known of a case, less what clocks lose in it.
+const SETTLED: Moment = 10 * SECOND - 10;
 /// How long after the webhook for pods is gone a process may not know it: no watch is held back longer.
 const UNSEEN_FOR: Moment = 3 * MINUTE;
 /// Between two looks the webhook may have been registered all the time; a holder of the Lease renews it sooner.
@@ -53,13 +55,16 @@ pub(super) struct Evictions {
     refused: BTreeMap<String, Moment>,
     /// Since when the webhook is registered for pods, and when it was last.
     registered: Option<Times>,
-    /// The owner of each pod that a process was shown, by the pod's uid: its uid and when the pod was created.
+    /// When a process was first shown that a pod, of this uid, cannot pull.
+    shown: BTreeMap<(ProcessId, String), Moment>,
+    /// The owner of each pod, by the pod's uid: its uid and when the pod was created.
     owners: BTreeMap<String, (String, Moment)>,
 }
 
 impl Evictions {
     pub(super) fn ended(&mut self, process: ProcessId) {
         self.by_owner.retain(|(owner, _), _| *owner != process);
+        self.shown.retain(|(owner, _), _| *owner != process);
     }
 
     /// Takes note of what is there at the start of any operation.
@@ -73,6 +78,14 @@ impl Evictions {
             if !self.owners.contains_key(&pod.uid) {
                 self.owners.insert(pod.uid.clone(), (pod.owner.1.clone(), pod.created));
             }
+        }
+    }
+
+    pub(super) fn shown(&mut self, process: ProcessId, delivery: &Delivery, now: Moment) {
+        if let Delivery::Sight(Sight::Pod(pod)) = delivery
+            && !pod.unpulled.is_empty()
+        {
+            self.shown.entry((process, pod.uid.clone())).or_insert(now);
         }
     }
 
@@ -131,6 +144,10 @@ impl Contract {
         if shown.terminating || shown.unpulled.is_empty() || shown.references.iter().any(is_ours) {
             return refuse("without need");
         }
+        let since = self.evictions.shown.get(&(process, uid.clone()));
+        if since.is_none_or(|since| truth.now < since + SETTLED) {
+            return refuse("before its case has stood for ten seconds");
+        }
         if shown.runs {
             return refuse("although a container of it runs");
         }
@@ -149,7 +166,7 @@ impl Contract {
         if !secret_holds_a_login(known, shown, truth) {
             return refuse("although no login is for its image");
         }
-        let own_list = !shown.references.is_empty() && list.iter().all(is_ours);
+        let own_list = !shown.references.is_empty() && !others(&list).eq(&shown.references);
         let unregistered = self.evictions.registered.is_none_or(|times| truth.now > times.last + UNSEEN_FOR);
         if own_list && (unregistered || namespace == "kube-system") {
             return refuse("for its own list, to which nobody appends");
@@ -236,7 +253,7 @@ impl Contract {
             if *code == "PodMadeAnewInVain" {
                 return Err(broken("it is said that it was made anew in vain, which it was not"));
             }
-            let own_list = !pod.references.is_empty() && account.list.foreign().next().is_none();
+            let own_list = !pod.references.is_empty() && !others(account.list.names()).eq(&pod.references);
             // A pod with a list of its own is looked at when something of it changes.
             let since = self.evictions.registered.map_or(Moment::MAX, |times| times.first);
             let appends = registered_for_pods(truth) && namespace != "kube-system";
@@ -257,6 +274,11 @@ impl Contract {
 
 fn is_ours(name: &String) -> bool {
     name == names::PULL_SECRET
+}
+
+/// What a pod would have from a list before our name was in it.
+fn others(list: &[String]) -> impl Iterator<Item = &String> {
+    list.iter().filter(|name| !name.is_empty() && !is_ours(name))
 }
 
 /// The names in a list as it is shown.

@@ -1,10 +1,11 @@
 //! Deliberate faults: operations and answers as a broken component would have them.
 
-use acr_controller::observation::{Answer, LeaseSeen, Refusal};
+use acr_controller::observation::{Answer, LeaseSeen, PodOwner, Refusal};
 use acr_controller::operation::{Operation, Precondition};
 use acr_credentials::{Login, Reply, UnixMillis};
 
 use super::{Flight, History};
+use crate::api_server::Sight;
 use crate::fault::Fault;
 
 impl History<'_> {
@@ -45,6 +46,15 @@ impl History<'_> {
                     resource_version: secret.resource_version,
                 })
             }
+            (Fault::StalePodTrusted, Operation::EvictPod { namespace, name, .. }) => {
+                let pod = self.server.pods().get(&(namespace.clone(), name.clone()))?;
+                Some(Operation::EvictPod {
+                    namespace: namespace.clone(),
+                    name: name.clone(),
+                    uid: pod.uid.clone(),
+                    resource_version: pod.resource_version,
+                })
+            }
             (Fault::JournalNotWritten, Operation::WriteJournal { .. }) => {
                 // A write that changes nothing stands for one that never happens.
                 Some(Operation::ReadJournal)
@@ -77,6 +87,11 @@ impl History<'_> {
                 let resource_version = journal.map_or(1, |journal| journal.resource_version);
                 Answer::Done { resource_version, uid: None }
             }
+            (Some(Fault::EvictionForgotten), Answer::Done { .. })
+                if matches!(flight.operation, Operation::EvictPod { .. }) =>
+            {
+                Answer::Refused(Refusal::Gone)
+            }
             (Some(Fault::LeaseAlwaysGranted), Answer::Refused(refusal)) => match &flight.operation {
                 Operation::WriteLease(write) => {
                     let (uid, resource_version) = write.replaces.clone().unwrap_or_default();
@@ -99,6 +114,16 @@ impl History<'_> {
             (_, answer) => answer,
         }
     }
+}
+
+/// A deliberate fault in what a watch is taken to show.
+pub(super) fn mistake(fault: Option<Fault>, mut sight: Sight) -> Sight {
+    if let (Some(Fault::OwnerNotLookedAt), Sight::Pod(pod)) = (fault, &mut sight) {
+        let uid = pod.owner.take().map_or_else(|| pod.uid.clone(), |owner| owner.uid);
+        let (group, kind, name) = ("apps".to_owned(), "ReplicaSet".to_owned(), "web".to_owned());
+        pod.owner = Some(PodOwner { group, kind, name, uid });
+    }
+    sight
 }
 
 /// Whether an operation writes an object that is not the component's own.

@@ -2,6 +2,7 @@
 
 use acr_controller::observation::{Observation, Watch};
 
+use super::faults::mistake;
 use super::{Event, History, trace};
 use crate::contract::{Checked, Delivery, ProcessId};
 use crate::fault::Fault;
@@ -90,7 +91,7 @@ impl History<'_> {
                     machine.observe(clocks, Observation::ListCompleted { watch, version });
                 }
             }
-            Delivery::Sight(sight) => machine.observe(clocks, sight.clone().into()),
+            Delivery::Sight(sight) => machine.observe(clocks, mistake(fault, sight.clone()).into()),
         }
     }
 }
