@@ -151,7 +151,7 @@ impl History<'_> {
             .processes
             .iter()
             .any(|process| process.machine.serving().is_some() && process.asleep_until <= self.now);
-        asked && answers && self.pods.delays.chance(95)
+        asked && answers && self.pods.delays.chance(90)
     }
 
     fn pull(&mut self, key: PodKey, uid: String, failures: u32) {

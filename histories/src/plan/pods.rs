@@ -133,7 +133,15 @@ fn create(served: &[Served], random: &mut Random) -> Action {
             (2, OwnerKind::Nobody),
         ]),
         account,
-        list: random.weighted([(6, &[][..]), (2, &["mine"]), (1, &["mine", "yours"])]),
+        // Some look as if they were from the list of a ServiceAccount.
+        list: random.weighted([
+            (8, &[][..]),
+            (2, &["mine"]),
+            (1, &["mine", "yours"]),
+            (2, &["quay"]),
+            (1, &["quay", "hub"]),
+            (1, &["zeta", "alpha"]),
+        ]),
         image,
         sidecar: random.chance(15),
         replicas: random.index(4) + 1,
@@ -163,11 +171,22 @@ fn something(served: &[Served], random: &mut Random) -> Vec<(Moment, Action)> {
             1 => Action::Expire(Watch::Pods),
             _ => Action::BreakList(Watch::Pods),
         }),
-        // Its pods start behind a watch that does not show it, and a budget stands before them.
-        _ => vec![
-            (random.below(20 * SECOND), Action::Stall(Watch::Pods, random.between(10 * SECOND, MINUTE))),
-            (random.below(50), Action::Pods(PodAction::Budget(namespace, duration.max(MINUTE)))),
-            (random.below(3 * SECOND), Action::Pods(PodAction::Start(namespace))),
-        ],
+        _ => behind_a_stalled_watch(served, random),
     }
+}
+
+/// Pods that cannot pull, and that start or are deleted before they are evicted, behind a watch that does not show it.
+fn behind_a_stalled_watch(served: &[Served], random: &mut Random) -> Vec<(Moment, Action)> {
+    let create = create(served, random);
+    let Action::Pods(PodAction::Create(namespace, ..)) = create else { return Vec::new() };
+    let stall = Action::Stall(Watch::Pods, random.between(10 * SECOND, MINUTE));
+    let mut scene = vec![(0, create), (random.between(4 * SECOND, 12 * SECOND), stall)];
+    let wait = random.below(8 * SECOND);
+    if random.chance(50) {
+        scene.push((0, Action::Pods(PodAction::Budget(namespace, 10 * MINUTE))));
+        scene.push((wait, Action::Pods(PodAction::Start(namespace))));
+    } else {
+        scene.push((wait, Action::Pods(PodAction::DeletePods(namespace))));
+    }
+    scene
 }
