@@ -4,6 +4,7 @@
 //! other. What it does and why is in the comments beside each rule, observed on the real server.
 
 mod admission;
+mod effect;
 mod objects;
 mod operations;
 mod pods;
@@ -16,8 +17,8 @@ use acr_controller::admission::{AdmissionObject, AdmissionSeen};
 use acr_controller::observation::Watch;
 use acr_credentials::UnixMillis;
 
+pub use effect::{Effect, Executed};
 pub use objects::{Account, ConfigMap, Journal, Lease, List, Namespace, PullSecret, Sight, Standing};
-pub use operations::{Effect, Executed};
 pub use pods::{Made, Owner, OwnerKind, Pod, PodKey, Template};
 pub use resistance::{Resistance, Right};
 pub use users::Forgery;

@@ -17,6 +17,8 @@ mod act;
 mod calm;
 mod controls;
 mod effects;
+mod ending;
+mod event;
 mod faults;
 mod named;
 mod network;
@@ -29,19 +31,17 @@ mod watches;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use acr_controller::observation::{Answer, Watch};
-use acr_controller::operation::{Class, Operation, OperationId};
 use acr_controller::settings::Purpose;
 use acr_credentials::UnixMillis;
 
 use crate::api_server::{AccountKey, ApiServer, List};
 use crate::cloud::{CloudSetupFailure, CloudSide};
-use crate::contract::{Checked, Contract, Issue, ProcessId, Rule, Violation};
+use crate::contract::{Checked, Contract, ProcessId, Rule, Violation};
 use crate::coverage::{Coverage, Happening};
 use crate::fault::Fault;
 use crate::plan::{Action, Moment, Plan};
 use crate::random::Random;
-use named::Named;
+use event::{Ending, Event, Flight};
 use process::Process;
 
 /// 2026-11-21T00:00:00Z, when every history begins.
@@ -91,58 +91,6 @@ impl Report {
 #[derive(Debug, thiserror::Error)]
 #[error("no history without a cloud: {0}")]
 pub struct SetupFailure(#[from] CloudSetupFailure);
-
-/// Something that is to happen.
-#[derive(Debug)]
-enum Event {
-    Act(usize),
-    Deliver(ProcessId, Watch),
-    Show(ProcessId, Named),
-    Arrive(u64),
-    Reply(u64, Box<Answer>),
-    Start(Purpose),
-    Stop(ProcessId),
-    Kill(ProcessId),
-    MakeDefaultAccount(&'static str),
-    ContinueDeletion(&'static str),
-    TakeOut(AccountKey),
-    Overwrite(String),
-    Pods(pods::PodEvent),
-    End(Ending),
-    Mark,
-}
-
-/// What ends by itself.
-#[derive(Debug)]
-enum Ending {
-    Outage,
-    GuardAccounts(&'static str),
-    GuardSecrets(&'static str),
-    Quota(&'static str),
-    GuardPods(&'static str),
-    Budget(&'static str),
-    Right(crate::api_server::Right),
-    Throttling,
-    Pause,
-    Trouble(u64),
-    Hold(&'static str),
-    FightList(AccountKey),
-    FightSecret(&'static str),
-}
-
-/// An operation on its way.
-#[derive(Debug)]
-struct Flight {
-    process: ProcessId,
-    id: OperationId,
-    class: Class,
-    operation: Operation,
-    issue: Issue,
-    /// Whether its process has, or will have, its answer from elsewhere than the server.
-    answer_is_set: bool,
-    arrived: bool,
-    replied: bool,
-}
 
 /// A history while it runs.
 pub struct History<'a> {

@@ -5,8 +5,8 @@ use acr_controller::observation::Refusal;
 use acr_controller::operation::Precondition;
 use serde_json::Value;
 
-use super::ApiServer;
-use super::operations::{Effect, Outcome, done};
+use super::operations::{Outcome, done};
+use super::{ApiServer, Effect};
 
 impl ApiServer {
     /// A server-side apply: a version that no object has creates only where there is none, a uid only changes what is

@@ -185,7 +185,7 @@ pub enum Sight {
     /// A Secret of our name was deleted.
     PullSecretGone(String),
     /// A pod that is pending.
-    Pod(PodSeen),
+    Pod(Box<PodSeen>),
     /// A pod has started, or is gone.
     PodGone(String, String),
 }
@@ -201,7 +201,7 @@ impl From<Sight> for Observation {
             Sight::AccountGone(namespace, name) => Self::AccountGone { namespace, name },
             Sight::PullSecret(seen) => Self::PullSecret(seen),
             Sight::PullSecretGone(namespace) => Self::PullSecretGone { namespace },
-            Sight::Pod(seen) => Self::Pod(seen),
+            Sight::Pod(seen) => Self::Pod(*seen),
             Sight::PodGone(namespace, name) => Self::PodGone { namespace, name },
         }
     }

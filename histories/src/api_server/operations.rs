@@ -10,68 +10,8 @@ use acr_controller::{Serving, names};
 use acr_credentials::docker_config::hosts_of;
 use zeroize::Zeroizing;
 
-use super::{ApiServer, Journal, List, Pod, PullSecret, Sight, Standing};
+use super::{ApiServer, Effect, Executed, Journal, List, PullSecret, Sight, Standing};
 use crate::wanted::Labels;
-
-/// What an operation changed.
-#[derive(Clone, Debug)]
-pub enum Effect {
-    /// Nothing.
-    Nothing,
-    /// The list of a ServiceAccount.
-    List {
-        /// The ServiceAccount's namespace.
-        namespace: String,
-        /// Its name.
-        name: String,
-        /// The list before.
-        before: List,
-        /// The list after.
-        after: List,
-    },
-    /// A Secret of our name was created or changed.
-    Applied {
-        /// Its namespace.
-        namespace: String,
-        /// What was there.
-        before: Option<Box<PullSecret>>,
-        /// What is there.
-        after: Box<PullSecret>,
-    },
-    /// A Secret of our name was deleted.
-    Deleted {
-        /// Its namespace.
-        namespace: String,
-        /// What was there.
-        before: Box<PullSecret>,
-    },
-    /// The journal was written.
-    JournalWritten,
-    /// The journal was deleted.
-    JournalDeleted,
-    /// The Lease was written.
-    LeaseWritten,
-    /// The Lease was deleted.
-    LeaseDeleted,
-    /// A pod was evicted: it is being deleted.
-    Evicted {
-        /// Its namespace.
-        namespace: String,
-        /// Its name.
-        name: String,
-        /// What it was.
-        before: Box<Pod>,
-    },
-}
-
-/// What came of an operation: the answer for the component, and what it did.
-#[derive(Debug)]
-pub struct Executed {
-    /// The answer.
-    pub answer: Answer,
-    /// What changed.
-    pub effect: Effect,
-}
 
 pub(super) type Outcome = Result<(Answer, Effect), Refusal>;
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use acr_controller::names;
 use acr_controller::observation::{PodOwner, PodSeen, Refusal};
 
-use super::operations::{Effect, Outcome, done};
-use super::{ApiServer, Sight};
+use super::operations::{Outcome, done};
+use super::{ApiServer, Effect, Sight};
 use crate::plan::Moment;
 
 /// Namespace and name of a pod, or of what makes pods.
@@ -181,7 +181,7 @@ impl ApiServer {
 
     pub(super) fn pending_pods(&self) -> Vec<Sight> {
         let pending = self.workloads.pods.iter().filter(|(_, pod)| !pod.started);
-        pending.map(|(key, pod)| Sight::Pod(pod.seen(key))).collect()
+        pending.map(|(key, pod)| Sight::Pod(Box::new(pod.seen(key)))).collect()
     }
 
     /// Somebody creates what makes pods, where there is none of the name and its namespace takes new objects.
@@ -266,7 +266,7 @@ impl ApiServer {
             failing_since: 0,
         };
         self.workloads.changed = self.workloads.now;
-        self.workloads.log.push(Sight::Pod(pod.seen(&pod_key)));
+        self.workloads.log.push(Sight::Pod(Box::new(pod.seen(&pod_key))));
         self.workloads.pods.insert(pod_key.clone(), pod);
         if let Some(owner) = self.workloads.owners.get_mut(key) {
             owner.made = owner.made.max(number) + 1;
@@ -333,7 +333,7 @@ impl ApiServer {
         self.workloads.changed = self.workloads.now;
         self.version = version;
         match (started, pod.started) {
-            (false, false) => self.workloads.log.push(Sight::Pod(pod.seen(key))),
+            (false, false) => self.workloads.log.push(Sight::Pod(Box::new(pod.seen(key)))),
             (false, true) => self.workloads.log.push(Sight::PodGone(key.0.clone(), key.1.clone())),
             (true, _) => {}
         }

@@ -252,3 +252,112 @@ fn rights_come_before_throttling_and_both_before_all_else() {
         Answer::Refused(Refusal::Throttled { .. })
     ));
 }
+
+/// The first pod of an owner of this kind in namespace `a`.
+fn pod_of(server: &mut ApiServer, kind: OwnerKind, list: &'static [&'static str]) -> PodKey {
+    let image = "registry.example/app:1".to_owned();
+    let template = Template { kind, account: "app", list, image, sidecar: false, replicas: 1 };
+    assert!(server.create_owner("a", "web", template));
+    let Made::Pod(key) = server.make_pod(&owner(), || false) else { panic!("no pod is made") };
+    key
+}
+
+fn owner() -> PodKey {
+    ("a".to_owned(), "web".to_owned())
+}
+
+fn evict(server: &mut ApiServer, key: &PodKey, uid: &str, resource_version: u64) -> &'static str {
+    let operation = Operation::EvictPod {
+        namespace: key.0.clone(),
+        name: key.1.clone(),
+        uid: uid.to_owned(),
+        resource_version,
+    };
+    refusal(&server.execute(&operation).unwrap().answer)
+}
+
+#[test]
+fn a_pod_has_the_list_of_its_template_or_that_of_its_service_account_and_keeps_it() {
+    let mut server = server();
+    server.write_list("a", "app", vec!["x".into(), String::new()]);
+    let key = pod_of(&mut server, OwnerKind::ReplicaSet, &[]);
+    assert_eq!(server.pods()[&key].references, ["x"]);
+    server.write_list("a", "app", vec!["y".into()]);
+    assert_eq!(server.pods()[&key].references, ["x"]);
+    server.delete_owner(&owner());
+    let own = pod_of(&mut server, OwnerKind::ReplicaSet, &["mine"]);
+    assert_eq!(server.pods()[&own].references, ["mine"]);
+}
+
+#[test]
+fn no_pod_is_evicted_that_is_not_as_it_was_seen() {
+    let mut server = server();
+    let key = pod_of(&mut server, OwnerKind::ReplicaSet, &[]);
+    let seen = server.pods()[&key].clone();
+    server.pull_failed(&key);
+    assert_eq!(evict(&mut server, &key, &seen.uid, seen.resource_version), "LostRace");
+    let now = server.pods()[&key].resource_version;
+    assert_eq!(evict(&mut server, &key, "another", now), "LostRace");
+    assert!(!server.pods()[&key].terminating);
+    assert_eq!(evict(&mut server, &key, &seen.uid, now), "done");
+    assert!(server.pods()[&key].terminating);
+    assert!(server.pod_ended(&key, &seen.uid));
+    assert_eq!(evict(&mut server, &key, &seen.uid, now), "Gone");
+}
+
+#[test]
+fn a_budget_counts_for_pods_that_have_started_and_a_policy_for_all() {
+    let mut server = server();
+    let key = pod_of(&mut server, OwnerKind::ReplicaSet, &[]);
+    let seen = server.pods()[&key].clone();
+    server.resistance.guarded_pods.insert("a".to_owned());
+    assert_eq!(evict(&mut server, &key, &seen.uid, seen.resource_version), "RefusedByPolicy");
+    server.resistance.guarded_pods.clear();
+    server.resistance.no_disruption.insert("a".to_owned());
+    server.start_pod(&key);
+    assert_eq!(evict(&mut server, &key, &seen.uid, seen.resource_version), "Throttled");
+    server.resistance.missing.insert(Right::Evictions);
+    assert_eq!(evict(&mut server, &key, &seen.uid, seen.resource_version), "NoRight");
+    let other = ("a".to_owned(), "other".to_owned());
+    server.resistance = Resistance::default();
+    assert_eq!(evict(&mut server, &other, "1", 1), "Gone");
+}
+
+#[test]
+fn pods_are_made_anew_each_kind_in_its_way() {
+    for (kind, while_it_ends, when_it_is_gone) in [
+        (OwnerKind::ReplicaSet, Some("web-1"), Some("web-2")),
+        (OwnerKind::StatefulSet, None, Some("web-0")),
+        (OwnerKind::Nobody, None, None),
+    ] {
+        let mut server = server();
+        let key = pod_of(&mut server, kind, &[]);
+        let made = |server: &mut ApiServer| match server.make_pod(&owner(), || false) {
+            Made::Pod(key) => Some(key.1),
+            Made::Nothing | Made::Refused => None,
+        };
+        assert_eq!(made(&mut server), None, "{kind:?} has all that it wants");
+        server.delete_pod(&key);
+        assert_eq!(made(&mut server).as_deref(), while_it_ends, "{kind:?}");
+        for key in server.pods().keys().cloned().collect::<Vec<_>>() {
+            let uid = server.pods()[&key].uid.clone();
+            server.delete_pod(&key);
+            server.pod_ended(&key, &uid);
+        }
+        assert_eq!(made(&mut server).as_deref(), when_it_is_gone, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_watch_of_pending_pods_shows_the_start_of_a_pod_as_its_end() {
+    let mut server = server();
+    let key = pod_of(&mut server, OwnerKind::Job, &[]);
+    assert_eq!(server.list(Watch::Pods).len(), 1);
+    server.start_pod(&key);
+    assert!(server.list(Watch::Pods).is_empty());
+    let last = server.logged(Watch::Pods, server.log_end(Watch::Pods) - 1);
+    assert!(matches!(last, Some(Sight::PodGone(..))), "{last:?}");
+    let before = server.log_end(Watch::Pods);
+    server.delete_pod(&key);
+    assert_eq!(server.log_end(Watch::Pods), before, "what has started is not watched");
+}

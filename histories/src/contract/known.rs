@@ -145,7 +145,7 @@ impl Known {
             Sight::Pod(seen) => {
                 let key = (seen.namespace.clone(), seen.name.clone());
                 self.in_list(Watch::Pods, key.clone());
-                self.pods.insert(key, seen.clone());
+                self.pods.insert(key, PodSeen::clone(seen));
             }
             Sight::PodGone(namespace, name) => {
                 self.pods.remove(&(namespace.clone(), name.clone()));

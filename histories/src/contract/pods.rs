@@ -316,3 +316,26 @@ fn registered_for_pods(truth: Truth<'_>) -> bool {
     let webhooks = seen.and_then(|seen| seen.content.as_array()).map(Vec::as_slice).unwrap_or_default();
     webhooks.iter().any(|webhook| webhook.get("name").is_some_and(|name| name == POD_WEBHOOK_NAME))
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use serde_json::json;
+
+    use super::passwords_for;
+
+    #[test]
+    fn a_node_tries_the_logins_of_an_images_host_and_of_the_beginnings_of_its_path() {
+        let login = |password: &str| {
+            let auth = STANDARD.encode(format!("u:{password}"));
+            json!({ "username": "u", "password": password, "auth": auth })
+        };
+        let document = json!({ "auths": {
+            "r.example": login("host"), "r.example/team": login("path"), "r.example/other": login("elsewhere"),
+            "s.example": login("another host"),
+        }});
+        let found = passwords_for(document.to_string().as_bytes(), "r.example/team/app:1");
+        assert_eq!(found, ["host", "path"]);
+    }
+}

@@ -256,7 +256,9 @@ impl History<'_> {
         }
         let (now, wall) = (self.now, self.wall());
         let Some(process) = self.process(id) else { return false };
-        let Some(stream) = process.stream(Watch::Pods).filter(|stream| stream.is_idle()) else { return false };
+        let Some(stream) = process.stream(Watch::Pods).filter(|stream| stream.is_idle()) else {
+            return false;
+        };
         stream.not_before = now + 30 * SECOND;
         let clocks = process.clocks(now, wall);
         let refusal = Refusal::NoRight { message: "pods is forbidden".to_owned() };

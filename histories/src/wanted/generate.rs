@@ -1,8 +1,8 @@
 //! Making configurations up.
 
 use super::{
-    ACCOUNTS, Immediate, NAMESPACES, Pattern, PodHelp, Requirement, Unserved, Wanted, WantedDomain, WantedEntry,
-    Watched,
+    ACCOUNTS, Immediate, NAMESPACES, Pattern, PodHelp, Requirement, Unserved, Wanted, WantedDomain,
+    WantedEntry, Watched,
 };
 use crate::estate::{HOME_REGION, INSTANCES, Identity, Instance, KeyPair, PERSONAL};
 use crate::random::Random;

@@ -28,6 +28,7 @@ fn wanted(entries: Vec<WantedEntry>) -> Wanted {
         rrsa: false,
         takeover: false,
         immediate: Immediate::Off,
+        pods: PodHelp::None,
         entries,
     }
 }

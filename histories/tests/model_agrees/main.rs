@@ -10,6 +10,7 @@
 )]
 
 mod both;
+mod evictions;
 mod objects;
 mod real;
 mod shown;
