@@ -18,7 +18,29 @@ const RIGHTS: &str = include_str!("../../../deploy/pod-help.example.yaml");
 const SPACE: &str = "shop";
 
 /// What both do, so that a step that nobody takes shows.
-const EXPECTED: [&str; 0] = [];
+const EXPECTED: [&str; 21] = [
+    r#"plain: Some(["x"])"#,
+    r#"own: Some(["mine", "yours"])"#,
+    "stranger: None",
+    "Pending, OlderVersion: LostRace, ends: Some(false)",
+    "Pending, OtherUid: LostRace, ends: Some(false)",
+    "Pending, Right: done, ends: Some(true)",
+    "CannotPull, OlderVersion: LostRace, ends: Some(false)",
+    "CannotPull, OtherUid: LostRace, ends: Some(false)",
+    "CannotPull, Right: done, ends: Some(true)",
+    "Started, OlderVersion: LostRace, ends: Some(false)",
+    "Started, OtherUid: LostRace, ends: Some(false)",
+    "Started, Right: done, ends: Some(true)",
+    "StartedBehindABudget, OlderVersion: Throttled, ends: Some(false)",
+    "StartedBehindABudget, OtherUid: Throttled, ends: Some(false)",
+    "StartedBehindABudget, Right: Throttled, ends: Some(false)",
+    "Terminating, OlderVersion: LostRace, ends: Some(true)",
+    "Terminating, OtherUid: LostRace, ends: Some(true)",
+    "Terminating, Right: done, ends: Some(true)",
+    "Gone, OlderVersion: Gone, ends: None",
+    "Gone, OtherUid: Gone, ends: None",
+    "Gone, Right: Gone, ends: None",
+];
 
 /// What has become of a pod when it is evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
