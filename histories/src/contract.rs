@@ -163,11 +163,6 @@ impl Contract {
         self.controls.renewal_asked(word, answers);
     }
 
-    /// A process begins to follow pods.
-    pub fn follows_pods(&mut self, process: ProcessId, now: Moment) {
-        self.evictions.follows(process, now);
-    }
-
     /// The wall clock has jumped.
     pub fn clock_jumped(&mut self, wall_offset: i64) {
         self.published.clock_jumped(wall_offset);

@@ -71,10 +71,12 @@ pub struct Pod {
     shown: bool,
 }
 
-/// When the pods of an owner were evicted.
-#[derive(Clone, Copy, Debug)]
+/// What was evicted of an owner.
+#[derive(Clone, Debug)]
 struct Evictions {
-    first: Mono,
+    /// The uids of its pods that were there before the first eviction: all others were made after it. Known by uid, because
+    /// pods are forgotten while they are not followed.
+    elders: BTreeSet<String>,
     last: Mono,
 }
 
@@ -203,13 +205,19 @@ impl Pods {
     /// The same where the answer was lost.
     pub fn may_have_been_evicted(&mut self, now: Mono, started: Mono, owner: &str) {
         self.evictions.retain(|_, known| now < known.last.plus(LET_ALONE));
-        let known = self.evictions.entry(owner.to_owned()).or_insert(Evictions { first: started, last: now });
-        known.last = now;
+        if let Some(known) = self.evictions.get_mut(owner) {
+            known.last = now;
+            return;
+        }
+        let of_owner = |pod: &&Pod| pod.seen.owner.as_ref().is_some_and(|known| known.uid == owner);
+        let elders = self.known.values().filter(of_owner).filter(|pod| pod.since <= started);
+        let elders = elders.map(|pod| pod.seen.uid.clone()).collect();
+        self.evictions.insert(owner.to_owned(), Evictions { elders, last: now });
     }
 
-    /// Whether a pod that was first seen at `since` came after the first eviction of its owner, and is left alone for that.
-    pub fn let_alone(&self, now: Mono, owner: &str, since: Mono) -> bool {
+    /// Whether a pod was made after the first eviction of its owner, and is left alone for that.
+    pub fn let_alone(&self, now: Mono, owner: &str, uid: &str) -> bool {
         let known = self.evictions.get(owner);
-        known.is_some_and(|known| since > known.first && now < known.last.plus(LET_ALONE))
+        known.is_some_and(|known| !known.elders.contains(uid) && now < known.last.plus(LET_ALONE))
     }
 }

@@ -57,8 +57,6 @@ pub(super) struct Evictions {
     registered: Option<Times>,
     /// When a process was first shown that a pod, of this uid, cannot pull.
     shown: BTreeMap<(ProcessId, String), Moment>,
-    /// When a process has begun to follow pods last.
-    followed: BTreeMap<ProcessId, Moment>,
     /// The owner of each pod, by the pod's uid: its uid and when the pod was created.
     owners: BTreeMap<String, (String, Moment)>,
 }
@@ -67,7 +65,6 @@ impl Evictions {
     pub(super) fn ended(&mut self, process: ProcessId) {
         self.by_owner.retain(|(owner, _), _| *owner != process);
         self.shown.retain(|(owner, _), _| *owner != process);
-        self.followed.remove(&process);
     }
 
     /// Takes note of what is there at the start of any operation.
@@ -82,10 +79,6 @@ impl Evictions {
                 self.owners.insert(pod.uid.clone(), (pod.owner.1.clone(), pod.created));
             }
         }
-    }
-
-    pub(super) fn follows(&mut self, process: ProcessId, now: Moment) {
-        self.followed.insert(process, now);
     }
 
     pub(super) fn shown(&mut self, process: ProcessId, delivery: &Delivery, now: Moment) {
@@ -114,15 +107,6 @@ impl Evictions {
         let known = self.by_owner.get(&key).filter(|times| now < times.last + LEFT_ALONE - DRIFT);
         let first = known.map_or(issue.at, |times| times.first);
         self.by_owner.insert(key, Times { first, last: now });
-    }
-
-    /// Whether a process has evicted pods of a pod's owner before it last began to follow pods: with the end of that it
-    /// forgets which of the others were there already, and takes them for made anew.
-    fn has_forgotten(&self, process: ProcessId, uid: &str) -> bool {
-        let Some((owner, _)) = self.owners.get(uid) else { return false };
-        let times = self.by_owner.get(&(process, owner.clone()));
-        let since = self.followed.get(&process);
-        times.zip(since).is_some_and(|(times, since)| times.first <= *since)
     }
 
     /// Whether a pod came after an eviction of its owner by a process, which leaves it alone for that.
@@ -264,9 +248,6 @@ impl Contract {
             let left_alone = self.evictions.leaves_alone(leader, &pod.uid, truth.now, TRIED_AGAIN_WITHIN);
             if left_alone {
                 coverage.note(Happening::PodLeftAlone);
-                continue;
-            }
-            if *code == "PodMadeAnewInVain" && self.evictions.has_forgotten(leader, &pod.uid) {
                 continue;
             }
             if *code == "PodMadeAnewInVain" {

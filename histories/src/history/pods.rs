@@ -239,13 +239,11 @@ impl History<'_> {
 
     /// Pods are watched as long as the machine follows them.
     pub(super) fn follow_pods(&mut self, id: ProcessId) {
-        let now = self.now;
         let Some(process) = self.process(id) else { return };
         let follows = process.machine.follows_pods();
         let before = process.stream(Watch::Pods).is_some();
         if follows && !before {
             process.streams.push(Stream::new(Watch::Pods));
-            self.contract.follows_pods(id, now);
         } else if !follows && before {
             process.streams.retain(|stream| stream.watch != Watch::Pods);
         }

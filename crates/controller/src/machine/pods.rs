@@ -168,7 +168,7 @@ impl Machine {
             return None;
         }
         let owner = pod.seen.owner.as_ref();
-        if owner.is_some_and(|owner| self.pods.let_alone(now.mono, &owner.uid, pod.since)) {
+        if owner.is_some_and(|owner| self.pods.let_alone(now.mono, &owner.uid, &pod.seen.uid)) {
             return Some(Plight::MadeAnewInVain);
         }
         let references = &pod.seen.references;

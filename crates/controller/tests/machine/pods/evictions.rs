@@ -195,3 +195,22 @@ fn an_eviction_that_is_refused_is_tried_again_and_the_finding_says_why_it_was() 
         assert_eq!(scenario.evicted, ["default/web-1"]);
     }
 }
+
+#[test]
+fn those_that_were_there_before_the_first_eviction_are_known_after_a_time_in_which_nobody_looked() {
+    let mut scenario = served("restart");
+    for name in ["web-1", "web-2"] {
+        scenario.observe(Observation::Pod(pod(name)));
+    }
+    scenario.pass(SETTLES);
+    assert_eq!(scenario.evicted, ["default/web-1"]);
+    for help in ["none", "restart"] {
+        configure(&mut scenario, help);
+        scenario.pass(2_000);
+    }
+    show(&mut scenario, pod("web-2"));
+    show(&mut scenario, pod("web-3"));
+    scenario.pass(SETTLES);
+    assert_eq!(scenario.evicted, ["default/web-1", "default/web-2"]);
+    assert!(scenario.finding("PodMadeAnewInVain").contains("web-3"));
+}
