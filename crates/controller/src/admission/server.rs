@@ -15,6 +15,16 @@ impl ServerSeen {
     /// Older ones drop the field without a word.
     const MATCH_CONDITIONS: (u32, u32) = (1, 28);
 
+    /// The first version in which each Namespace has the label `kubernetes.io/metadata.name`
+    /// (<https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-metadata-name>).
+    const NAMESPACE_NAMES: (u32, u32) = (1, 21);
+
+    /// Whether a selector can tell namespaces by their names. Where none can, a registration would cover the namespaces
+    /// without which nothing starts.
+    pub fn labels_namespaces(&self) -> bool {
+        self.version.is_none_or(|version| version >= Self::NAMESPACE_NAMES)
+    }
+
     /// Whether a registration may say more than selectors do.
     pub fn has_match_conditions(&self) -> bool {
         self.version.is_none_or(|version| version >= Self::MATCH_CONDITIONS)

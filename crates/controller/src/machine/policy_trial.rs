@@ -181,12 +181,22 @@ impl Machine {
     }
 
     /// Says whether the API server is too old for what the registration has to say.
-    pub(super) fn report_missing_conditions(&mut self, now: Now, server: Option<&str>) {
+    pub(super) fn report_missing_conditions(&mut self, now: Now, server: Option<&ServerSeen>) {
         const GROUP: &str = "conditions";
         let Some(server) = server else { return self.ledger.clear(now.mono, GROUP) };
+        let name = server.name();
+        if !server.labels_namespaces() {
+            let message = format!(
+                "the webhook is not registered: the label kubernetes.io/metadata.name, by which it leaves kube-system and its \
+                 own namespace out, comes with Kubernetes 1.21, and {name}; new ServiceAccounts are served by the watch, a \
+                 moment after they are made; take `enable` out of webhook-configuration"
+            );
+            let code = "NamespaceNamesUnsupported";
+            return self.ledger.set_one(now.mono, GROUP, Subject::Configuration, code, message);
+        }
         let message = format!(
             "the webhook is not registered: names and patterns of ServiceAccounts and namespaces need matchConditions, which come \
-             with Kubernetes 1.28, and {server}; without them it would be asked about ServiceAccounts that are not in scope; \
+             with Kubernetes 1.28, and {name}; without them it would be asked about ServiceAccounts that are not in scope; \
              new ServiceAccounts are served by the watch, a moment after they are made; with service-account: \"*\", no \
              patterns in exclude-namespace and no lists of entries the webhook works here"
         );

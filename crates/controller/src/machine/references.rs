@@ -98,7 +98,7 @@ impl Machine {
                 else {
                     return None;
                 };
-                let outcome = answer(question, reference, self.seen_references.get(reference)?, time);
+                let outcome = answer(question, reference, self.seen_references.get(reference)?, time)?;
                 Some((key, outcome))
             })
             .collect();
@@ -109,8 +109,24 @@ impl Machine {
     }
 }
 
-/// What a Secret says to a question.
+/// What a Secret says to a question; `None` where the question is not made for what it holds: its lines are drawn anew as
+/// soon as the journal knows that.
 fn answer(
+    question: &Question,
+    reference: &SecretRef,
+    seen: &Seen,
+    time: UnixMillis,
+) -> Option<Result<Value, CallFailure>> {
+    if let (Ok(Some(held)), Question::StaticLogin { slot, .. }) = (seen, question)
+        && let Ok(logins) = &held.logins
+        && slot.is_some() != matches!(logins, StaticLogins::BySlot(_))
+    {
+        return None;
+    }
+    Some(said(question, reference, seen, time))
+}
+
+fn said(
     question: &Question,
     reference: &SecretRef,
     seen: &Seen,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Machine;
 use super::admission::{Wish, wanted};
 use crate::admission::certificates::Certificates;
-use crate::admission::{AdmissionObject, ServerSeen, Target, parameters, registration};
+use crate::admission::{AdmissionObject, Target, parameters, registration};
 use crate::area::Area;
 use crate::observation::Refusal;
 use crate::operation::Subject;
@@ -63,7 +63,10 @@ impl Machine {
                     let content = registration(&area, &accepted.configuration.webhook, target)?;
                     let server = self.abilities.server.as_ref();
                     let old = server.filter(|server| !server.has_match_conditions());
-                    unsupported = old.map(ServerSeen::name);
+                    unsupported = old.cloned();
+                    if old.is_some_and(|server| !server.labels_namespaces()) {
+                        return None;
+                    }
                     let content = if old.is_some() { without_conditions(content)? } else { content };
                     if usable.is_some() && server.is_some() { Wish::Is(content) } else { Wish::Unknown }
                 }
@@ -71,7 +74,7 @@ impl Machine {
             Some((object, content))
         });
         let wish = wish.into_iter().collect::<BTreeMap<_, _>>();
-        self.report_missing_conditions(now, unsupported.filter(|_| wish.is_empty()).as_deref());
+        self.report_missing_conditions(now, unsupported.filter(|_| wish.is_empty()).as_ref());
         self.admission.wishes = wish;
         for object in AdmissionObject::ALL {
             self.forget_what_is_gone(now, object);

@@ -8,7 +8,7 @@ const MINUTE: u64 = 60_000;
 const POLICY: (&str, &str) = ("webhook-configuration", "enable: true\nmode: policy");
 const WEBHOOK: (&str, &str) = ("webhook-configuration", "enable: true");
 /// Codes of findings that this is about.
-const CODES: [&str; 7] = [
+const CODES: [&str; 8] = [
     "PolicyUnsupported",
     "PolicyMissing",
     "PolicyUnbound",
@@ -16,6 +16,7 @@ const CODES: [&str; 7] = [
     "PolicyFrozen",
     "PolicyUntried",
     "MatchConditionsUnsupported",
+    "NamespaceNamesUnsupported",
 ];
 
 /// A namespace that is served, with immediate use on, before anything was carried out.
@@ -208,6 +209,17 @@ fn a_server_that_drops_conditions_gets_no_registration_that_would_need_them() {
     let written = scenario.count("apply-registration");
     scenario.pass(60 * MINUTE);
     assert_eq!(scenario.count("apply-registration"), written);
+}
+
+#[test]
+fn a_server_whose_namespaces_have_no_label_with_their_name_gets_no_registration_at_all() {
+    for (version, registers) in [((1, 20), false), ((1, 21), true)] {
+        let old = ServerSeen { version: Some(version), policies: Some(false) };
+        let mut scenario = begun(|scenario| scenario.server = old, &[WEBHOOK, ("service-account", "*")]);
+        settle(&mut scenario, MINUTE);
+        assert_eq!(scenario.admission.contains_key(&AdmissionObject::Registration), registers, "{version:?}");
+        assert_eq!(said(&scenario).starts_with("NamespaceNamesUnsupported: "), !registers, "{version:?}");
+    }
 }
 
 #[test]

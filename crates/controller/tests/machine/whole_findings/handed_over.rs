@@ -159,3 +159,17 @@ fn a_secret_that_is_handed_over_and_may_not_be_followed() {
         settings.registered_key_secret = Some("cluster-keys".to_owned());
     }), @"warning Denied: RegisteredKey failed: permission denied: the Secret kube-system/cluster-keys cannot be followed: no right: ServiceAccount cannot watch secrets; a change of it counts from the next renewal on; allow it, by the chart's `credentials.registeredKey: read` or: kubectl -n kube-system create role acr-cluster-keys --verb=get,list,watch --resource=secrets --resource-name=cluster-keys && kubectl -n kube-system create rolebinding acr-cluster-keys --role=acr-cluster-keys --serviceaccount=kube-system:aliyun-acr-credential-helper");
 }
+
+#[test]
+fn a_secret_whose_hosts_the_journal_does_not_know_yet_is_not_said_to_have_no_login() {
+    const ENTRY: &str = "- {staticSecretRef: {namespace: infra, name: logins}}";
+    let config = br#"{"auths":{"a.example":{"username":"u","password":"p"}}}"#;
+    let mut scenario = Scenario::new();
+    listed(&mut scenario, ENTRY);
+    let reference = SecretRef { namespace: "infra".to_owned(), name: "logins".to_owned() };
+    let data = [(".dockerconfigjson".to_owned(), config.to_vec().into())].into_iter().collect();
+    scenario.machine.observe(scenario.now(), Observation::Referenced { reference, seen: Ok(Some(data)) });
+    assert_eq!(shown(&scenario), "", "an Event would tell it in the moment of each start");
+    scenario.pass(3_000);
+    assert_eq!(shown(&scenario), "");
+}
