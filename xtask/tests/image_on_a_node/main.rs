@@ -11,7 +11,9 @@
 )]
 
 mod installed;
+mod managed;
 mod restricted;
+mod site;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
