@@ -55,28 +55,40 @@ async fn its_pods_pass_the_restricted_standard_and_one_on_the_network_of_the_hos
 }
 
 #[tokio::test]
-async fn the_pod_of_the_uninstall_passes_it_too() {
+async fn the_pods_of_the_hooks_and_of_the_webhook_outside_pass_it_too() {
+    const POLICY_MODE: &str = "--set-json=webhook-configuration={\"enable\":true,\"mode\":\"policy\"}";
     let site = Site::begin().await;
     restrict(&site).await;
-    let chart = chart();
-    let arguments = ["template", RELEASE, &chart, "--namespace", OWN, "--show-only=templates/uninstall.yaml"];
-    let hooks = documents(&said(&helm_alone(&arguments).await));
-    let job = hooks.iter().find(|object| object["kind"] == "Job").unwrap();
-    let pod = |change: &dyn Fn(&mut Value)| {
-        let mut spec = job["spec"]["template"]["spec"].clone();
-        // Its own is made by the hook.
-        spec["serviceAccountName"] = json!("default");
-        change(&mut spec);
-        let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "generateName": "uninstall-" }, "spec": spec });
-        serde_json::from_value(pod).unwrap()
-    };
     let pods = site.api("v1", "Pod", OWN).await;
     let dry_run = PostParams { dry_run: true, ..PostParams::default() };
     site.until("the ServiceAccount of the namespace is made", async || {
         site.object("v1", "ServiceAccount", OWN, "default").await.map(drop)
     })
     .await;
-    pods.create(&dry_run, &pod(&|_| {})).await.unwrap();
-    let loose = pods.create(&dry_run, &pod(&|spec| spec["securityContext"] = json!({}))).await.unwrap_err();
-    assert!(loose.to_string().contains("violates PodSecurity \"restricted:latest\""), "{loose}");
+    for (file, kind, values) in [
+        ("uninstall", "Job", &[][..]),
+        ("policy-trial", "Job", &["--set=acr-registry-info=[]", POLICY_MODE, "--kube-version=1.36.0"]),
+        ("webhook", "Deployment", &["--set=placement=outside"]),
+    ] {
+        let (chart, show) = (chart(), format!("--show-only=templates/{file}.yaml"));
+        let arguments = ["template", RELEASE, &chart, "--namespace", OWN, &show];
+        let rendered = documents(&said(&helm_alone(&[&arguments[..], values].concat()).await));
+        let workload = rendered.iter().find(|object| object["kind"] == kind).unwrap();
+        let pod = |change: &dyn Fn(&mut Value)| {
+            let mut spec = workload["spec"]["template"]["spec"].clone();
+            // Its own comes with the rest of the chart.
+            spec["serviceAccountName"] = json!("default");
+            // Written in octal digits, which YAML 1.2 takes for decimal ones.
+            if let Some(mode) = spec.pointer_mut("/volumes/0/secret/defaultMode") {
+                *mode = json!(0o440);
+            }
+            change(&mut spec);
+            let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "generateName": "tried-" }, "spec": spec });
+            serde_json::from_value(pod).unwrap()
+        };
+        pods.create(&dry_run, &pod(&|_| {})).await.unwrap();
+        let loose = pods.create(&dry_run, &pod(&|spec| spec["securityContext"] = json!({}))).await;
+        let refused = loose.unwrap_err().to_string();
+        assert!(refused.contains("violates PodSecurity \"restricted:latest\""), "{file}: {refused}");
+    }
 }
