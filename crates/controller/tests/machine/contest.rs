@@ -241,3 +241,23 @@ fn an_uninstall_takes_nothing_of_another_installation_with_or_without_a_configur
         assert!(shop_is_left_alone(&scenario), "{configured}: {:?}", scenario.log);
     }
 }
+
+#[test]
+fn two_installations_that_both_take_over_meet_later_and_later_and_it_is_said() {
+    let mut scenario = beside_another(&[("takeover", "true")], Purpose::Run);
+    for _ in 0..200 {
+        let seen = of_installation(&mut scenario, "shop", "elsewhere");
+        scenario.foreign = Some(ForeignSecret {
+            uid: seen.uid.clone(),
+            resource_version: seen.resource_version,
+            kind: "kubernetes.io/dockerconfigjson".to_owned(),
+            hosts: Some(vec![HOST.into()]),
+        });
+        scenario.observe(Observation::PullSecret(seen));
+        scenario.pass(3_000);
+    }
+    // Ten minutes, and a first write each in the other namespace.
+    let writes = scenario.count("apply-pull-secret");
+    assert!((3..20).contains(&writes), "{writes}");
+    assert!(!scenario.finding("AnotherInstance").is_empty());
+}
