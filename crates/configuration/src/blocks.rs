@@ -27,7 +27,7 @@ impl Sheet<'_> {
         if let Some(enable) = self.boolean_of(&fields, "enable") {
             webhook.enable = enable;
         }
-        let policies = [("Ignore", FailurePolicy::Ignore), ("Fail", FailurePolicy::Fail)];
+        let policies = FailurePolicy::ALL.map(|policy| (policy.as_str(), policy));
         if let Some(policy) = self.choice_of(&fields, "failure-policy", &policies) {
             webhook.failure_policy = policy;
         }

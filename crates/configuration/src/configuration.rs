@@ -278,6 +278,21 @@ pub enum PodHelp {
     Restart,
 }
 
+impl PodHelp {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::None, Self::Report, Self::Append, Self::Restart];
+
+    /// Its name in the ConfigMap.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Report => "report",
+            Self::Append => "append",
+            Self::Restart => "restart",
+        }
+    }
+}
+
 /// `webhook-configuration`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Webhook {
@@ -309,6 +324,19 @@ pub enum FailurePolicy {
     Ignore,
     /// Refuses it.
     Fail,
+}
+
+impl FailurePolicy {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Ignore, Self::Fail];
+
+    /// Its name in the ConfigMap, and for the API server.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ignore => "Ignore",
+            Self::Fail => "Fail",
+        }
+    }
 }
 
 /// How new ServiceAccounts are served at once.

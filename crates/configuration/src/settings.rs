@@ -205,13 +205,7 @@ impl Sheet<'_> {
 
     /// `pods`. `asked` says whether the API server asks the webhook.
     pub(crate) fn pods(&mut self, scalar: Scalar<'_>, asked: bool) -> Option<PodHelp> {
-        let choices = [
-            ("none", PodHelp::None),
-            ("report", PodHelp::Report),
-            ("append", PodHelp::Append),
-            ("restart", PodHelp::Restart),
-        ];
-        let help = self.choice("pods", scalar, &choices)?;
+        let help = self.choice("pods", scalar, &PodHelp::ALL.map(|help| (help.as_str(), help)))?;
         if help == PodHelp::Append && !asked {
             self.warn(
                 code::APPEND_WITHOUT_WEBHOOK,

@@ -41,7 +41,7 @@ impl Policy {
         if namespace.seen.as_ref().is_none_or(|seen| seen.terminating) {
             return Standing::Foreign;
         }
-        if namespace.is_made_elsewhere() && !self.takes_over {
+        if self.left_to(namespace).is_some() {
             return Standing::Foreign;
         }
         if self.serves(name, namespace) {
@@ -49,6 +49,12 @@ impl Policy {
         }
         let retiring = self.retires(name, namespace) || self.left_by_label(name, namespace);
         if retiring { Standing::Retiring } else { Standing::Foreign }
+    }
+
+    /// The namespace of another installation of this component, which serves a namespace and is not to be taken over.
+    pub fn left_to<'n>(&self, namespace: &'n Namespace) -> Option<&'n str> {
+        let elsewhere = namespace.secret.as_ref()?.elsewhere.as_deref();
+        elsewhere.filter(|_| !self.takes_over)
     }
 
     /// Whether an earlier configuration served a namespace.

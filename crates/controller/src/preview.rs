@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use acr_configuration::{
-    Configuration, Edition, Entry, FailurePolicy, Identity, PodHelp, Webhook, WebhookMode,
-};
+use acr_configuration::{Configuration, Edition, Entry, Identity, Webhook, WebhookMode};
 
 use crate::area::Area;
 use crate::observation::{Observation, Watch};
@@ -117,7 +115,11 @@ impl Preview {
 
     /// A ServiceAccount that a configuration serves, where there is one.
     pub fn somebody_served(&self, configuration: &Configuration) -> Option<AccountName> {
-        let policy = Policy { served: Some(Area::whole(configuration)), ..Policy::default() };
+        let policy = Policy {
+            served: Some(Area::whole(configuration)),
+            takes_over: configuration.takeover,
+            ..Policy::default()
+        };
         let (namespace, account) = policy.somebody_served(&self.world)?;
         Some(AccountName { namespace: namespace.to_string(), name: account.name.to_string() })
     }
@@ -185,7 +187,7 @@ fn settings(former: Option<&Configuration>, wanted: &Configuration) -> BTreeMap<
     }
     [
         ("webhook-configuration", immediate_use(&former.webhook), served),
-        ("pods", pod_help(former.pods).to_owned(), pod_help(wanted.pods).to_owned()),
+        ("pods", former.pods.as_str().to_owned(), wanted.pods.as_str().to_owned()),
         ("takeover", former.takeover.to_string(), wanted.takeover.to_string()),
     ]
     .into_iter()
@@ -196,25 +198,13 @@ fn settings(former: Option<&Configuration>, wanted: &Configuration) -> BTreeMap<
 
 /// Who serves new ServiceAccounts at once. Of the policy nothing else counts.
 fn immediate_use(webhook: &Webhook) -> String {
-    let policy = match webhook.failure_policy {
-        FailurePolicy::Ignore => "Ignore",
-        FailurePolicy::Fail => "Fail",
-    };
     match webhook.mode {
         _ if !webhook.enable => "off".to_owned(),
         WebhookMode::Policy => "policy".to_owned(),
         WebhookMode::Webhook => {
-            format!("webhook, failure policy {policy}, timeout {} s", webhook.timeout_seconds)
+            let Webhook { failure_policy, timeout_seconds, .. } = webhook;
+            format!("webhook, failure policy {}, timeout {timeout_seconds} s", failure_policy.as_str())
         }
-    }
-}
-
-fn pod_help(help: PodHelp) -> &'static str {
-    match help {
-        PodHelp::None => "none",
-        PodHelp::Report => "report",
-        PodHelp::Append => "append",
-        PodHelp::Restart => "restart",
     }
 }
 

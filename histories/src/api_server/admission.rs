@@ -1,6 +1,6 @@
 //! The registration of the webhook and the parameters of the policy, as the model keeps them.
 
-use acr_controller::admission::{AdmissionObject, AdmissionSeen, Trial};
+use acr_controller::admission::{AdmissionObject, AdmissionSeen, POD_WEBHOOK_NAME, Trial};
 use acr_controller::observation::Refusal;
 use acr_controller::operation::Precondition;
 use serde_json::Value;
@@ -35,6 +35,12 @@ impl ApiServer {
         let seen = AdmissionSeen { uid, resource_version, installation: None, content: content.clone() };
         self.admission.insert(object, seen);
         Ok(done(resource_version, Effect::Nothing))
+    }
+
+    /// What the registration says of the webhook for pods.
+    pub fn pod_webhook(&self) -> Option<&Value> {
+        let webhooks = self.admission.get(&AdmissionObject::Registration)?.content.as_array()?;
+        webhooks.iter().find(|webhook| webhook.get("name").is_some_and(|name| name == POD_WEBHOOK_NAME))
     }
 
     /// The policy and its binding are there, and do what the parameters say.

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use acr_controller::admission::{AdmissionObject, POD_WEBHOOK_NAME};
 use acr_controller::names;
 use acr_controller::observation::{Answer, PodSeen, Refusal};
 use acr_controller::operation::{Operation, Subject};
@@ -69,7 +68,7 @@ impl Evictions {
 
     /// Takes note of what is there at the start of any operation.
     pub(super) fn tick(&mut self, truth: Truth<'_>) {
-        if registered_for_pods(truth) {
+        if truth.server.pod_webhook().is_some() {
             let known = self.registered.filter(|times| truth.now <= times.last + UNREGISTERED_FOR);
             let first = known.map_or(truth.now, |times| times.first);
             self.registered = Some(Times { first, last: truth.now });
@@ -256,7 +255,7 @@ impl Contract {
             let own_list = !pod.references.is_empty() && !others(account.list.names()).eq(&pod.references);
             // A pod with a list of its own is looked at when something of it changes.
             let since = self.evictions.registered.map_or(Moment::MAX, |times| times.first);
-            let appends = registered_for_pods(truth) && namespace != "kube-system";
+            let appends = truth.server.pod_webhook().is_some() && namespace != "kube-system";
             let helps = !own_list || appends && since < pod.changed;
             let can_be_helped =
                 wanted.pods == PodHelp::Restart && pod.template.kind.makes_anew() && !pod.runs() && helps;
@@ -309,12 +308,6 @@ fn secret_holds_a_login(known: &Known, pod: &PodSeen, truth: Truth<'_>) -> bool 
         return true;
     };
     pod.unpulled.iter().any(|image| !passwords_for(&secret.document, image).is_empty())
-}
-
-fn registered_for_pods(truth: Truth<'_>) -> bool {
-    let seen = truth.server.admission(AdmissionObject::Registration);
-    let webhooks = seen.and_then(|seen| seen.content.as_array()).map(Vec::as_slice).unwrap_or_default();
-    webhooks.iter().any(|webhook| webhook.get("name").is_some_and(|name| name == POD_WEBHOOK_NAME))
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use acr_controller::admission::{AdmissionObject, POD_WEBHOOK_NAME};
 use acr_controller::names;
 use acr_controller::observation::{Answer, Observation, Refusal, Watch};
 use serde_json::Value;
@@ -138,10 +137,7 @@ impl History<'_> {
     /// Whether the API server asks the webhook about new pods, and is answered. What the registration says of
     /// ServiceAccounts in CEL is what the configuration says, which may be newer by a moment.
     fn webhook_appends(&mut self, namespace: &str, account: &str) -> bool {
-        let seen = self.server.admission(AdmissionObject::Registration);
-        let webhooks = seen.and_then(|seen| seen.content.as_array());
-        let named = |webhook: &&Value| webhook.get("name").is_some_and(|name| name == POD_WEBHOOK_NAME);
-        let Some(webhook) = webhooks.and_then(|webhooks| webhooks.iter().find(named)) else { return false };
+        let Some(webhook) = self.server.pod_webhook() else { return false };
         let requirements = webhook.pointer("/namespaceSelector/matchExpressions").and_then(Value::as_array);
         let labels = self.server.namespaces().get(namespace).map(|home| &home.labels);
         let (Some(requirements), Some(labels)) = (requirements, labels) else { return false };

@@ -3,9 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
-use kube::ResourceExt;
-use kube::api::ListParams;
+use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
+use kube::api::{Api, ListParams, PostParams};
+use kube::{Client, ResourceExt};
+use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::image::document;
@@ -63,9 +64,21 @@ impl Stage<'_> {
     }
 }
 
+/// Whether a ServiceAccount with this metadata, made now and not stored, gets our name. What the API server refuses does not.
+pub async fn would_be_attached(client: &Client, namespace: &str, metadata: Value) -> bool {
+    let Ok(account) = serde_json::from_value::<ServiceAccount>(json!({ "metadata": metadata })) else {
+        return false;
+    };
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
+    let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+    let made = accounts.create(&dry_run, &account).await;
+    let list = made.ok().and_then(|made| made.image_pull_secrets).unwrap_or_default();
+    list.iter().any(|entry| entry.name == PULL_SECRET)
+}
+
 fn served(namespace: &str, secret: &Secret) -> Result<Served, Error> {
     let document = document(namespace, secret)?;
-    let auths = document.get("auths").and_then(serde_json::Value::as_object);
+    let auths = document.get("auths").and_then(Value::as_object);
     let expires = secret.annotations().get(EXPIRES).and_then(|text| text.parse().ok());
     Ok(Served {
         hosts: auths.into_iter().flat_map(|auths| auths.keys().cloned()).collect(),

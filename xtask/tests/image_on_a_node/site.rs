@@ -4,11 +4,11 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 
 use acr_end_to_end::{
-    ACME, Images, PROVIDER_ARN, PULL_SECRET, ROLE_ARN, Stage, chart_folder, eventually, run_helm,
+    ACME, Images, PROVIDER_ARN, ROLE_ARN, Stage, chart_folder, eventually, run_helm, would_be_attached,
 };
 use acr_testbed::{ControlPlane, ControlPlaneOptions, Helm, Node, NodeOptions, NodeTools, Progress, Tools};
-use k8s_openapi::api::core::v1::{Service, ServiceAccount};
-use kube::api::{Api, PostParams};
+use k8s_openapi::api::core::v1::Service;
+use kube::api::Api;
 use serde_json::json;
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
@@ -163,12 +163,7 @@ pub(crate) async fn pulls_at_once(stage: &Stage<'_>) {
 
 /// Whether a ServiceAccount that is made now, and not stored, gets our name.
 pub(crate) async fn counts(stage: &Stage<'_>) -> Option<()> {
-    let account: ServiceAccount =
-        serde_json::from_value(json!({ "metadata": { "generateName": "counts-" } })).unwrap();
-    let dry = PostParams { dry_run: true, ..PostParams::default() };
-    let made = stage.accounts(SHOP).create(&dry, &account).await.ok()?;
-    let list = made.image_pull_secrets.unwrap_or_default();
-    list.iter().any(|entry| entry.name == PULL_SECRET).then_some(())
+    would_be_attached(stage.client(), SHOP, json!({ "generateName": "counts-" })).await.then_some(())
 }
 
 pub(crate) async fn until<T>(what: &str, mut question: impl AsyncFnMut() -> Option<T>) -> T {

@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use acr_configuration::{Glob, NamespaceSet, Operator, is_dns_label};
-
 use aws_lc_rs::digest;
 
 use super::pattern::expression;

@@ -144,10 +144,7 @@ pub fn registration(area: &Area, webhook: &Webhook, target: Target<'_>) -> Optio
                 "resources": [kind.resource],
                 "scope": "Namespaced",
             }],
-            "failurePolicy": match failure_policy {
-                FailurePolicy::Ignore => "Ignore",
-                FailurePolicy::Fail => "Fail",
-            },
+            "failurePolicy": failure_policy.as_str(),
             "matchPolicy": "Equivalent",
             "namespaceSelector": { "matchExpressions": namespaces },
             "objectSelector": { "matchExpressions": [not_ignored] },

@@ -13,7 +13,6 @@ use crate::area::Area;
 use crate::facts::chain::Surroundings;
 use crate::facts::timing::{Timing, renewal};
 use crate::facts::value::Value;
-
 use crate::facts::{FactKey, Line, LineKey, Lines};
 use crate::journal::{Accepted, Carried, CarriedLogin, HeldLogin, LineRecord, Record, Recorder};
 use crate::observation::Watch;

@@ -29,8 +29,7 @@ impl Machine {
     pub(super) fn notice_another_installation(&mut self, now: Now, name: &str) {
         let group = format!("{}/installation", secret_group(name));
         let home = self.world.namespace(name).filter(|home| self.policy.serves(name, home));
-        let elsewhere = home.and_then(|home| home.secret.as_ref()?.elsewhere.as_deref());
-        let Some(elsewhere) = elsewhere.filter(|_| !self.policy.takes_over) else {
+        let Some(elsewhere) = home.and_then(|home| self.policy.left_to(home)) else {
             return self.ledger.clear(now.mono, &group);
         };
         let message = format!(
@@ -53,7 +52,7 @@ impl Machine {
     pub(super) fn notice_tampering(&mut self, now: Now, name: &Arc<str>) {
         self.settle_contest(now, name);
         let Some(namespace) = self.world.namespace_mut(name) else { return };
-        if namespace.is_made_elsewhere() && !self.policy.takes_over {
+        if self.policy.left_to(namespace).is_some() {
             return;
         }
         let (Some(secret), Some(trust)) = (&namespace.secret, &namespace.trust) else { return };

@@ -98,7 +98,8 @@ impl Machine {
                 else {
                     return None;
                 };
-                let outcome = answer(question, reference, self.seen_references.get(reference)?, time)?;
+                let seen = self.seen_references.get(reference)?;
+                let outcome = answer(question, reference, seen, time).transpose()?;
                 Some((key, outcome))
             })
             .collect();
@@ -109,29 +110,14 @@ impl Machine {
     }
 }
 
-/// What a Secret says to a question; `None` where the question is not made for what it holds: its lines are drawn anew as
+/// What a Secret says to a question; nothing where the question is not made for what it holds: its lines are drawn anew as
 /// soon as the journal knows that.
 fn answer(
     question: &Question,
     reference: &SecretRef,
     seen: &Seen,
     time: UnixMillis,
-) -> Option<Result<Value, CallFailure>> {
-    if let (Ok(Some(held)), Question::StaticLogin { slot, .. }) = (seen, question)
-        && let Ok(logins) = &held.logins
-        && slot.is_some() != matches!(logins, StaticLogins::BySlot(_))
-    {
-        return None;
-    }
-    Some(said(question, reference, seen, time))
-}
-
-fn said(
-    question: &Question,
-    reference: &SecretRef,
-    seen: &Seen,
-    time: UnixMillis,
-) -> Result<Value, CallFailure> {
+) -> Result<Option<Value>, CallFailure> {
     let failed = |kind, message: String| CallFailure::new(question.operation(), kind, message);
     let unfit = |failure: SecretDataFailure| {
         failed(FailureKind::Malformed, format!("the Secret {reference} cannot be used: {failure}"))
@@ -158,15 +144,15 @@ fn said(
                 (StaticLogins::BySlot(logins), Some(slot)) => {
                     logins.get(slot).map(|login| login.as_ref().map_err(|failure| unfit(failure.clone())))
                 }
-                _ => None,
+                (StaticLogins::Pair(_), Some(_)) | (StaticLogins::BySlot(_), None) => return Ok(None),
             };
             let missing = || {
                 failed(FailureKind::NotFound, format!("the Secret {reference} has no login for the entry"))
             };
-            Ok(Value::Login(Arc::new(login.ok_or_else(missing)??.clone()), time))
+            Ok(Some(Value::Login(Arc::new(login.ok_or_else(missing)??.clone()), time)))
         }
         _ => match held.data.access_key().map_err(unfit)? {
-            Some(key) => Ok(Value::Key(key, UnixMillis::NEVER, Owner::Unnamed)),
+            Some(key) => Ok(Some(Value::Key(key, UnixMillis::NEVER, Owner::Unnamed))),
             None => Err(unfit(SecretDataFailure::Missing { member: "access-key-id" })),
         },
     }

@@ -79,7 +79,7 @@ impl Account {
         }
     }
 
-    /// Whether a pod may have these names from its list, which names ours as well: by and by wrong, and then it says yes.
+    /// Whether a pod may have these names from its list, which names ours as well. One time in 256 it says so of others.
     pub fn may_have_given(&self, names: &[String]) -> bool {
         self.shape == Shape::Other && self.others == list::mark(names.iter().map(String::as_str))
     }

@@ -4,8 +4,7 @@ use acr_end_to_end::{Component, RunOptions, Stage};
 use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::jobs::play;
-use crate::releases::{ENTRY, REQUESTED, UNINSTALL, end_with_its_deployment, uninstall};
+use crate::releases::{ENTRY, REQUESTED, remove};
 use crate::site::{OWN, Site, complaint, program, said, tools};
 
 const WITHOUT: &str = "--set=webhook.enabled=false";
@@ -92,13 +91,7 @@ async fn a_registration_of_former_days_goes_when_it_is_turned_off_and_with_the_r
     stage.configure(&on).await.unwrap();
     site.until("the webhook is registered again", async || registration(&site).await).await;
     said(&site.helm("rollback", &["1", "--no-hooks"]).await);
-    let (removed, job, ()) = tokio::join!(
-        uninstall(&site),
-        play(&site, UNINSTALL, &[]),
-        end_with_its_deployment(&site, component)
-    );
-    assert!(job.status.success(), "{job:?}");
-    said(&removed);
+    remove(&site, component).await;
     assert_eq!(registration(&site).await, None);
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::jobs::play;
 use crate::site::{OWN, Site, complaint, program, said, tools};
 
-pub(crate) const UNINSTALL: &str = "acr-credential-helper-uninstall";
+const UNINSTALL: &str = "acr-credential-helper-uninstall";
 pub(crate) const ENTRY: &str = "- instanceId: cri-acme0000000000\n  customAccessKey: LTAI5tPuller\n  \
                      customAccessKeySecret: marker-puller-secret\n";
 /// The stage asks for tokens by TokenRequest.
@@ -51,7 +51,7 @@ async fn ours(site: &Site) -> Vec<String> {
 }
 
 /// Does what a node would when the Deployment wants no pod any more.
-pub(crate) async fn end_with_its_deployment(site: &Site, component: Component) {
+async fn end_with_its_deployment(site: &Site, component: Component) {
     site.until("the Deployment is scaled to 0", async || {
         (site.deployment().await?["spec"]["replicas"] == 0).then_some(())
     })
@@ -59,8 +59,16 @@ pub(crate) async fn end_with_its_deployment(site: &Site, component: Component) {
     assert!(component.terminate().await.unwrap().success());
 }
 
-pub(crate) async fn uninstall(site: &Site) -> Output {
+async fn uninstall(site: &Site) -> Output {
     site.helm("uninstall", &["--timeout=100s"]).await
+}
+
+/// Uninstalls a release whose component runs: its Job is played, and the component ends with its Deployment.
+pub(crate) async fn remove(site: &Site, component: Component) {
+    let (removed, job, ()) =
+        tokio::join!(uninstall(site), play(site, UNINSTALL, &[]), end_with_its_deployment(site, component));
+    assert!(job.status.success(), "{job:?}");
+    said(&removed);
 }
 
 #[tokio::test]
@@ -95,13 +103,7 @@ async fn a_release_lives_and_leaves_no_trace_but_the_configuration() {
     assert_eq!(stage.pull_secret("shop").await.unwrap().unwrap().metadata.uid, secret);
     let map = site.config_map().await;
 
-    let (removed, job, ()) = tokio::join!(
-        uninstall(&site),
-        play(&site, UNINSTALL, &[]),
-        end_with_its_deployment(&site, component)
-    );
-    assert!(job.status.success(), "{job:?}");
-    said(&removed);
+    remove(&site, component).await;
     for namespace in ["shop", "later"] {
         assert_eq!(stage.list(namespace, "default").await.unwrap().unwrap(), [""; 0]);
         assert!(stage.pull_secret(namespace).await.unwrap().is_none());

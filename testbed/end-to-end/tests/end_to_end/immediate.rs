@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
-use acr_end_to_end::{PULL_SECRET, RunOptions};
+use acr_end_to_end::{PULL_SECRET, RunOptions, would_be_attached};
 use acr_testbed::ControlPlane;
 use futures::StreamExt;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
@@ -52,11 +52,7 @@ pub(crate) async fn created_with(client: &Client, namespace: &str, name: &str, l
 
 /// Whether a ServiceAccount that is made now, and not stored, gets our name.
 pub(crate) async fn counts(client: &Client, namespace: &str) -> Option<()> {
-    let account = json!({ "metadata": { "generateName": "probe-" } });
-    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
-    let dry = PostParams { dry_run: true, ..PostParams::default() };
-    let made = accounts.create(&dry, &serde_json::from_value(account).unwrap()).await.ok()?;
-    made.image_pull_secrets.map(drop)
+    would_be_attached(client, namespace, json!({ "generateName": "probe-" })).await.then_some(())
 }
 
 /// Makes namespaces, and in each at once a ServiceAccount and a pod of it; gives the namespaces whose pod did not get our

@@ -2,22 +2,10 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
-use acr_end_to_end::PULL_SECRET;
-use k8s_openapi::api::core::v1::ServiceAccount;
-use kube::api::PostParams;
+use acr_end_to_end::would_be_attached;
 use serde_json::json;
 
 use crate::play::{BASIC, BY_KEY, Cluster, Play, WITH_ACCOUNT, until};
-
-/// Whether a ServiceAccount that is made now, and not stored, gets our name.
-async fn counts(play: &Play<'_>, space: &str) -> Option<()> {
-    let account: ServiceAccount =
-        serde_json::from_value(json!({ "metadata": { "name": WITH_ACCOUNT.account } })).unwrap();
-    let dry = PostParams { dry_run: true, ..PostParams::default() };
-    let made = play.stage.accounts(space).create(&dry, &account).await.ok()?;
-    let list = made.image_pull_secrets.unwrap_or_default();
-    list.iter().any(|entry| entry.name == PULL_SECRET).then_some(())
-}
 
 #[tokio::test]
 async fn the_deployments_are_applied_in_a_new_namespace_without_waiting_for_anything() {
@@ -35,7 +23,12 @@ async fn the_deployments_are_applied_in_a_new_namespace_without_waiting_for_anyt
     let arguments = ["--webhook-listen", &address, "--webhook-url", &url];
     play.run(BY_KEY, &["first", "shop"], &keys, &arguments).await;
     let first = play.create_space("first").await;
-    until("the API server calls the webhook", async || counts(&play, first).await).await;
+    let counts = async || {
+        would_be_attached(play.stage.client(), first, json!({ "name": WITH_ACCOUNT.account }))
+            .await
+            .then_some(())
+    };
+    until("the API server calls the webhook", counts).await;
 
     play.stage.create_namespace("shop", &[]).await.unwrap();
     for workload in [&WITH_ACCOUNT, &BASIC] {

@@ -7,6 +7,18 @@ use acr_controller::observation::{Observation, PodSeen, Refusal};
 
 use super::*;
 
+/// A cluster that is served, with `pods: restart` and a webhook that appends.
+fn with_webhook(mut scenario: Scenario) -> Scenario {
+    let webhook = ("webhook-configuration", "enable: true");
+    scenario.listing(|scenario| {
+        scenario.configure(ONE_ENTRY, &[("watch-namespace", "default,team"), ("pods", "restart"), webhook]);
+        scenario.namespace("default", &[]);
+        scenario.account("default", "default", None);
+    });
+    scenario.pass(10_000);
+    scenario
+}
+
 #[test]
 fn a_list_of_its_own_is_reported_and_never_a_reason_to_evict() {
     let mut scenario = served("restart");
@@ -86,14 +98,7 @@ fn a_budget_that_does_not_allow_it_is_asked_later_and_later() {
 
 #[test]
 fn where_nothing_is_appended_any_more_those_with_a_list_of_their_own_give_way_to_the_next() {
-    let mut scenario = Scenario::new();
-    let webhook = ("webhook-configuration", "enable: true");
-    scenario.listing(|scenario| {
-        scenario.configure(ONE_ENTRY, &[("watch-namespace", "default,team"), ("pods", "restart"), webhook]);
-        scenario.namespace("default", &[]);
-        scenario.account("default", "default", None);
-    });
-    scenario.pass(10_000);
+    let mut scenario = with_webhook(Scenario::new());
     let content = &scenario.admission[&AdmissionObject::Registration].1;
     assert_eq!(
         content[1]["failurePolicy"], "Ignore",
@@ -161,14 +166,7 @@ fn a_case_must_stand_for_a_while_before_anybody_is_evicted_for_it() {
 
 #[test]
 fn a_webhook_that_another_program_answers_is_given_the_time_that_its_certificate_takes() {
-    let mut scenario = Scenario::with_flags(|settings| settings.answers = false);
-    let webhook = ("webhook-configuration", "enable: true");
-    scenario.listing(|scenario| {
-        scenario.configure(ONE_ENTRY, &[("watch-namespace", "default,team"), ("pods", "restart"), webhook]);
-        scenario.namespace("default", &[]);
-        scenario.account("default", "default", None);
-    });
-    scenario.pass(10_000);
+    let mut scenario = with_webhook(Scenario::with_flags(|settings| settings.answers = false));
     show(&mut scenario, PodSeen { references: vec!["mine".to_owned()], ..pod("web-1") });
     scenario.pass(2 * MINUTE);
     assert!(scenario.evicted.is_empty());
