@@ -40,23 +40,30 @@ pub(crate) struct FrontArguments {
     /// serves it in the cluster.
     #[arg(id = "webhook-listen", long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// There is none here: nothing leads the API server to it
+    ///
+    /// Where `webhook-configuration` asks for it all the same, a finding says so, and a registration of former days is
+    /// taken back. The chart gives this with `webhook.enabled: false`.
+    #[arg(long, conflicts_with_all = ["webhook-service", "webhook-url", "webhook-listen"])]
+    no_webhook: bool,
     /// How long its certificates are valid, in seconds; they are renewed after two thirds of it
     #[arg(long, value_name = "SECONDS", default_value_t = CERTIFICATE_LIFE.as_secs(), value_parser = clap::value_parser!(u64).range(60..=315_360_000))]
     certificate_life: u64,
 }
 
 impl FrontArguments {
-    /// Where the API server finds it.
-    pub(crate) fn target(&self) -> Target {
-        match &self.url {
+    /// Where the API server finds it, if there is one.
+    pub(crate) fn target(&self) -> Option<Target> {
+        let target = match &self.url {
             Some(url) => Target::Url(url.clone()),
             None => Target::Service { name: self.service.clone() },
-        }
+        };
+        (!self.no_webhook).then_some(target)
     }
 
     /// Where it is served.
     pub(crate) fn listen(&self, outside: bool) -> Option<SocketAddr> {
-        self.listen.or_else(|| (!outside).then(everywhere))
+        self.listen.or_else(|| (!outside && !self.no_webhook).then(everywhere))
     }
 
     /// How long a certificate is valid.

@@ -94,7 +94,7 @@ pub(crate) fn settings(ourselves: &Ourselves, purpose: Purpose) -> Settings {
         registered_key_secret: None,
         add_on_token_secret: None,
         service_account: SERVICE_ACCOUNT.to_owned(),
-        front: Front::Service { name: WEBHOOK_SERVICE.to_owned() },
+        front: Some(Front::Service { name: WEBHOOK_SERVICE.to_owned() }),
         answers: false,
         certificate_life: CERTIFICATE_LIFE,
     }

@@ -27,8 +27,8 @@ pub struct Settings {
     pub add_on_token_secret: Option<String>,
     /// The ServiceAccount whose tokens RRSA presents, and whose TokenRequest is called.
     pub service_account: String,
-    /// Where the API server reaches the webhook, when the configuration turns it on.
-    pub front: Front,
+    /// Where the API server reaches the webhook, when the configuration turns it on; `None` with `--no-webhook`: nowhere.
+    pub front: Option<Front>,
     /// Whether this process answers the API server, or another program does.
     pub answers: bool,
     /// How long a certificate of the webhook is valid.

@@ -61,7 +61,7 @@ impl Process {
             registered_key_secret: None,
             add_on_token_secret: None,
             service_account: names::SERVICE_ACCOUNT.to_owned(),
-            front: Front::Service { name: "front".to_owned() },
+            front: Some(Front::Service { name: "front".to_owned() }),
             // Short, so that longer histories see renewals.
             answers: true,
             certificate_life: Duration::from_hours(2),

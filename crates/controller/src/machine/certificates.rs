@@ -152,11 +152,8 @@ impl Machine {
     /// What follows for the certificates without any new observation.
     pub(super) fn settle_certificates(&mut self, now: Now) {
         self.admission.certificates.due = None;
-        if !self.wants_webhook() || !self.recorder.settled() {
-            return;
-        }
+        let Some(host) = self.wanted_host().filter(|_| self.recorder.settled()) else { return };
         let certificates = self.recorder.counting().admission.certificates.as_ref();
-        let host = self.settings.front.host(&self.settings.namespace);
         match Certificates::step(certificates, &host, now.wall) {
             Step::Promote if self.is_fulfilled(AdmissionObject::Registration) => {
                 self.change_certificates(|certificates| certificates.promote(now.wall));
@@ -176,20 +173,20 @@ impl Machine {
         });
     }
 
-    /// Whether the configuration that counts wants a webhook.
-    fn wants_webhook(&self) -> bool {
-        let accepted = self.recorder.durable().and_then(|record| record.accepted.as_ref());
-        self.settings.purpose == Purpose::Run
-            && accepted.is_some_and(|accepted| has_webhook(&accepted.configuration))
+    /// Whom the certificate is for, where the configuration that counts wants a webhook.
+    fn wanted_host(&self) -> Option<String> {
+        let accepted = self.recorder.durable()?.accepted.as_ref()?;
+        let wants = self.settings.purpose == Purpose::Run && has_webhook(&accepted.configuration);
+        Some(self.settings.front.as_ref().filter(|_| wants)?.host(&self.settings.namespace))
     }
 
     /// A certificate to be made.
     pub(super) fn next_certificate(&mut self, now: Now) -> Option<Operation> {
         let CertificateState { being_made, not_before, .. } = &self.admission.certificates;
-        if *being_made || now.mono < *not_before || !self.wants_webhook() || !self.recorder.settled() {
+        if *being_made || now.mono < *not_before || !self.recorder.settled() {
             return None;
         }
-        let host = self.settings.front.host(&self.settings.namespace);
+        let host = self.wanted_host()?;
         let certificates = self.recorder.counting().admission.certificates.as_ref();
         let step = Certificates::step(certificates, &host, now.wall);
         if !matches!(step, Step::Begin | Step::Prepare) {

@@ -17,6 +17,8 @@ use crate::time::Now;
 
 /// The group of the finding about the webhook for pods.
 const PODS: &str = "registration/pods";
+/// The group of the finding that there is none to register.
+const LEFT_OUT: &str = "registration/left-out";
 
 impl Machine {
     /// Whether the registration asks the API server about pods.
@@ -46,7 +48,7 @@ impl Machine {
     pub(super) fn wish_for_admission(&mut self, now: Now) {
         let record = self.recorder.counting();
         let accepted = record.accepted.as_ref().filter(|_| self.settings.purpose == Purpose::Run);
-        let mut unsupported = None;
+        let (mut unsupported, mut left_out) = (None, false);
         let wish = accepted.and_then(|accepted| {
             let object = wanted(&accepted.configuration)?;
             let area = Area::whole(&accepted.configuration);
@@ -54,7 +56,8 @@ impl Machine {
                 AdmissionObject::Parameters => Wish::Is(parameters(&area)?.into_iter().collect()),
                 AdmissionObject::Registration => {
                     let own = &self.settings.namespace;
-                    let front = &self.settings.front;
+                    left_out = self.settings.front.is_none();
+                    let front = self.settings.front.as_ref()?;
                     let certificates = record.admission.certificates.as_ref();
                     let usable = certificates.filter(|known| known.serving.host == front.host(own));
                     let authorities = usable.map(Certificates::authorities).unwrap_or_default();
@@ -75,12 +78,25 @@ impl Machine {
         });
         let wish = wish.into_iter().collect::<BTreeMap<_, _>>();
         self.report_missing_conditions(now, unsupported.filter(|_| wish.is_empty()).as_ref());
+        self.report_left_out(now, left_out);
         self.admission.wishes = wish;
         for object in AdmissionObject::ALL {
             self.forget_what_is_gone(now, object);
         }
         self.report_policy_support(now);
         self.report_foreign(now);
+    }
+
+    /// Says that the configuration asks for a webhook where there is none.
+    fn report_left_out(&mut self, now: Now, left_out: bool) {
+        if !left_out {
+            return self.ledger.clear(now.mono, LEFT_OUT);
+        }
+        let message = "webhook-configuration asks for the webhook, and this installation has none (`--no-webhook`, which the chart \
+             gives with webhook.enabled: false): nothing is registered, and new ServiceAccounts are served by the watch, a moment \
+             after they are made; install the chart with webhook.enabled: true, or take `enable` out of webhook-configuration";
+        let code = "WebhookLeftOut";
+        self.ledger.set_one(now.mono, LEFT_OUT, Subject::Configuration, code, message.to_owned());
     }
 }
 

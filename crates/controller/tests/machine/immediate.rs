@@ -8,11 +8,16 @@ use serde_json::json;
 
 const WEBHOOK: (&str, &str) = ("webhook-configuration", "enable: true");
 
+const ACCOUNTS: [&str; 2] = ["default", "team"];
+
 fn served() -> Scenario {
-    let mut scenario = Scenario::new();
+    served_by(Scenario::new())
+}
+
+fn served_by(mut scenario: Scenario) -> Scenario {
     scenario.listing(|scenario| {
         scenario.configure(ONE_ENTRY, &[("watch-namespace", "default,team"), WEBHOOK]);
-        for name in ["default", "team"] {
+        for name in ACCOUNTS {
             scenario.namespace(name, &[]);
             scenario.account(name, "default", None);
         }
@@ -110,7 +115,7 @@ fn an_uninstall_says_which_registration_it_may_not_look_at_and_ends_when_it_is_g
     scenario.restart(Purpose::Uninstall);
     scenario.mono += 20_000;
     scenario.listing(|scenario| {
-        for name in ["default", "team"] {
+        for name in ACCOUNTS {
             scenario.namespace(name, &[]);
             scenario.show_account(name, "default");
         }
@@ -145,4 +150,35 @@ fn a_registration_that_stands_and_cannot_be_written_is_not_said_to_be_harmless()
     let said = scenario.finding("NoRight");
     assert!(said.contains("failure-policy: Fail") && said.contains("take `enable` out"), "{said}");
     assert!(!said.contains("served by the watch"), "{said}");
+}
+
+#[test]
+fn where_nobody_answers_nothing_is_registered_and_it_is_said_while_it_is_asked_for() {
+    let mut scenario = served_by(Scenario::with_flags(|settings| settings.front = None));
+    assert!(scenario.admission.is_empty());
+    assert_eq!((scenario.count("make-certificate"), scenario.count("apply-registration")), (0, 0));
+    insta::assert_snapshot!(scenario.finding("WebhookLeftOut"), @"webhook-configuration asks for the webhook, and this installation has none (`--no-webhook`, which the chart gives with webhook.enabled: false): nothing is registered, and new ServiceAccounts are served by the watch, a moment after they are made; install the chart with webhook.enabled: true, or take `enable` out of webhook-configuration");
+    assert!(ACCOUNTS.iter().all(|name| scenario.list(name, "default").is_some()), "the watch serves");
+    scenario.configure(ONE_ENTRY, &[("watch-namespace", "default,team")]);
+    scenario.pass(2_000);
+    assert_eq!(scenario.finding("WebhookLeftOut"), "");
+}
+
+#[test]
+fn a_registration_from_before_nobody_answered_is_taken_back_at_once() {
+    let mut scenario = served();
+    assert!(scenario.admission.contains_key(&AdmissionObject::Registration));
+    scenario.restart_with(|settings| settings.front = None);
+    scenario.mono += 20_000;
+    scenario.listing(|scenario| {
+        for name in ACCOUNTS {
+            scenario.namespace(name, &[]);
+            scenario.show_account(name, "default");
+        }
+        scenario.configure(ONE_ENTRY, &[("watch-namespace", "default,team"), WEBHOOK]);
+    });
+    scenario.pass(30_000);
+    assert!(scenario.admission.is_empty());
+    assert_eq!((scenario.count("delete-registration"), scenario.count("apply-registration")), (1, 0));
+    assert!(!scenario.finding("WebhookLeftOut").is_empty());
 }

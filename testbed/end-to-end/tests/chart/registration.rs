@@ -1,7 +1,11 @@
 //! The webhook's registration, where an upgrade would leave it without anybody who answers: kept, taken back, removed.
 
-use acr_end_to_end::{Component, RunOptions, Stage};
-use kube::api::{DeleteParams, PostParams};
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use acr_end_to_end::{Component, RunOptions, Stage, would_be_attached};
+use kube::api::{DeleteParams, ListParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::releases::{ENTRY, REQUESTED, remove};
@@ -27,6 +31,12 @@ async fn register(site: &Site, namespace: &str, failure_policy: &str) {
         "namespaceSelector": { "matchLabels": { "nobody": "has-it" } } }] });
     let content = serde_json::from_value(content).unwrap();
     registrations.create(&PostParams::default(), &content).await.unwrap();
+}
+
+/// With what the program starts by the Deployment that is there.
+async fn program_arguments(site: &Site) -> Vec<Value> {
+    let deployment = site.deployment().await.unwrap();
+    deployment["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap().clone()
 }
 
 async fn service(site: &Site) -> Option<Value> {
@@ -93,6 +103,86 @@ async fn a_registration_of_former_days_goes_when_it_is_turned_off_and_with_the_r
     said(&site.helm("rollback", &["1", "--no-hooks"]).await);
     remove(&site, component).await;
     assert_eq!(registration(&site).await, None);
+}
+
+#[tokio::test]
+async fn after_a_rollback_to_no_webhook_the_new_pods_take_the_registration_back_whatever_is_asked_for() {
+    let site = Site::begin().await;
+    said(&site.install(&[REQUESTED, WITHOUT]).await);
+    let arguments = program_arguments(&site).await;
+    assert!(arguments.iter().any(|argument| argument == "--no-webhook"), "{arguments:?}");
+    said(&site.upgrade(&[REQUESTED]).await);
+    assert!(!program_arguments(&site).await.iter().any(|argument| argument == "--no-webhook"));
+    let stage = Stage::join(&site.control_plane, OWN).await.unwrap();
+    let on = ("webhook-configuration", "enable: true\nfailure-policy: Fail");
+    stage.configure(&[("acr-registry-info", ENTRY), ("watch-namespace", "shop"), on]).await.unwrap();
+    let run = async |options: &RunOptions| {
+        let mut component = Component::start(tools().await, program().await, &stage, options).unwrap();
+        component.ready().await.unwrap();
+        component
+    };
+    let component = run(&RunOptions::default()).await;
+    site.until("the webhook is registered", async || registration(&site).await).await;
+
+    said(&site.helm("rollback", &["1", "--no-hooks"]).await);
+    assert!(component.terminate().await.unwrap().success());
+    assert!(registration(&site).await.is_some());
+    let without = RunOptions { arguments: vec!["--no-webhook".to_owned()], ..RunOptions::default() };
+    let component = run(&without).await;
+    site.until("the registration is taken back", async || registration(&site).await.is_none().then_some(()))
+        .await;
+    let status = component.status().await.unwrap();
+    let codes: Vec<_> = status["findings"].as_array().unwrap().iter().map(|found| &found["code"]).collect();
+    assert!(codes.contains(&&json!("WebhookLeftOut")), "{codes:?}");
+}
+
+#[tokio::test]
+async fn while_a_release_is_removed_nobody_is_refused_for_want_of_an_answer() {
+    let site = Site::begin().await;
+    // No node leads to the Service, and in a cluster the policy lets nothing else be registered.
+    said(&site.install(&[REQUESTED, "--set=admissionPolicy=false"]).await);
+    let stage = Stage::join(&site.control_plane, OWN).await.unwrap();
+    stage.create_namespace("shop", &[]).await.unwrap();
+    let on = ("webhook-configuration", "enable: true\nfailure-policy: Fail");
+    let all = ("service-account", "*");
+    stage.configure(&[("acr-registry-info", ENTRY), ("watch-namespace", "shop"), all, on]).await.unwrap();
+    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().to_string();
+    let url = format!("https://{address}");
+    let arguments = ["--webhook-listen", &address, "--webhook-url", &url].map(str::to_owned).to_vec();
+    let options = RunOptions { arguments, ..RunOptions::default() };
+    let mut component = Component::start(tools().await, program().await, &stage, &options).unwrap();
+    component.ready().await.unwrap();
+    site.until("the API server calls the webhook", async || {
+        would_be_attached(&site.client, "shop", json!({ "generateName": "probe-" })).await.then_some(())
+    })
+    .await;
+
+    let removed = AtomicBool::new(false);
+    let goes_on = async {
+        let mut refused = Vec::new();
+        let mut pace = tokio::time::interval(Duration::from_millis(20));
+        for place in 0.. {
+            if removed.load(Ordering::Relaxed) {
+                break;
+            }
+            pace.tick().await;
+            let made = stage.create_account("shop", &format!("app-{place}")).await;
+            refused.extend(made.err().map(|error| error.to_string()));
+        }
+        refused
+    };
+    let removal = async {
+        remove(&site, component).await;
+        removed.store(true, Ordering::Relaxed);
+    };
+    let (refused, ()) = tokio::join!(goes_on, removal);
+    assert_eq!(refused, [""; 0]);
+    assert_eq!(registration(&site).await, None);
+    // Those that came meanwhile are taken back with the others.
+    let accounts = stage.accounts("shop").list(&ListParams::default()).await.unwrap();
+    assert!(accounts.items.len() > 50, "{}", accounts.items.len());
+    let named = accounts.items.iter().filter(|account| account.image_pull_secrets.is_some());
+    assert_eq!(named.map(|account| &account.metadata.name).collect::<Vec<_>>(), [&None; 0]);
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ fn sts(fields: &str, injected: Option<&str>, region: Option<&str>, overrides: &s
         registered_key_secret: None,
         add_on_token_secret: None,
         service_account: "aliyun-acr-credential-helper".into(),
-        front: Front::Service { name: "front".to_owned() },
+        front: Some(Front::Service { name: "front".to_owned() }),
         answers: true,
         certificate_life: std::time::Duration::from_hours(90 * 24),
     };

@@ -131,7 +131,14 @@ impl Scenario {
 
     /// A new process over the same cluster.
     pub fn restart(&mut self, purpose: Purpose) {
-        self.machine = machine(purpose, "pod-2", None);
+        self.restart_with(|settings| settings.purpose = purpose);
+    }
+
+    /// A new process with other flags.
+    pub fn restart_with(&mut self, change: impl FnOnce(&mut Settings)) {
+        let mut settings = settings(Purpose::Run, "pod-2", None);
+        change(&mut settings);
+        self.machine = Machine::new(settings);
         self.log.clear();
     }
 
@@ -322,7 +329,7 @@ fn settings(purpose: Purpose, identity: &str, region: Option<&str>) -> Settings 
         registered_key_secret: None,
         add_on_token_secret: None,
         service_account: "aliyun-acr-credential-helper".into(),
-        front: Front::Service { name: "front".to_owned() },
+        front: Some(Front::Service { name: "front".to_owned() }),
         answers: true,
         certificate_life: std::time::Duration::from_hours(90 * 24),
     }
