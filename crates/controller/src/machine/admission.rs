@@ -210,6 +210,11 @@ impl Machine {
         }
     }
 
+    /// Whether an object is wanted, and was seen as it shall be.
+    pub(super) fn stands_as_wished(&self, object: AdmissionObject) -> bool {
+        self.lease.held() && self.admission.wishes.contains_key(&object) && self.is_fulfilled(object)
+    }
+
     /// Whether nothing may be taken out of lists yet: the API server would put it into new ones. What cannot be written is
     /// not waited for.
     pub(super) fn registration_comes_first(&self) -> bool {

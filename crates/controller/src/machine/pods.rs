@@ -179,8 +179,7 @@ impl Machine {
     /// Whether the API server has the webhook append our entry to new pods of a namespace.
     fn appends_to_pods(&self, namespace: &str) -> bool {
         self.registers_for_pods()
-            && self.is_wanted_on(AdmissionObject::Registration)
-            && self.is_fulfilled(AdmissionObject::Registration)
+            && self.stands_as_wished(AdmissionObject::Registration)
             && asks_about_pods(namespace, &self.settings.namespace)
     }
 

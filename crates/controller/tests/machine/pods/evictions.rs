@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use acr_controller::admission::AdmissionObject;
+use acr_controller::admission::{AdmissionObject, ServerSeen};
 use acr_controller::observation::{Observation, PodSeen, Refusal};
 
 use super::*;
@@ -122,6 +122,21 @@ fn where_nothing_is_appended_any_more_those_with_a_list_of_their_own_give_way_to
     show(&mut scenario, PodSeen { resource_version: 8, ..own("b") });
     scenario.pass(SETTLES);
     assert_eq!(scenario.evicted.last().map(String::as_str), Some("default/b"));
+}
+
+#[test]
+fn where_the_webhook_is_not_registered_a_list_of_its_own_is_no_reason_to_evict() {
+    let nobody_answers = Scenario::with_flags(|settings| settings.front = None);
+    let mut too_old = Scenario::new();
+    too_old.server = ServerSeen { version: Some((1, 27)), policies: Some(false) };
+    for (scenario, why) in [(nobody_answers, "WebhookLeftOut"), (too_old, "MatchConditionsUnsupported")] {
+        let mut scenario = with_webhook(scenario);
+        assert!(!scenario.finding(why).is_empty());
+        show(&mut scenario, PodSeen { references: vec!["mine".to_owned()], ..pod("web-1") });
+        scenario.pass(10 * MINUTE);
+        assert!(scenario.evicted.is_empty(), "{why}");
+        assert!(!scenario.finding("PodHasOwnList").is_empty(), "{why}");
+    }
 }
 
 #[test]
