@@ -103,6 +103,41 @@ async fn from_the_original_to_this_and_back_every_version_of_the_secret_pulls() 
 }
 
 #[tokio::test]
+async fn from_outside_it_takes_over_beside_the_original_and_passes_on_to_the_pods_without_a_write() {
+    let mut scene = Scene::begin("nogap").await;
+    let images = Arc::new(scene.images(ACME).await);
+    images.push(&scene.stage, "team/app", "v1").await.unwrap();
+    let space = scene.create_space("shop").await;
+    let original = Original::start(&scene, &images, &space).await;
+    scene.attached(&space, "default").await;
+    scene.until("the original has written", async || scene.stage.pull_secret(&space).await.unwrap()).await;
+    let witness = Witness::of(&scene, images.clone(), &space).await;
+
+    // The program outside, with takeover; then the original goes.
+    scene.configure(ACME_BY_KEY, &[&space], &[TAKEOVER]).await;
+    scene.run().await;
+    scene.finding("PullSecretKeepsBeingChanged").await;
+    drop(original);
+    until_of(&scene, &space, "acr-credential-helper").await;
+    scene.served_with_acme(&space).await;
+
+    // The pods look on until the program outside ends.
+    let outside = scene.take_component();
+    scene.run().await;
+    assert_eq!(scene.component().status().await.unwrap()["leading"], false);
+    let before = secret(&scene, &space).await;
+    assert!(outside.terminate().await.unwrap().success());
+    scene.configure(ACME_BY_KEY, &[&space], &[TAKEOVER, ("service-account", "*")]).await;
+    scene.stage.create_account(&space, "later").await.unwrap();
+    scene.attached(&space, "later").await;
+    assert_eq!(scene.component().status().await.unwrap()["leading"], true);
+    assert_eq!(secret(&scene, &space).await.resource_version(), before.resource_version());
+    assert_eq!(scene.logins(), 1);
+    witness.swears();
+    scene.end().await;
+}
+
+#[tokio::test]
 async fn on_the_way_back_the_webhook_is_turned_off_first_and_nobody_is_refused_for_want_of_an_answer() {
     // The registration is of the whole cluster.
     let _turn = turn().await;
