@@ -104,7 +104,8 @@ async fn take_back(arguments: &Arguments) -> Exit {
     match outcome {
         Some(Outcome::Removed) => {
             say(&format!(
-                "Everything is taken back: no ServiceAccount that was served names {PULL_SECRET} any more."
+                "Everything of the installation in the namespace {namespace} is taken back: no ServiceAccount that it \
+                 served names {PULL_SECRET} any more."
             ));
             Exit::Success
         }
