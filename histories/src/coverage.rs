@@ -87,11 +87,12 @@ pub enum Happening {
     CameToRest,
     Uninstalled,
     UninstallRefused,
+    UninstallInterrupted,
 }
 
 impl Happening {
     /// All of them.
-    pub const ALL: [Self; 80] = [
+    pub const ALL: [Self; 81] = [
         Self::Attached,
         Self::Detached,
         Self::SecretCreated,
@@ -172,6 +173,7 @@ impl Happening {
         Self::CameToRest,
         Self::Uninstalled,
         Self::UninstallRefused,
+        Self::UninstallInterrupted,
     ];
 }
 

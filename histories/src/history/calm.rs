@@ -131,6 +131,9 @@ impl History<'_> {
             if self.delays.chance(50) { self.stop(id)? } else { self.kill(id) }
         }
         self.run_until(self.now + 31 * SECOND)?;
+        if self.delays.chance(50) {
+            self.interrupt_an_uninstall()?;
+        }
         self.uninstall_once()?;
         if self.uninstall != Some(Outcome::Removed) {
             let what = format!("an uninstall with nobody in its way ended with {:?}", self.uninstall);
@@ -138,6 +141,23 @@ impl History<'_> {
         }
         self.coverage.note(Happening::Uninstalled);
         self.s5_nothing_is_left()
+    }
+
+    /// One that is killed at any moment. What it has sent may still arrive.
+    fn interrupt_an_uninstall(&mut self) -> Checked {
+        self.uninstall = None;
+        self.starting += 1;
+        self.schedule(0, Event::Start(Purpose::Uninstall));
+        // The Lease of a process that was killed is free after 15 s.
+        let after = self.delays.one_of([0, 15 * SECOND]) + self.delays.spread(1, 5 * SECOND);
+        self.run_until(self.now + after)?;
+        if self.uninstall.is_none() {
+            self.coverage.note(Happening::UninstallInterrupted);
+        }
+        for id in self.processes.iter().map(|process| process.id).collect::<Vec<_>>() {
+            self.kill(id);
+        }
+        self.run_until(self.now + 31 * SECOND)
     }
 
     fn uninstall_once(&mut self) -> Checked {
