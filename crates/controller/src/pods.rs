@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::admission::certificates::arrives_within;
 use crate::observation::PodSeen;
 use crate::time::Mono;
 
@@ -15,9 +16,6 @@ pub const LET_ALONE: Duration = Duration::from_hours(1);
 /// How long a case must stand before the pod is evicted, so that whichever API server admits the new one has seen what we
 /// have: their watches are behind by a second or so, and by a few where one was cut.
 pub const SETTLES: Duration = Duration::from_secs(10);
-/// The same where another program is to append to the new pod: it has its certificate from a mounted Secret; the kubelet
-/// takes up to two minutes to bring that, and it is read every 5 s.
-pub const SETTLES_ELSEWHERE: Duration = Duration::from_mins(3);
 /// How many pods get a finding of their own. All are counted; who mends the first hundred has mended the cause.
 pub const REPORTED: usize = 100;
 
@@ -36,11 +34,12 @@ pub enum Plight {
 }
 
 impl Plight {
-    /// How long the case must stand before the pod is evicted. `answers`: whether this process answers the API server.
+    /// How long the case must stand before the pod is evicted. `answers`: whether this process answers the API server, and
+    /// so would append to the new pod, or another program does, which may not have its certificate yet.
     pub fn settles(self, answers: bool) -> Duration {
         match self {
-            Self::OwnList if !answers => SETTLES_ELSEWHERE,
-            Self::OwnList | Self::OlderThanAttach | Self::MadeAnewInVain => SETTLES,
+            Self::OwnList => SETTLES.max(arrives_within(answers)),
+            Self::OlderThanAttach | Self::MadeAnewInVain => SETTLES,
         }
     }
 }

@@ -38,6 +38,11 @@ pub(super) fn s5_admission(wanted: &Wanted, truth: Truth<'_>) -> Checked {
         ensure(Rule::S5, found == expected, || {
             format!("{object:?} is for the namespaces {found:?} instead of {expected:?}")
         })?;
+        let policy = content.and_then(|content| content.pointer("/0/failurePolicy"));
+        // Every webhook of a history asks for it.
+        ensure(Rule::S5, policy.is_none_or(|policy| policy == "Fail"), || {
+            format!("{object:?} says {policy:?} at rest")
+        })?;
     }
     Ok(())
 }

@@ -68,7 +68,10 @@ pub(super) fn put_into(seed: u64, rounds: &mut [Round]) {
             }
             if by_webhook && changed.immediate == Immediate::Off {
                 changed.immediate = Immediate::Webhook;
-                data.insert("webhook-configuration".to_owned(), "enable: true".to_owned());
+                data.insert(
+                    "webhook-configuration".to_owned(),
+                    "enable: true\nfailure-policy: Fail".to_owned(),
+                );
             }
             who_is_served(changed, &mut random, &mut served);
         }

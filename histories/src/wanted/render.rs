@@ -56,7 +56,12 @@ impl Wanted {
             Immediate::Webhook => {
                 put(
                     "webhook-configuration",
-                    random.one_of(["enable: true", "{enable: 'true', mode: webhook}"]).to_owned(),
+                    random
+                        .one_of([
+                            "enable: true\nfailure-policy: Fail",
+                            "{enable: 'true', failure-policy: fail}",
+                        ])
+                        .to_owned(),
                 );
             }
             Immediate::Policy => {

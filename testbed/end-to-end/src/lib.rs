@@ -22,7 +22,7 @@ pub use error::Error;
 pub use image::{Images, secret_login};
 pub use program::{PROGRAM_VARIABLE, Program};
 pub use stage::{CONFIG_MAP, PULL_SECRET, Reported, SERVICE_ACCOUNT, Stage};
-pub use view::{AccountView, Served, would_be_attached};
+pub use view::{AccountView, Served, failure_policy, would_be_attached};
 
 use std::time::{Duration, Instant};
 

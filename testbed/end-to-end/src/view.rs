@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::api::{Api, ListParams, PostParams};
 use kube::{Client, ResourceExt};
@@ -74,6 +75,13 @@ pub async fn would_be_attached(client: &Client, namespace: &str, metadata: Value
     let made = accounts.create(&dry_run, &account).await;
     let list = made.ok().and_then(|made| made.image_pull_secrets).unwrap_or_default();
     list.iter().any(|entry| entry.name == PULL_SECRET)
+}
+
+/// What the API server does with new ServiceAccounts that nobody answers about, by our registration; `None` without one.
+pub async fn failure_policy(client: &Client) -> Option<String> {
+    let registrations: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+    let found = registrations.get_opt("acr-credential-helper").await.ok()??;
+    found.webhooks?.first()?.failure_policy.clone()
 }
 
 fn served(namespace: &str, secret: &Secret) -> Result<Served, Error> {

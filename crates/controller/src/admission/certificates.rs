@@ -3,6 +3,7 @@
 //! Each generation has an authority of its own, whose key is thrown away as soon as it has signed: there is nothing to
 //! steal. Order of a renewal: the next generation is made and remembered; the registration trusts both authorities;
 //! some minutes later everyone serves the next one; after the same time again the former authority is trusted no more.
+//! Where there was none before, nobody can answer at first: for a while no answer may be relied on.
 
 use std::time::Duration;
 
@@ -12,6 +13,11 @@ use secrecy::SecretString;
 /// How long everyone who serves or trusts certificates may take to hear of a change: a kubelet looks at a mounted Secret
 /// within about two minutes, an API server within seconds.
 const LONGEST_SETTLING: Duration = Duration::from_mins(10);
+/// How long replicas take to serve a certificate that was just made: they see the journal at once, and a pod that was not
+/// ready meanwhile is found so by a probe every 5 s.
+const ARRIVES_HERE: Duration = Duration::from_secs(10);
+/// The same for another program: the kubelet takes up to two minutes to bring it a changed Secret, which it reads every 5 s.
+const ARRIVES_ELSEWHERE: Duration = Duration::from_mins(3);
 
 /// The present generation, and the one before or after it during a change.
 #[derive(Clone, Debug)]
@@ -24,6 +30,8 @@ pub struct Certificates {
     pub former: Option<String>,
     /// When the present stage began.
     pub since: UnixMillis,
+    /// Whether some of those who answer may not have what is served yet, so that they cannot be relied on.
+    pub fresh: bool,
 }
 
 /// One authority with the one certificate that it has signed.
@@ -48,6 +56,8 @@ pub struct Generation {
 pub enum Step {
     /// Make a generation that is served at once: there is none, or it serves no purpose.
     Begin,
+    /// Rely on answers from now on: whoever answers has what is served.
+    Rely,
     /// Make the next generation.
     Prepare,
     /// Serve the next generation.
@@ -61,7 +71,7 @@ pub enum Step {
 impl Certificates {
     /// A first generation.
     pub fn new(serving: Generation, now: UnixMillis) -> Self {
-        Self { serving, next: None, former: None, since: now }
+        Self { serving, next: None, former: None, since: now, fresh: true }
     }
 
     /// The authorities to trust, PEM.
@@ -71,16 +81,20 @@ impl Certificates {
         all.collect()
     }
 
-    /// What is due for `host` at `now`.
-    pub fn step(certificates: Option<&Self>, host: &str, now: UnixMillis) -> Step {
-        let Some(Self { serving, next, former, since }) = certificates else { return Step::Begin };
+    /// What is due for `host` at `now`. `answers`: whether this process answers the API server, or another program does.
+    pub fn step(certificates: Option<&Self>, host: &str, answers: bool, now: UnixMillis) -> Step {
+        let Some(Self { serving, next, former, since, fresh }) = certificates else { return Step::Begin };
         if serving.host != host || serving.ends <= now && next.is_none() {
             return Step::Begin;
         }
-        let settled = since.plus(settling(serving));
+        let stage = if *fresh { arrives_within(answers) } else { LONGEST_SETTLING };
+        // A twentieth of a short life, so that all stages of a change end well before its last third does.
+        let settled = since.plus(stage.min(life(serving) / 20));
         // A clock that was set back must not keep a stage for ever.
         let is_settled = now >= settled || now < *since;
         match (next, former) {
+            _ if *fresh && is_settled => Step::Rely,
+            _ if *fresh => Step::Wait(settled),
             (Some(_), _) if is_settled || serving.ends <= now => Step::Promote,
             (None, Some(_)) if is_settled => Step::Forget,
             (Some(_), _) => Step::Wait(settled.min(serving.ends)),
@@ -97,11 +111,14 @@ impl Certificates {
                 Self { next: Some(made), since: now, ..present }
             }
             // Whoever has not heard of the change still serves the former one.
-            Some(present) => {
-                Self { serving: made, next: None, former: Some(present.serving.authority), since: now }
-            }
+            Some(present) => Self { former: Some(present.serving.authority), ..Self::new(made, now) },
             None => Self::new(made, now),
         }
+    }
+
+    /// Whoever answers has what is served.
+    pub fn rely(&mut self) {
+        self.fresh = false;
     }
 
     /// The next generation becomes the one that is served.
@@ -124,10 +141,9 @@ fn renewal(generation: &Generation) -> UnixMillis {
     generation.begins.plus(life(generation) / 3 * 2)
 }
 
-/// How long a stage of a change lasts: [`LONGEST_SETTLING`], or a twentieth of a short life, so that both stages end well
-/// before the last third of the life does.
-fn settling(generation: &Generation) -> Duration {
-    LONGEST_SETTLING.min(life(generation) / 20)
+/// How long it may take until whoever answers serves a certificate that was just made. `answers`: whether this process does.
+pub fn arrives_within(answers: bool) -> Duration {
+    if answers { ARRIVES_HERE } else { ARRIVES_ELSEWHERE }
 }
 
 fn life(generation: &Generation) -> Duration {
@@ -153,19 +169,24 @@ mod tests {
     }
 
     fn step(certificates: &Certificates, now: i64) -> Step {
-        Certificates::step(Some(certificates), "front.kube-system.svc", UnixMillis(now))
+        Certificates::step(Some(certificates), "front.kube-system.svc", true, UnixMillis(now))
+    }
+
+    /// One that everybody serves.
+    fn relied_on(serving: Generation, since: i64) -> Certificates {
+        Certificates { fresh: false, ..Certificates::new(serving, UnixMillis(since)) }
     }
 
     #[test]
     fn nothing_is_done_in_the_first_two_thirds_of_a_life() {
-        let certificates = Certificates::new(generation("a", 0), UnixMillis(0));
+        let certificates = relied_on(generation("a", 0), 0);
         assert_eq!(step(&certificates, 1), Step::Wait(UnixMillis(60 * DAY)));
         assert_eq!(step(&certificates, 60 * DAY - 1), Step::Wait(UnixMillis(60 * DAY)));
     }
 
     #[test]
     fn what_ends_before_its_successor_is_known_everywhere_gives_way_when_it_ends() {
-        let mut certificates = Certificates::new(generation("a", 0), UnixMillis(0));
+        let mut certificates = relied_on(generation("a", 0), 0);
         let late = 90 * DAY - 1;
         certificates = Certificates::take(Some(certificates), generation("b", late), UnixMillis(late));
         assert_eq!(step(&certificates, late), Step::Wait(UnixMillis(90 * DAY)));
@@ -174,7 +195,7 @@ mod tests {
 
     #[test]
     fn what_is_served_is_trusted_before_and_after() {
-        let mut certificates = Certificates::new(generation("a", 0), UnixMillis(0));
+        let mut certificates = relied_on(generation("a", 0), 0);
         let mut now = 60 * DAY;
         assert_eq!(step(&certificates, now), Step::Prepare);
         certificates = Certificates::take(Some(certificates), generation("b", now), UnixMillis(now));
@@ -202,10 +223,10 @@ mod tests {
 
     #[test]
     fn what_has_ended_or_is_for_another_host_is_replaced_at_once() {
-        assert_eq!(Certificates::step(None, "front.kube-system.svc", UnixMillis(0)), Step::Begin);
-        let certificates = Certificates::new(generation("a", 0), UnixMillis(0));
+        assert_eq!(Certificates::step(None, "front.kube-system.svc", true, UnixMillis(0)), Step::Begin);
+        let certificates = relied_on(generation("a", 0), 0);
         assert_eq!(step(&certificates, 90 * DAY), Step::Begin);
-        assert_eq!(Certificates::step(Some(&certificates), "elsewhere", UnixMillis(1)), Step::Begin);
+        assert_eq!(Certificates::step(Some(&certificates), "elsewhere", true, UnixMillis(1)), Step::Begin);
         let other = Generation { host: "elsewhere".to_owned(), ..generation("b", 1) };
         let replaced = Certificates::take(Some(certificates), other, UnixMillis(1));
         assert_eq!(
@@ -215,8 +236,25 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_may_have_yet_is_relied_on_after_the_time_that_it_takes_to_arrive() {
+        let other = Generation { host: "elsewhere".to_owned(), ..generation("b", 0) };
+        let replaced = Certificates::take(Some(relied_on(other, 0)), generation("a", 1), UnixMillis(0));
+        for mut certificates in [Certificates::new(generation("a", 0), UnixMillis(0)), replaced] {
+            for (answers, arrives) in [(true, 10_000), (false, 180_000)] {
+                let step = |now| {
+                    Certificates::step(Some(&certificates), "front.kube-system.svc", answers, UnixMillis(now))
+                };
+                assert_eq!(step(arrives - 1), Step::Wait(UnixMillis(arrives)));
+                assert_eq!(step(arrives), Step::Rely);
+            }
+            certificates.rely();
+            assert!(matches!(step(&certificates, 180_000), Step::Wait(_)));
+        }
+    }
+
+    #[test]
     fn a_next_generation_is_served_at_once_where_the_present_one_has_ended() {
-        let certificates = Certificates::new(generation("a", 0), UnixMillis(0));
+        let certificates = relied_on(generation("a", 0), 0);
         let certificates =
             Certificates::take(Some(certificates), generation("b", 90 * DAY - 1), UnixMillis(90 * DAY - 1));
         assert_eq!(step(&certificates, 90 * DAY), Step::Promote);
@@ -224,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_set_back_keeps_no_stage_for_ever() {
-        let mut certificates = Certificates::new(generation("a", 0), UnixMillis(10 * DAY));
+        let mut certificates = relied_on(generation("a", 0), 10 * DAY);
         certificates.former = Some("[0]".to_owned());
         assert_eq!(step(&certificates, 9 * DAY), Step::Forget);
     }
@@ -232,7 +270,7 @@ mod tests {
     #[test]
     fn a_short_life_has_short_stages() {
         let short = Generation { ends: UnixMillis(60_000), ..generation("a", 0) };
-        let mut certificates = Certificates::new(short, UnixMillis(0));
+        let mut certificates = relied_on(short, 0);
         certificates.former = Some("[0]".to_owned());
         assert_eq!(step(&certificates, 1), Step::Wait(UnixMillis(3_000)));
     }

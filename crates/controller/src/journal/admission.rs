@@ -30,6 +30,8 @@ struct CertificatesText<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
     former: Option<Cow<'a, str>>,
     since: UnixMillis,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    fresh: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -57,6 +59,7 @@ impl AdmissionText<'_> {
             next: text.next.map(GenerationText::into_generation),
             former: text.former.map(Cow::into_owned),
             since: text.since,
+            fresh: text.fresh,
         });
         AdmissionRecord { kept: self.kept, suspects: self.suspects, certificates }
     }
@@ -66,11 +69,14 @@ impl<'a> From<&'a AdmissionRecord> for AdmissionText<'a> {
     fn from(record: &'a AdmissionRecord) -> Self {
         let AdmissionRecord { kept, suspects, certificates } = record;
         let certificates =
-            certificates.as_ref().map(|Certificates { serving, next, former, since }| CertificatesText {
-                serving: serving.into(),
-                next: next.as_ref().map(GenerationText::from),
-                former: former.as_deref().map(Cow::Borrowed),
-                since: *since,
+            certificates.as_ref().map(|Certificates { serving, next, former, since, fresh }| {
+                CertificatesText {
+                    serving: serving.into(),
+                    next: next.as_ref().map(GenerationText::from),
+                    former: former.as_deref().map(Cow::Borrowed),
+                    since: *since,
+                    fresh: *fresh,
+                }
             });
         Self { kept: kept.clone(), suspects: suspects.clone(), certificates }
     }

@@ -321,6 +321,7 @@ mod tests {
             next: Some(generation("b")),
             former: Some("c".into()),
             since: UnixMillis(3),
+            fresh: true,
         }
     }
 

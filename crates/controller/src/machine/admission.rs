@@ -183,6 +183,12 @@ impl Machine {
                 record.admission.kept.clone_from(&kept);
             });
         }
+        if self.settings.front.is_none()
+            && self.is_fulfilled(AdmissionObject::Registration)
+            && self.recorder.desired().admission.certificates.is_some()
+        {
+            self.recorder.change(|record| record.admission.certificates = None);
+        }
         self.admission.suspects.retain(|object| !kept.contains(object));
         // Whoever comes next may look for them once more: that is no reason to write.
         let suspects = &self.admission.suspects;

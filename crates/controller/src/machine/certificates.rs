@@ -154,7 +154,8 @@ impl Machine {
         self.admission.certificates.due = None;
         let Some(host) = self.wanted_host().filter(|_| self.recorder.settled()) else { return };
         let certificates = self.recorder.counting().admission.certificates.as_ref();
-        match Certificates::step(certificates, &host, now.wall) {
+        match Certificates::step(certificates, &host, self.settings.answers, now.wall) {
+            Step::Rely => self.change_certificates(Certificates::rely),
             Step::Promote if self.is_fulfilled(AdmissionObject::Registration) => {
                 self.change_certificates(|certificates| certificates.promote(now.wall));
             }
@@ -188,7 +189,7 @@ impl Machine {
         }
         let host = self.wanted_host()?;
         let certificates = self.recorder.counting().admission.certificates.as_ref();
-        let step = Certificates::step(certificates, &host, now.wall);
+        let step = Certificates::step(certificates, &host, self.settings.answers, now.wall);
         if !matches!(step, Step::Begin | Step::Prepare) {
             return None;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use acr_configuration::PodHelp;
+use acr_configuration::{FailurePolicy, PodHelp};
 use serde_json::Value;
 
 use super::Machine;
@@ -63,7 +63,11 @@ impl Machine {
                     let authorities = usable.map(Certificates::authorities).unwrap_or_default();
                     let pods = self.registers_for_pods();
                     let target = Target { front, own_namespace: own, authorities: &authorities, pods };
-                    let content = registration(&area, &accepted.configuration.webhook, target)?;
+                    let mut webhook = accepted.configuration.webhook.clone();
+                    if usable.is_none_or(|known| known.fresh) {
+                        webhook.failure_policy = FailurePolicy::Ignore;
+                    }
+                    let content = registration(&area, &webhook, target)?;
                     let server = self.abilities.server.as_ref();
                     let old = server.filter(|server| !server.has_match_conditions());
                     unsupported = old.cloned();

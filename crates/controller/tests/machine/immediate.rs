@@ -1,5 +1,7 @@
 //! Immediate use: what stands in the way of the registration, and what goes on without it.
 
+use std::time::Duration;
+
 use crate::scenario::{ONE_ENTRY, Scenario};
 use acr_controller::admission::AdmissionObject;
 use acr_controller::observation::{Observation, Refusal};
@@ -181,4 +183,38 @@ fn a_registration_from_before_nobody_answered_is_taken_back_at_once() {
     assert!(scenario.admission.is_empty());
     assert_eq!((scenario.count("delete-registration"), scenario.count("apply-registration")), (1, 0));
     assert!(!scenario.finding("WebhookLeftOut").is_empty());
+}
+
+#[test]
+fn nobody_is_refused_before_whoever_answers_has_the_certificate() {
+    for (answers, arrives) in [(true, 10_000), (false, 180_000)] {
+        let mut scenario = served_by(Scenario::with_flags(|settings| {
+            settings.answers = answers;
+            settings.certificate_life = Duration::from_hours(1);
+        }));
+        let policies = |scenario: &Scenario| {
+            let content = &scenario.admission[&AdmissionObject::Registration].1;
+            (content[0]["failurePolicy"].clone(), scenario.count("make-certificate"))
+        };
+        // Turned off and on again, it has another certificate.
+        scenario.configure(ONE_ENTRY, &[("watch-namespace", "default,team")]);
+        scenario.pass(120_000);
+        let fail = ("webhook-configuration", "enable: true\nfailure-policy: Fail");
+        scenario.configure(ONE_ENTRY, &[("watch-namespace", "default,team"), fail]);
+        scenario.pass(arrives - 1_000);
+        assert_eq!(policies(&scenario), (json!("Ignore"), 2), "{answers}");
+        scenario.pass(2_000);
+        assert_eq!(policies(&scenario), (json!("Fail"), 2), "{answers}");
+        // The next certificate is trusted before it is served: nothing changes about who may be refused.
+        scenario.pass(41 * 60_000);
+        assert_eq!(policies(&scenario), (json!("Fail"), 3), "{answers}");
+        // Another policy needs no new certificate.
+        for policy in ["Ignore", "Fail"] {
+            let asked = format!("enable: true\nfailure-policy: {policy}");
+            let webhook = ("webhook-configuration", asked.as_str());
+            scenario.configure(ONE_ENTRY, &[("watch-namespace", "default,team"), webhook]);
+            scenario.pass(1_000);
+            assert_eq!(policies(&scenario), (json!(policy), 3), "{answers}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use acr_end_to_end::{Component, RunOptions, Stage, would_be_attached};
+use acr_end_to_end::{Component, RunOptions, Stage, failure_policy, would_be_attached};
 use kube::api::{DeleteParams, ListParams, PostParams};
 use serde_json::{Value, json};
 
@@ -139,9 +139,10 @@ async fn after_a_rollback_to_no_webhook_the_new_pods_take_the_registration_back_
 #[tokio::test]
 async fn while_a_release_is_removed_nobody_is_refused_for_want_of_an_answer() {
     let site = Site::begin().await;
-    // No node leads to the Service, and in a cluster the policy lets nothing else be registered.
-    said(&site.install(&[REQUESTED, "--set=admissionPolicy=false"]).await);
+    said(&site.install(&[REQUESTED]).await);
     let stage = Stage::join(&site.control_plane, OWN).await.unwrap();
+    // No node leads to the Service, and in a cluster the policy lets nothing else be registered.
+    said(&site.upgrade(&[REQUESTED, "--set=admissionPolicy=false"]).await);
     stage.create_namespace("shop", &[]).await.unwrap();
     let on = ("webhook-configuration", "enable: true\nfailure-policy: Fail");
     let all = ("service-account", "*");
@@ -154,6 +155,10 @@ async fn while_a_release_is_removed_nobody_is_refused_for_want_of_an_answer() {
     component.ready().await.unwrap();
     site.until("the API server calls the webhook", async || {
         would_be_attached(&site.client, "shop", json!({ "generateName": "probe-" })).await.then_some(())
+    })
+    .await;
+    site.until("it is relied on", async || {
+        (failure_policy(&site.client).await.as_deref() == Some("Fail")).then_some(())
     })
     .await;
 

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use acr_end_to_end::{Component, PULL_SECRET, RunOptions};
+use acr_end_to_end::{Component, PULL_SECRET, RunOptions, failure_policy};
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use kube::api::{Api, PostParams};
 use rustls::pki_types::CertificateDer;
@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::immediate::{counts, created_with, free_address, scene_with_webhook};
+use crate::immediate::{counts, created_with, fails, free_address, scene_with_webhook};
 use crate::scene::{ACME_BY_KEY, Scene};
 use crate::{control_plane, program, tools, turn};
 
@@ -131,6 +131,7 @@ async fn certificates_change_without_one_refused_service_account() {
     scene.run_with(&options).await;
     let (_, first) = scene.until("the webhook is registered", authorities).await;
     scene.until("the API server calls the webhook", async || counts(&client, "rotation-shop").await).await;
+    scene.until("it is relied on", async || fails(&client).await).await;
     let (mut made, mut both) = (0, false);
     scene
         .until("another authority alone is trusted", async || {
@@ -164,6 +165,11 @@ async fn outside_of_the_cluster_a_program_without_any_right_answers() {
     // The component itself serves nothing: it registers the URL, and keeps the certificate.
     let arguments = ["--webhook-url", &url].map(str::to_owned).to_vec();
     scene.run_with(&RunOptions { arguments, ..RunOptions::default() }).await;
+
+    // The pods that answer may not have the certificate for minutes: nobody is refused for that.
+    let registered = async || failure_policy(&client).await;
+    assert_eq!(scene.until("it is registered", registered).await, "Ignore");
+    assert!(created_with(&client, "apart-shop", "early", &[]).await.is_empty());
 
     // What the kubelet does with the two keys of the Secret that the pod mounts.
     let folder = tempfile::tempdir().unwrap();

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
-use acr_end_to_end::{PULL_SECRET, RunOptions, would_be_attached};
+use acr_end_to_end::{PULL_SECRET, RunOptions, failure_policy, would_be_attached};
 use acr_testbed::ControlPlane;
 use futures::StreamExt;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
@@ -53,6 +53,11 @@ pub(crate) async fn created_with(client: &Client, namespace: &str, name: &str, l
 /// Whether a ServiceAccount that is made now, and not stored, gets our name.
 pub(crate) async fn counts(client: &Client, namespace: &str) -> Option<()> {
     would_be_attached(client, namespace, json!({ "generateName": "probe-" })).await.then_some(())
+}
+
+/// Whether new ServiceAccounts in scope are refused where nobody answers.
+pub(crate) async fn fails(client: &Client) -> Option<()> {
+    (failure_policy(client).await.as_deref() == Some("Fail")).then_some(())
 }
 
 /// Makes namespaces, and in each at once a ServiceAccount and a pod of it; gives the namespaces whose pod did not get our

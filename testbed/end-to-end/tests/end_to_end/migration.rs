@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams};
 
-use crate::immediate::{counts, scene_with_webhook};
+use crate::immediate::{counts, fails, scene_with_webhook};
 use crate::original::{MANAGER, Original, Witness};
 use crate::scene::{ACME_BY_KEY, Scene};
 use crate::{control_plane, turn};
@@ -155,6 +155,7 @@ async fn on_the_way_back_the_webhook_is_turned_off_first_and_nobody_is_refused_f
     scene.served_with_acme(&space).await;
     let witness = Witness::of(&scene, images.clone(), &space).await;
     scene.until("the API server calls the webhook", async || counts(&client, &space).await).await;
+    scene.until("it is relied on", async || fails(&client).await).await;
 
     // Scaled to 0 with the webhook on: this is why it is turned off first.
     scene.stop().await;

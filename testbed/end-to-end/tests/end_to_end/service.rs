@@ -8,7 +8,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{Api, PostParams};
 use serde_json::json;
 
-use crate::immediate::{counts, created_with};
+use crate::immediate::{counts, created_with, fails};
 use crate::scene::{ACME_BY_KEY, Scene};
 use crate::{control_plane, turn};
 
@@ -48,6 +48,7 @@ async fn the_api_server_finds_the_webhook_by_its_service() {
     let arguments = ["--webhook-listen", &address.to_string()].map(str::to_owned).to_vec();
     scene.run_with(&RunOptions { arguments, ..RunOptions::default() }).await;
     scene.until("the API server calls the webhook", async || counts(&client, &space).await).await;
+    scene.until("it is relied on", async || fails(&client).await).await;
     assert_eq!(created_with(&client, &space, "app", &["theirs"]).await, ["theirs", PULL_SECRET]);
 
     // Nobody answers: `Fail` refuses, which shows that it was the webhook that had answered.

@@ -92,7 +92,11 @@ impl<'a> Site<'a> {
         let client = self.stage.client();
         eventually("the component has told the API server what it is to do", PATIENCE, async || {
             for path in [&parameters, &format!("{REGISTRATIONS}/{OURS}")] {
-                if read::<Value>(client, path).await.is_ok() {
+                // It relies on the webhook when whoever answers has the certificate; until then no failure would be seen.
+                let relies = |told: &Value| {
+                    told.pointer("/webhooks/0/failurePolicy").is_none_or(|policy| policy == "Fail")
+                };
+                if read::<Value>(client, path).await.is_ok_and(|told| relies(&told)) {
                     return Ok(Some(()));
                 }
             }
