@@ -73,10 +73,19 @@ pub(crate) async fn remove(site: &Site, component: Component) {
 
 #[tokio::test]
 async fn a_release_lives_and_leaves_no_trace_but_the_configuration() {
-    let site = Site::begin().await;
+    lives(Site::begin().await, &["--set=mutatingPolicy=true"]).await;
+}
+
+#[tokio::test]
+async fn a_release_lives_on_the_oldest_server_and_leaves_no_trace_there_either() {
+    lives(Site::begin_oldest().await, &[]).await;
+}
+
+/// Installs, upgrades, rolls back and removes a release that serves meanwhile.
+async fn lives(site: Site, values: &[&str]) {
     let untouched = ours(&site).await;
     assert!(untouched.is_empty(), "{untouched:?}");
-    said(&site.install(&[REQUESTED, "--set=mutatingPolicy=true"]).await);
+    said(&site.install(&[&[REQUESTED], values].concat()).await);
     let stage = Stage::join(&site.control_plane, OWN).await.unwrap();
     for namespace in ["shop", "later"] {
         stage.create_namespace(namespace, &[]).await.unwrap();

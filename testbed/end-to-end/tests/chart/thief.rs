@@ -206,6 +206,26 @@ async fn a_thief_of_the_token_gets_no_further_than_the_list() {
 }
 
 #[tokio::test]
+async fn on_the_oldest_server_that_has_it_the_policy_refuses_the_same() {
+    let site = Site::begin_oldest().await;
+    apply_manifests(&site.client, VICTIMS).await.unwrap();
+    site.api("v1", "ServiceAccount", "shop").await.delete("ending", &DeleteParams::default()).await.unwrap();
+    // Rights refuse nothing here: what is refused, the policy refuses.
+    apply_manifests(&site.client, ALL_RIGHTS).await.unwrap();
+    said(&site.install(&["--set=credentials.rrsaToken=requested"]).await);
+    let token = site.control_plane.service_account_token(OWN, SERVICE_ACCOUNT, &[], 3600).await.unwrap();
+    let client = site.control_plane.client_with_token(&token).unwrap();
+    until_granted(&site, Right { verb: "delete", resource: "pods", namespace: "shop", ..Right::default() })
+        .await;
+    until_policy(&site, &client, true).await;
+    let mut attempts = of_a_thief_with_all_rights();
+    let by_policy = |attempt: &Attempt| matches!(attempt.refused, By::Policy(_) | By::PolicyOrRights(_));
+    attempts.extend(of_a_thief().into_iter().filter(by_policy));
+    let none: [String; 0] = [];
+    assert_eq!(try_all(&client, &attempts, true).await, none);
+}
+
+#[tokio::test]
 async fn help_for_pods_gives_a_thief_their_sight_and_with_restart_their_eviction_and_nothing_else() {
     const VICTIM: &str = "{apiVersion: v1, kind: Pod, metadata: {name: victim, namespace: shop}, spec: {serviceAccountName: \
         web, containers: [{name: x, image: x}]}}";
