@@ -6,12 +6,49 @@ AcrInstanceInfo watchNamespace serviceAccount expiringThreshold enableRRSA notif
 acr-api-version acr-registry acr-registry-info endpoints exclude-namespace expiring-threshold namespace-selector notify-email pods rrsa service-account takeover watch-namespace webhook-configuration
 {{- end }}
 
-{{/* The data of the ConfigMap as the values have it, as YAML; empty where they have none. */}}
-{{- define "acr.givenData" -}}
+{{/* "true" for what the program takes for "not set": an empty text, null and 0, quoted or not. Argument: the value. */}}
+{{- define "acr.isUnset" -}}
+{{- if or (kindIs "invalid" .) (has (trim (toString .)) (list "" "0")) -}}true{{- end -}}
+{{- end }}
+
+{{/*
+The parameters of the console as the values have them, as YAML, without what is not set. Of an entry its instanceId stays:
+empty, it is the Personal Edition.
+*/}}
+{{- define "acr.consoleParameters" -}}
 {{- $parameters := dict -}}
 {{- range $key := splitList " " (include "acr.consoleKeys" .) -}}
-{{- if hasKey $.Values $key -}}{{- $_ := set $parameters $key (get $.Values $key) -}}{{- end -}}
+{{- if not (include "acr.isUnset" (get $.Values $key)) -}}{{- $_ := set $parameters $key (get $.Values $key) -}}{{- end -}}
 {{- end -}}
+{{- with $parameters.AcrInstanceInfo -}}
+{{- $entries := list -}}
+{{- range . -}}
+{{- $entry := dict -}}
+{{- range $field, $value := . -}}
+{{- if or (eq (lower $field) "instanceid") (not (include "acr.isUnset" $value)) -}}{{- $_ := set $entry $field $value -}}{{- end -}}
+{{- end -}}
+{{- $entries = append $entries $entry -}}
+{{- end -}}
+{{- $_ := set $parameters "AcrInstanceInfo" $entries -}}
+{{- end -}}
+{{- toYaml $parameters -}}
+{{- end }}
+
+{{/* tokenMode as the program's flag takes it: a parameter of the console is written in any case, or left empty. */}}
+{{- define "acr.tokenMode" -}}
+{{- $modes := list "auto" "managedRole" "workerRole" -}}
+{{- $given := .Values.tokenMode -}}
+{{- $found := "" -}}
+{{- range $modes -}}{{- if eq (lower .) (lower (trim (toString $given))) -}}{{- $found = . -}}{{- end -}}{{- end -}}
+{{- if not (or $found (include "acr.isUnset" $given)) -}}
+{{- fail (printf "\n\ntokenMode: %q is none of %s.\n" (toString $given) (join ", " $modes)) -}}
+{{- end -}}
+{{- $found | default "auto" -}}
+{{- end }}
+
+{{/* The data of the ConfigMap as the values have it, as YAML; empty where they have none. */}}
+{{- define "acr.givenData" -}}
+{{- $parameters := include "acr.consoleParameters" . | fromYaml -}}
 {{- $data := dict -}}
 {{- range $key := splitList " " (include "acr.configMapKeys" .) -}}
 {{- if hasKey $.Values $key -}}
@@ -40,22 +77,31 @@ acr-api-version acr-registry acr-registry-info endpoints exclude-namespace expir
 {{- define "acr.check" -}}
 {{- range $key := list "expiringThreshold" "expiring-threshold" -}}
 {{- $threshold := get $.Values $key -}}
-{{- if and $threshold (not (regexMatch "^([0-9]+(\\.[0-9]+)?(h|m|s))+$" (toString $threshold))) -}}
+{{- if not (or (include "acr.isUnset" $threshold) (regexMatch "^([0-9]+(\\.[0-9]+)?(h|m|s))+$" (toString $threshold))) -}}
 {{- fail (printf "\n\n%s: %q is no duration. Write it as 15m or 1h30m.\n" $key (toString $threshold)) -}}
 {{- end -}}
 {{- end -}}
+{{- $booleans := list "true" "false" "yes" "no" "on" "off" -}}
+{{- if not (or (include "acr.isUnset" .Values.enableRRSA) (has (lower (toString .Values.enableRRSA)) $booleans)) -}}
+{{- fail (printf "\n\nenableRRSA: %q is neither true nor false.\n" (toString .Values.enableRRSA)) -}}
+{{- end -}}
+{{- $_ := include "acr.tokenMode" . -}}
 {{- range $index, $entry := .Values.AcrInstanceInfo -}}
 {{- $place := printf "AcrInstanceInfo[%d]" $index -}}
-{{- if not (or (hasKey $entry "instanceId") (hasKey $entry "InstanceId")) -}}
+{{- if not (or (hasKey $entry "instanceId") (hasKey $entry "InstanceId") (not (include "acr.isUnset" (get $entry "staticSecretRef")))) -}}
 {{- fail (printf "\n\n%s has no instanceId. Give the id of the instance, cri-…; the Personal Edition is written as instanceId: \"\".\n" $place) -}}
 {{- end -}}
 {{- range $field := list "customAccessKey" "customAccessKeySecret" -}}
-{{- if hasKey $entry $field -}}
+{{- if not (include "acr.isUnset" (get $entry $field)) -}}
 {{- fail (printf "\n\n%s.%s: keys do not belong into values, which Helm keeps in the cluster in every version. Put them into a Secret and name it in customAccessKeySecretRef and in secretReferences.\n" $place $field) -}}
 {{- end -}}
 {{- end -}}
-{{- if not (has (get $entry "expireDuration") (list nil "")) -}}
-{{- $seconds := toString $entry.expireDuration -}}
+{{- $endpoint := get $entry "endpoint" -}}
+{{- if not (or (include "acr.isUnset" $endpoint) (has (lower (toString $endpoint)) (list "auto" "vpc" "public"))) -}}
+{{- fail (printf "\n\n%s.endpoint: %q is none of auto, vpc, public.\n" $place (toString $endpoint)) -}}
+{{- end -}}
+{{- if not (include "acr.isUnset" (get $entry "expireDuration")) -}}
+{{- $seconds := trim (toString $entry.expireDuration) -}}
 {{- if not (and (regexMatch "^[0-9]{1,9}$" $seconds) (ge (atoi $seconds) 900) (le (atoi $seconds) 43200)) -}}
 {{- fail (printf "\n\n%s.expireDuration: %q is no number of seconds from 900 to 43200.\n" $place $seconds) -}}
 {{- end -}}
@@ -85,7 +131,7 @@ acr-api-version acr-registry acr-registry-info endpoints exclude-namespace expir
 {{- $choices := dict "enable" (list "true" "false" "yes" "no" "on" "off") "mode" (list "webhook" "policy") "failure-policy" (list "ignore" "fail") -}}
 {{- range $key, $value := $asked -}}
 {{- $text := toString $value -}}
-{{- if has $value (list nil "") -}}
+{{- if include "acr.isUnset" $value -}}
 {{- else if hasKey $choices $key -}}
 {{- if not (has (lower $text) (get $choices $key)) -}}
 {{- fail (printf "\n\nwebhook-configuration.%s: %q is none of %s.\n" $key $text (get $choices $key | join ", ")) -}}

@@ -13,6 +13,7 @@
 
 mod attempts;
 mod configuration;
+mod console;
 mod jobs;
 mod originals;
 mod pods;

@@ -9,7 +9,7 @@ async fn rendered(values: &[&str]) -> std::process::Output {
 
 #[tokio::test]
 async fn what_the_program_would_not_take_is_refused_with_the_place_and_what_is_allowed() {
-    let cases: [(&[&str], &str); 17] = [
+    let cases: [(&[&str], &str); 20] = [
         (&["--set=regionId=cn hangzhou"], "at '/regionId'"),
         (&["--set=logLevel=loud"], "at '/logLevel'"),
         (&["--set=logLevel=info\\,acr_cluster"], "at '/logLevel'"),
@@ -19,7 +19,19 @@ async fn what_the_program_would_not_take_is_refused_with_the_place_and_what_is_a
             &["--set=webhook-configuration.timeout-seconds=99"],
             "webhook-configuration.timeout-seconds: \"99\" is no number from 1 to 30.",
         ),
-        (&["--set=webhook-configuration.timeout-seconds=0"], "\"0\" is no number from 1 to 30."),
+        (&["--set=webhook-configuration.timeout-seconds=31"], "\"31\" is no number from 1 to 30."),
+        (
+            &[r#"--set-json=AcrInstanceInfo=[{"instanceId":"","staticSecretRef":"keys"}]"#],
+            "staticSecretRef': 'keys' does not match",
+        ),
+        (
+            &[r#"--set-json=AcrInstanceInfo=[{"instanceId":"","endpoint":"intranet"}]"#],
+            "AcrInstanceInfo[0].endpoint: \"intranet\" is none of auto, vpc, public.",
+        ),
+        (
+            &[r#"--set-json=AcrInstanceInfo=[{"staticSecretRef":null}]"#],
+            "AcrInstanceInfo[0] has no instanceId.",
+        ),
         (
             &["--set=webhook-configuration.mode=polcy"],
             "webhook-configuration.mode: \"polcy\" is none of webhook, policy.",
@@ -49,7 +61,7 @@ async fn what_the_program_would_not_take_is_refused_with_the_place_and_what_is_a
 
 #[tokio::test]
 async fn what_the_program_takes_is_not_refused() {
-    let cases: [&[&str]; 9] = [
+    let cases: [&[&str]; 15] = [
         &["--set=regionId=cn-hangzhou-finance", "--set=logLevel=debug"],
         &["--set=logLevel=info\\,acr_cluster=debug"],
         &["--set=webhook-configuration.timeout-seconds=30", "--set=webhook-configuration.enable=true"],
@@ -59,6 +71,16 @@ async fn what_the_program_takes_is_not_refused() {
         &["--set=podHelp=restart", "--set=webhook.enabled=false"],
         &["--set=webhook.url=https://a", "--set=placement=outside", "--set=port=8443"],
         &["--set=port=8443", "--set=webhook.enabled=false"],
+        &["--set=webhook-configuration.timeout-seconds=0", "--set=expiring-threshold=0"],
+        &["--set-string=enableRRSA=false", "--set=tokenMode=", "--set=expiringThreshold=0"],
+        &["--set-string=enableRRSA=Yes", "--set=tokenMode=WorkerRole", "--set-json=expiringThreshold=null"],
+        &[
+            r#"--set-json=AcrInstanceInfo=[{"instanceId":"cri-1","endpoint":null,"expireDuration":0,"staticSecretRef":null}]"#,
+        ],
+        &[
+            r#"--set-json=AcrInstanceInfo=[{"instanceId":"","endpoint":"","customAccessKey":"","namespaces":0}]"#,
+        ],
+        &[r#"--set-json=AcrInstanceInfo=[{"staticSecretRef":{"namespace":"shop","name":"keys"}}]"#],
     ];
     for values in cases {
         said(&rendered(values).await);
