@@ -112,6 +112,7 @@ impl<'a> Stage<'a> {
             "webhooks": [{
                 "name": "serviceaccounts.acr-credential-helper.io",
                 "clientConfig": { "url": format!("{url}/serviceaccounts") },
+                "failurePolicy": "Ignore",
                 "sideEffects": "None",
                 "admissionReviewVersions": ["v1"],
             }],

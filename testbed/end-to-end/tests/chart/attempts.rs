@@ -45,6 +45,8 @@ const OTHER_WEBHOOK: &str = "for the creation of ServiceAccounts";
 const NO_ACCOUNT: &str = "neither makes nor deletes them";
 const NO_DATA: &str = "no other data";
 const FROZEN: &str = "neither freezes its Secrets";
+const KEPT: &str = "no owner and no finalizer of its registration";
+const SPARED: &str = "refuses what is made in kube-system";
 
 fn attempt(what: &'static str, refused: By, method: &'static str, path: &str, body: Value) -> Attempt {
     // Nothing is to change: what is refused without the policy would be done without it.
@@ -207,6 +209,13 @@ pub(crate) fn of_a_thief() -> Vec<Attempt> {
         attempt("freeze the pull secret", policy(FROZEN), "PATCH", &applied("shop", PULL_SECRET), pull_secret(&json!({ "immutable": true }))),
         attempt("keep a namespace from ending", policy(FROZEN), "PATCH", &applied("shop", PULL_SECRET), pull_secret(&json!({ "metadata": { "finalizers": ["example.com/mine"] } }))),
         attempt("make a journal of another type", policy(OTHER_SECRET), "PATCH", &applied(OWN, "acr-credential-helper-state"), pull_secret(&json!({ "metadata": { "name": "acr-credential-helper-state" } }))),
+        attempt("keep the registration for ever", policy(KEPT), "PATCH", &applied_registration(), registration_with(&json!({ "finalizers": ["example.com/mine"] }))),
+        attempt("have the registration collected", policy(KEPT), "PATCH", &applied_registration(), registration_with(&json!({ "ownerReferences": [{ "apiVersion": "v1", "kind": "Namespace", "name": "x", "uid": "x" }] }))),
+        attempt("refuse ServiceAccounts everywhere", policy(SPARED), "PATCH", &applied_registration(), refusing(&json!([]))),
+        attempt("refuse those of a label", policy(SPARED), "PATCH", &applied_registration(), refusing(&json!([{ "key": "team", "operator": "NotIn", "values": [OWN] }]))),
+        attempt("refuse those of other namespaces and of kube-system", policy(SPARED), "PATCH", &applied_registration(), refusing(&json!([{ "key": NAME_LABEL, "operator": "NotIn", "values": ["shop"] }]))),
+        attempt("refuse those of kube-system", policy(SPARED), "PATCH", &applied_registration(), refusing(&json!([{ "key": NAME_LABEL, "operator": "In", "values": ["shop", OWN] }]))),
+        attempt("refuse those of any name", policy(SPARED), "PATCH", &applied_registration(), refusing(&json!([{ "key": NAME_LABEL, "operator": "Exists" }]))),
     ];
     let impersonation = attempt("impersonate an administrator", rights, "GET", "/api/v1/namespaces", none);
     attempts.push(Attempt { impersonate: Some("admin"), ..impersonation });
@@ -273,6 +282,28 @@ pub(crate) fn of_a_thief_with_pod_help() -> Vec<Attempt> {
     ]
 }
 
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+fn applied_registration() -> String {
+    format!(
+        "{ADMISSION}/mutatingwebhookconfigurations/acr-credential-helper?fieldManager=acr-credential-helper&force=true"
+    )
+}
+
+fn registration_with(metadata: &Value) -> Value {
+    let mut registration = webhook("acr-credential-helper", &json!({}));
+    merge(&mut registration["metadata"], metadata);
+    registration
+}
+
+/// One that refuses ServiceAccounts while nobody answers, in these namespaces.
+fn refusing(namespaces: &Value) -> Value {
+    let mut registration = webhook("acr-credential-helper", &json!({}));
+    registration["webhooks"][0]["failurePolicy"] = "Fail".into();
+    registration["webhooks"][0]["namespaceSelector"] = json!({ "matchExpressions": namespaces });
+    registration
+}
+
 fn webhook_for_pods(failure_policy: &str) -> Value {
     let mut registration = webhook("acr-credential-helper", &json!({ "resources": ["pods"] }));
     registration["webhooks"][0]["failurePolicy"] = failure_policy.into();
@@ -294,7 +325,7 @@ fn webhook_of(name: &str, change: &Value, client: &Value) -> Value {
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration", "metadata": { "name": name },
         "webhooks": [{ "name": "accounts.acr-credential-helper.io", "clientConfig": client, "rules": [rule],
-            "sideEffects": "None", "admissionReviewVersions": ["v1"] }],
+            "failurePolicy": "Ignore", "sideEffects": "None", "admissionReviewVersions": ["v1"] }],
     })
 }
 
@@ -311,6 +342,8 @@ pub(crate) fn of_the_component() -> Vec<Attempt> {
     let ending = format!("{ACCOUNTS}/ending");
     let attached_list = json!([{ "name": "theirs" }, ours, { "name": "more" }, ours]);
     let journal = secret("acr-credential-helper-state", "Opaque", &json!({ "journal.json": "e30=" }));
+    let not_ignored =
+        json!({ "key": "acr-credential-helper/ignore", "operator": "NotIn", "values": ["true"] });
     let by_name = format!("/api/v1/secrets?fieldSelector=metadata.name%3D{PULL_SECRET}");
     let marks = json!({ "metadata": { "labels": { "app.kubernetes.io/managed-by": "acr-credential-helper" },
         "annotations": { "acr-credential-helper/payload-digest": "x" } } });
@@ -326,6 +359,9 @@ pub(crate) fn of_the_component() -> Vec<Attempt> {
         attempt("delete a pull secret", nobody, "DELETE", &format!("{}/{PULL_SECRET}", secrets("adopted")), json!({})),
         attempt("see the pull secrets", nobody, "GET", &by_name, json!({})),
         attempt("write the journal", nobody, "PATCH", &applied(OWN, "acr-credential-helper-state"), journal),
+        attempt("register the webhook", nobody, "PATCH", &applied_registration(), webhook("acr-credential-helper", &json!({}))),
+        attempt("register one that refuses, for all namespaces", nobody, "PATCH", &applied_registration(), refusing(&json!([not_ignored, { "key": NAME_LABEL, "operator": "NotIn", "values": ["infra", OWN] }]))),
+        attempt("register one that refuses, for some namespaces", nobody, "PATCH", &applied_registration(), refusing(&json!([{ "key": NAME_LABEL, "operator": "In", "values": ["shop"] }, not_ignored]))),
         attempt("get a token for the Security Token Service", nobody, "POST", OWN_TOKEN, token(&json!(["sts.aliyuncs.com"]), 3600)),
         attempt("get a token without a wish for its life", nobody, "POST", OWN_TOKEN, json!({ "spec": { "audiences": ["sts.aliyuncs.com"] } })),
     ];
