@@ -33,7 +33,7 @@ async fn its_webhook_answers_from_a_pod_with_a_mounted_certificate_for_a_program
     let host = json!({ "spec": { "template": { "spec": { "hostNetwork": true } } } });
     deployments.patch(WEBHOOK, &PatchParams::default(), &Patch::Merge(host)).await.unwrap();
     let _service = cluster.lead_webhook(port).await;
-    until("a pod answers, as the kubelet says", async || {
+    until("a pod listens, as the kubelet says", async || {
         let (_, ready) = stage.replicas(OWN, WEBHOOK).await.unwrap();
         (ready > 0).then_some(())
     })

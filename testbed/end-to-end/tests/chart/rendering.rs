@@ -282,6 +282,11 @@ async fn outside_of_the_cluster_there_is_a_token_and_no_pod_but_those_that_answe
     let pod = &webhook["spec"]["template"]["spec"];
     assert_eq!(pod["automountServiceAccountToken"], false);
     assert_eq!(pod["serviceAccountName"], Value::Null);
+    // While the webhook is off there is no certificate, and the Deployment is to become ready all the same.
+    for probe in ["livenessProbe", "readinessProbe"] {
+        let asks = &pod["containers"][0][probe];
+        assert_eq!((&asks["tcpSocket"], &asks["httpGet"]), (&json!({ "port": "webhook" }), &Value::Null));
+    }
     // Of the Secret with the logins it gets nothing but its certificate.
     assert_eq!(
         pod["volumes"][0]["secret"]["items"],
