@@ -166,17 +166,29 @@ from it; the component may take the registration back even then.
 {{- if .Release.IsUpgrade -}}
 {{- $own := .Release.Namespace -}}
 {{- $ours := list -}}
+{{- $byService := list -}}
 {{- $registration := lookup "admissionregistration.k8s.io/v1" "MutatingWebhookConfiguration" "" "acr-credential-helper" -}}
+{{- /* Another installation may be reached by a URL: its mark tells. */ -}}
+{{- if eq (dig "metadata" "annotations" "acr-credential-helper/installation" $own $registration) $own -}}
 {{- range get $registration "webhooks" | default list -}}
-{{- if eq (dig "clientConfig" "service" "namespace" $own .) $own -}}
-{{- $ours = append $ours .failurePolicy -}}
+{{- $led := dig "clientConfig" "service" "namespace" "" . -}}
+{{- if has $led (list "" $own) -}}{{- $ours = append $ours .failurePolicy -}}{{- end -}}
+{{- if eq $led $own -}}{{- $byService = append $byService .failurePolicy -}}{{- end -}}
 {{- end -}}
 {{- end -}}
+{{- $service := lookup "v1" "Service" $own (include "acr.webhook" .) -}}
+{{- $answering := include "acr.answering" . -}}
 {{- $lost := "" -}}
 {{- if and $ours (not .Values.webhook.enabled) -}}
-{{- $lost = "webhook.enabled: false takes away the Service in front of it" -}}
-{{- else if and (has "Fail" $ours) (eq (int .Values.replicas) 0) -}}
+{{- $lost = ternary "webhook.enabled: false takes away the Service in front of it" "webhook.enabled: false takes away the right to renew its certificate" (not (empty $byService)) -}}
+{{- else if has "Fail" $byService -}}
+{{- if .Values.webhook.url -}}
+{{- $lost = "webhook.url takes away the Service in front of it" -}}
+{{- else if eq (int .Values.replicas) 0 -}}
 {{- $lost = "replicas: 0 leaves nobody who answers" -}}
+{{- else if ne (dig "spec" "selector" "app" $answering $service) $answering -}}
+{{- $lost = printf "placement: %s leads its Service to other pods, of which none is ready yet" .Values.placement -}}
+{{- end -}}
 {{- end -}}
 {{- if $lost -}}
 {{- fail (printf "\n\nThe webhook is registered, and %s: with failure-policy: Fail the API server would refuse every new ServiceAccount in scope. First take it back: set `enable: false` in webhook-configuration of the ConfigMap %s/acr-configuration, and wait:\n    kubectl wait --for=delete mutatingwebhookconfiguration/acr-credential-helper --timeout=2m\nWhere the component does not run: kubectl delete mutatingwebhookconfiguration acr-credential-helper\n" $lost $own) -}}

@@ -2,6 +2,10 @@
 {{- define "acr.account" -}}aliyun-acr-credential-helper{{- end }}
 {{- define "acr.uninstaller" -}}acr-credential-helper-uninstall{{- end }}
 {{- define "acr.webhook" -}}acr-credential-helper-webhook{{- end }}
+{{/* The label `app` of the pods that answer the API server by the Service. */}}
+{{- define "acr.answering" -}}
+{{- ternary (include "acr.account" .) (include "acr.webhook" .) (eq .Values.placement "in-cluster") -}}
+{{- end }}
 {{- define "acr.outsideSecret" -}}aliyun-acr-credential-helper-outside{{- end }}
 
 {{- define "acr.labels" -}}

@@ -20,14 +20,20 @@ async fn registration(site: &Site) -> Option<Value> {
 
 /// Registers a webhook as a component of a namespace would.
 async fn register(site: &Site, namespace: &str, failure_policy: &str) {
+    let service = json!({ "service": { "name": "acr-credential-helper-webhook", "namespace": namespace } });
+    register_at(site, &service, failure_policy, None).await;
+}
+
+/// Registers one that is reached in this way, with the mark of the installation of a namespace.
+async fn register_at(site: &Site, client: &Value, failure_policy: &str, installation: Option<&str>) {
     let registrations = site.api("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", "").await;
     if registration(site).await.is_some() {
         registrations.delete(NAME, &DeleteParams::default()).await.unwrap();
     }
-    let service = json!({ "name": "acr-credential-helper-webhook", "namespace": namespace });
-    let content = json!({ "metadata": { "name": NAME }, "webhooks": [{
+    let marks = installation.map(|namespace| json!({ "acr-credential-helper/installation": namespace }));
+    let content = json!({ "metadata": { "name": NAME, "annotations": marks }, "webhooks": [{
         "name": "serviceaccounts.acr-credential-helper.io", "failurePolicy": failure_policy,
-        "clientConfig": { "service": service }, "sideEffects": "None", "admissionReviewVersions": ["v1"],
+        "clientConfig": client, "sideEffects": "None", "admissionReviewVersions": ["v1"],
         "namespaceSelector": { "matchLabels": { "nobody": "has-it" } } }] });
     let content = serde_json::from_value(content).unwrap();
     registrations.create(&PostParams::default(), &content).await.unwrap();
@@ -73,6 +79,43 @@ async fn an_upgrade_after_which_nobody_would_answer_is_refused_with_the_way_out(
     register(&site, OWN, "Fail").await;
     complaint(&site.upgrade(&[WITHOUT, "--set=replicas=0"]).await);
     said(&site.upgrade(&[]).await);
+}
+
+#[tokio::test]
+async fn an_upgrade_that_takes_the_service_from_those_who_answer_is_refused_and_a_url_needs_no_pods() {
+    const OUTSIDE: &str = "--set=placement=outside";
+    const AT_URL: &str = "--set=webhook.url=https://helper.example.com";
+    let site = Site::begin().await;
+    said(&site.install(&[]).await);
+    let leads_to = async || service(&site).await.unwrap()["spec"]["selector"]["app"].clone();
+    register(&site, OWN, "Fail").await;
+    let words = complaint(&site.upgrade(&[OUTSIDE]).await);
+    assert!(words.contains("placement: outside leads its Service to other pods"), "{words}");
+    assert!(words.contains("set `enable: false` in webhook-configuration"), "{words}");
+    assert_eq!(leads_to().await, "aliyun-acr-credential-helper");
+    said(&site.upgrade(&["--set=replicas=1"]).await);
+    // Nobody is refused for want of an answer.
+    register(&site, OWN, "Ignore").await;
+    said(&site.upgrade(&[OUTSIDE]).await);
+
+    register(&site, OWN, "Fail").await;
+    let words = complaint(&site.upgrade(&["--set=placement=in-cluster"]).await);
+    assert!(words.contains("placement: in-cluster leads its Service to other pods"), "{words}");
+    let words = complaint(&site.upgrade(&[OUTSIDE, AT_URL]).await);
+    assert!(words.contains("webhook.url takes away the Service"), "{words}");
+    complaint(&site.upgrade(&[OUTSIDE, "--set=replicas=0"]).await);
+    assert_eq!(leads_to().await, "acr-credential-helper-webhook");
+    said(&site.upgrade(&[OUTSIDE]).await);
+
+    let url = json!({ "url": "https://helper.example.com/serviceaccounts" });
+    register_at(&site, &url, "Fail", Some(OWN)).await;
+    said(&site.upgrade(&[OUTSIDE, AT_URL]).await);
+    said(&site.upgrade(&[OUTSIDE, AT_URL, "--set=replicas=0"]).await);
+    let words = complaint(&site.upgrade(&[OUTSIDE, AT_URL, WITHOUT]).await);
+    assert!(words.contains("webhook.enabled: false takes away the right"), "{words}");
+    // Somebody else's, as its mark says.
+    register_at(&site, &url, "Fail", Some("elsewhere")).await;
+    said(&site.upgrade(&[OUTSIDE, WITHOUT]).await);
 }
 
 #[tokio::test]
