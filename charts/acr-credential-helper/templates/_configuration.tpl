@@ -113,9 +113,14 @@ empty, it is the Personal Edition.
 {{- end -}}
 {{- include "acr.checkRegistration" . -}}
 {{- $name := include "acr.account" . -}}
+{{- if include "acr.isForeign" (dict "root" . "apiVersion" "apps/v1" "kind" "Deployment" "namespace" .Release.Namespace "name" $name) -}}
+{{- $exists := printf "The Deployment %s/%s exists and is not of this release: the original, or manifests of deploy/." .Release.Namespace $name -}}
 {{- /* Not even by --take-ownership: containers are merged by name, and the other one's would stay in the pod. */ -}}
-{{- if and (eq .Values.placement "in-cluster") (include "acr.isForeign" (dict "root" . "apiVersion" "apps/v1" "kind" "Deployment" "namespace" .Release.Namespace "name" $name)) -}}
-{{- fail (printf "\n\nThe Deployment %s/%s exists and is not of this release: the original, or manifests of deploy/. Two of them would write the same Secrets. Remove it first; the Secrets that it has written stay, and are taken over. docs/migration.md tells it step by step.\n" .Release.Namespace $name) -}}
+{{- if eq .Values.placement "in-cluster" -}}
+{{- fail (printf "\n\n%s Two of them would write the same Secrets. Remove it first; the Secrets that it has written stay, and are taken over. docs/migration.md tells it step by step.\n" $exists) -}}
+{{- else if include "acr.hasPolicy" . -}}
+{{- fail (printf "\n\n%s Pods of the original have the ServiceAccount that the admission policy holds: what they write would be refused, and nobody would be told. Give --set admissionPolicy=false until it is gone.\n" $exists) -}}
+{{- end -}}
 {{- end -}}
 {{- end }}
 

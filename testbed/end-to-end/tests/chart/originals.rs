@@ -103,7 +103,13 @@ async fn rights_for_a_process_outside_are_given_beside_the_original_and_its_depl
     let site = Site::begin().await;
     apply_manifests(&site.client, ORIGINAL).await.unwrap();
     let before = site.deployment().await.unwrap();
-    said(&site.install(&["--set=placement=outside"]).await);
+    // The admission policy would hold its pods, too: they have the same ServiceAccount.
+    let words = complaint(&site.install(&["--set=placement=outside"]).await);
+    assert!(words.contains("what they write would be refused"), "{words}");
+    assert!(words.contains("--set admissionPolicy=false until it is gone"), "{words}");
+    said(&site.install(&["--set=placement=outside", "--set=admissionPolicy=false"]).await);
+    let words = complaint(&site.upgrade(&["--set=placement=outside"]).await);
+    assert!(words.contains("--set admissionPolicy=false until it is gone"), "{words}");
     assert_eq!(site.deployment().await.unwrap()["metadata"]["uid"], before["metadata"]["uid"]);
     let words = complaint(&site.upgrade(&["--set=placement=in-cluster"]).await);
     assert!(words.contains("Remove it first"), "{words}");
@@ -111,6 +117,7 @@ async fn rights_for_a_process_outside_are_given_beside_the_original_and_its_depl
     let deployments = site.api("apps/v1", "Deployment", OWN).await;
     deployments.delete("aliyun-acr-credential-helper", &DeleteParams::default()).await.unwrap();
     site.until("the Deployment is gone", async || site.deployment().await.is_none().then_some(())).await;
+    said(&site.upgrade(&["--set=placement=outside"]).await);
     said(&site.upgrade(&["--set=placement=in-cluster"]).await);
     let deployment = site.deployment().await.unwrap();
     let containers = deployment["spec"]["template"]["spec"]["containers"].as_array().unwrap();
