@@ -12,6 +12,7 @@
 )]
 
 mod attempts;
+mod beta;
 mod configuration;
 mod console;
 mod jobs;

@@ -70,21 +70,27 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn begin() -> Self {
-        Self::begin_with(tools().await).await
+        Self::begin_with(tools().await, &[]).await
     }
 
     /// On the oldest Kubernetes that is tested.
     pub(crate) async fn begin_oldest() -> Self {
         static TOOLS: OnceCell<Tools> = OnceCell::const_new();
         let ensured = async || Tools::ensure_oldest(Progress::Stderr).await.unwrap();
-        Self::begin_with(TOOLS.get_or_init(ensured).await).await
+        Self::begin_with(TOOLS.get_or_init(ensured).await, &[]).await
     }
 
-    async fn begin_with(tools: &'static Tools) -> Self {
+    /// With more arguments for the API server.
+    pub(crate) async fn begin_with(tools: &'static Tools, api_server_arguments: &[&str]) -> Self {
         // Each takes half a GiB, and a core while it starts.
         static TURNS: Semaphore = Semaphore::const_new(2);
         let turn = TURNS.acquire().await.unwrap();
-        let options = ControlPlaneOptions { nodes: true, audit_log: true, ..ControlPlaneOptions::default() };
+        let options = ControlPlaneOptions {
+            nodes: true,
+            audit_log: true,
+            api_server_arguments: api_server_arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            ..ControlPlaneOptions::default()
+        };
         let control_plane = ControlPlane::start(tools, options).await.unwrap();
         let client = control_plane.admin().unwrap();
         Self { control_plane, client, _turn: turn }
