@@ -167,6 +167,7 @@ pub(crate) fn of_a_thief() -> Vec<Attempt> {
         attempt("reach a kubelet", rights, "GET", "/api/v1/nodes/node-1/proxy/pods", none.clone()),
         attempt("change the own Deployment", rights, "PATCH", "/apis/apps/v1/namespaces/kube-system/deployments/aliyun-acr-credential-helper", json!({ "spec": { "replicas": 0 } })),
         attempt("change the configuration", rights, "PATCH", "/api/v1/namespaces/kube-system/configmaps/acr-configuration", json!({ "data": {} })),
+        attempt("publish what the component does not", rights, "PATCH", "/api/v1/namespaces/kube-system/configmaps/acr-credential-helper-status?fieldManager=acr-credential-helper&force=true", json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "acr-credential-helper-status" } })),
         attempt("mint a token of another ServiceAccount", rights, "POST", &format!("{WEB}/token"), token(&json!(["sts.aliyuncs.com"]), 3600)),
         attempt("bind itself to cluster-admin", rights, "POST", BINDINGS, binding.clone()),
         attempt("change the own binding", rights, "PATCH", &format!("{BINDINGS}/acr-credential-helper"), json!({ "metadata": { "labels": { "x": "y" } } })),
