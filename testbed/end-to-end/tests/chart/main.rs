@@ -16,6 +16,7 @@ mod beta;
 mod configuration;
 mod console;
 mod jobs;
+mod notes;
 mod originals;
 mod pods;
 mod refusals;
