@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use acr_end_to_end::{ACME, Component, PULL_SECRET, RunOptions, Stage};
+use acr_end_to_end::{ACME, Component, PULL_SECRET, RunOptions, Stage, chart_folder};
 use kube::api::{Api, DynamicObject, ListParams};
 use kube::discovery::{ApiGroup, Discovery, Scope, verbs};
 use serde_json::Value;
@@ -180,4 +180,42 @@ async fn a_removal_that_fails_leaves_the_release_and_can_be_repeated() {
     assert!(site.deployment().await.is_none());
     let none: Option<Value> = site.object("batch/v1", "Job", OWN, UNINSTALL).await;
     assert!(none.is_none());
+}
+
+/// The arguments of kubectl in the documentation of a removal, where a line names what the hook runs with.
+fn documented_deletion() -> Vec<String> {
+    let text =
+        std::fs::read_to_string(chart_folder().join("../../docs/install.md")).unwrap().replace("\\\n", " ");
+    let line = text.lines().find(|line| line.starts_with("$ kubectl") && line.ends_with(UNINSTALL)).unwrap();
+    line.split_whitespace().skip(2).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_hook_that_failed_leaves_its_job_one_that_was_broken_off_its_rights_and_both_go_as_documented() {
+    let site = Site::begin().await;
+    said(&site.install(&[]).await);
+    let left = async || {
+        let mut left = ours(&site).await;
+        left.retain(|object| object.ends_with(UNINSTALL));
+        left
+    };
+    // Nobody runs the Job.
+    complaint(&site.helm("uninstall", &["--timeout=3s"]).await);
+    assert_eq!(left().await, [format!("Job {UNINSTALL}")]);
+    let failed = site.object("batch/v1", "Job", OWN, UNINSTALL).await.unwrap()["metadata"]["uid"].clone();
+    let begun = site.until("the hook runs again", async || {
+        let job = site.object("batch/v1", "Job", OWN, UNINSTALL).await?;
+        (job["metadata"]["uid"] != failed).then_some(())
+    });
+    tokio::select! {
+        // helm ends when nobody waits for it.
+        removed = uninstall(&site) => panic!("{removed:?}"),
+        () = begun => {}
+    }
+    said(&site.helm("uninstall", &["--no-hooks"]).await);
+    assert_eq!(left().await.len(), 6, "{:?}", left().await);
+    let mut kubectl = tokio::process::Command::new(tools().await.kubectl());
+    kubectl.env("KUBECONFIG", site.control_plane.admin_kubeconfig());
+    said(&kubectl.args(documented_deletion()).output().await.unwrap());
+    site.until("nothing is left of it", async || left().await.is_empty().then_some(())).await;
 }
