@@ -8,6 +8,40 @@ async fn rendered(values: &[&str]) -> std::process::Output {
 }
 
 #[tokio::test]
+async fn wrong_values_are_refused_with_a_sentence() {
+    let cases: [(&[&str], &str); 13] = [
+        (&["--set=watchNamespac=shop"], "additional properties 'watchNamespac' not allowed"),
+        (&["--set=tokenMode=worker"], "tokenMode: \"worker\" is none of auto, managedRole, workerRole."),
+        (&["--set=enableRRSA=maybe"], "enableRRSA: \"maybe\" is neither true nor false."),
+        (
+            &["--set=expiringThreshold=15 min"],
+            "expiringThreshold: \"15 min\" is no duration. Write it as 15m or 1h30m.",
+        ),
+        (&["--set=expiring-threshold=15"], "expiring-threshold: \"15\" is no duration."),
+        (&["--set=AcrInstanceInfo[0].regionId=cn-hangzhou"], "AcrInstanceInfo[0] has no instanceId."),
+        (
+            &["--set=AcrInstanceInfo[0].instanceId=cri-1,AcrInstanceInfo[0].customAccessKey=LTAI"],
+            "Put them into a Secret and name it in customAccessKeySecretRef",
+        ),
+        (
+            &["--set=watchNamespace=shop", "--set=watch-namespace=shop"],
+            "The configuration is given twice: as parameters of the console (watchNamespace) and as keys of the \
+             ConfigMap (watch-namespace).",
+        ),
+        (&["--set=image.digest=sha256:12"], "at '/image/digest'"),
+        (&["--set=podHelp=evict"], "at '/podHelp': value must be one of"),
+        (&["--set=placement=outside", "--set=hostNetwork=true"], "hostNetwork is for a pod"),
+        (&["--set=proxy.url=proxy:3128"], "at '/proxy/url'"),
+        // The program speaks plain HTTP to a proxy.
+        (&["--set=proxy.url=https://proxy"], "at '/proxy/url'"),
+    ];
+    for (values, wanted) in cases {
+        let words = complaint(&rendered(values).await);
+        assert!(words.contains(wanted), "{values:?}: {words}");
+    }
+}
+
+#[tokio::test]
 async fn what_the_program_would_not_take_is_refused_with_the_place_and_what_is_allowed() {
     let cases: [(&[&str], &str); 20] = [
         (&["--set=regionId=cn hangzhou"], "at '/regionId'"),

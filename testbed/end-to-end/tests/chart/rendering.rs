@@ -1,11 +1,11 @@
-//! What the chart renders without a cluster: the committed manifests, the profiles, the switches, and the refusals.
+//! What the chart renders without a cluster: the committed manifests, the profiles and the switches.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use acr_end_to_end::{chart_folder, render_manifests};
 use serde_json::{Value, json};
 
-use crate::site::{RELEASE, chart, complaint, documents, helm, helm_alone, said, tools};
+use crate::site::{RELEASE, chart, documents, helm, helm_alone, said, tools};
 
 /// What is rendered with these values, by kind and name. Hooks are left out.
 pub(crate) async fn rendered(values: &[&str]) -> BTreeMap<String, Value> {
@@ -335,41 +335,5 @@ async fn servers_without_the_policy_get_the_chart_without_it() {
         let version_argument = format!("--kube-version={version}");
         let output = helm_alone(&["template", RELEASE, &chart, &version_argument]).await;
         assert_eq!(said(&output).contains("ValidatingAdmissionPolicy"), has_policy, "{version}");
-    }
-}
-
-#[tokio::test]
-async fn wrong_values_are_refused_with_a_sentence() {
-    let cases: [(&[&str], &str); 13] = [
-        (&["--set=watchNamespac=shop"], "additional properties 'watchNamespac' not allowed"),
-        (&["--set=tokenMode=worker"], "tokenMode: \"worker\" is none of auto, managedRole, workerRole."),
-        (&["--set=enableRRSA=maybe"], "enableRRSA: \"maybe\" is neither true nor false."),
-        (
-            &["--set=expiringThreshold=15 min"],
-            "expiringThreshold: \"15 min\" is no duration. Write it as 15m or 1h30m.",
-        ),
-        (&["--set=expiring-threshold=15"], "expiring-threshold: \"15\" is no duration."),
-        (&["--set=AcrInstanceInfo[0].regionId=cn-hangzhou"], "AcrInstanceInfo[0] has no instanceId."),
-        (
-            &["--set=AcrInstanceInfo[0].instanceId=cri-1,AcrInstanceInfo[0].customAccessKey=LTAI"],
-            "Put them into a Secret and name it in customAccessKeySecretRef",
-        ),
-        (
-            &["--set=watchNamespace=shop", "--set=watch-namespace=shop"],
-            "The configuration is given twice: as parameters of the console (watchNamespace) and as keys of the \
-             ConfigMap (watch-namespace).",
-        ),
-        (&["--set=image.digest=sha256:12"], "at '/image/digest'"),
-        (&["--set=podHelp=evict"], "at '/podHelp': value must be one of"),
-        (&["--set=placement=outside", "--set=hostNetwork=true"], "hostNetwork is for a pod"),
-        (&["--set=proxy.url=proxy:3128"], "at '/proxy/url'"),
-        // The program speaks plain HTTP to a proxy.
-        (&["--set=proxy.url=https://proxy"], "at '/proxy/url'"),
-    ];
-    let chart = chart();
-    for (values, wanted) in cases {
-        let arguments = [&["template", RELEASE, &chart], values].concat();
-        let words = complaint(&helm_alone(&arguments).await);
-        assert!(words.contains(wanted), "{values:?}: {words}");
     }
 }
