@@ -15,8 +15,9 @@ use crate::output::output;
 
 /// As many as the machines have that this is made for.
 const THREADS: usize = 2;
-/// Time between two lines of progress.
+/// Time between two lines of progress for somebody who looks on, and in a log.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
+const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Run seeded histories: faults of every kind, the safety contract asserted at every step
 ///
@@ -61,9 +62,10 @@ fn many(arguments: &Arguments) -> Outcome {
     };
     let started = Instant::now();
     let told = AtomicU64::new(0);
+    let interval = if stderr().is_terminal() { PROGRESS_INTERVAL } else { LOG_INTERVAL };
     let summary = campaign.run(|ended| {
-        let intervals = started.elapsed().as_secs() / PROGRESS_INTERVAL.as_secs();
-        if told.fetch_max(intervals, Ordering::Relaxed) < intervals && stderr().is_terminal() {
+        let intervals = started.elapsed().as_secs() / interval.as_secs();
+        if told.fetch_max(intervals, Ordering::Relaxed) < intervals {
             anstream::eprintln!("{ended} of {} histories", arguments.seeds);
         }
     })?;
