@@ -6,6 +6,7 @@
 
 mod certificate;
 mod document;
+mod frugal;
 mod listening;
 mod metrics;
 mod review;

@@ -9,10 +9,14 @@ use std::borrow::Cow;
 use acr_controller::names::PULL_SECRET;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::frugal::{Fields, Text, each};
 
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
+/// An API server gives a UUID. The answer repeats it, and whoever asks may be slow to take the answer.
+const LONGEST_UID: usize = 256;
 
 /// Why a request is not answered with a review.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +35,9 @@ pub enum ReviewError {
     /// It holds no request: it may be an answer.
     #[error("the AdmissionReview holds no request")]
     NoRequest,
+    /// Its uid is longer than any that an API server gives.
+    #[error("the uid of the request has more than {LONGEST_UID} bytes")]
+    LongUid,
 }
 
 #[derive(Deserialize)]
@@ -41,7 +48,7 @@ struct Review<'a> {
     #[serde(default, borrow)]
     kind: Cow<'a, str>,
     #[serde(borrow)]
-    request: Option<Request<'a>>,
+    request: Option<Fields<Request<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -50,12 +57,13 @@ struct Request<'a> {
     #[serde(borrow)]
     uid: Cow<'a, str>,
     #[serde(default, borrow)]
-    resource: Resource<'a>,
+    resource: Fields<Resource<'a>>,
     #[serde(default, borrow)]
     sub_resource: Cow<'a, str>,
     #[serde(default, borrow)]
     operation: Cow<'a, str>,
-    object: Option<Object>,
+    #[serde(borrow)]
+    object: Option<Fields<Object<'a>>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -72,21 +80,39 @@ struct Resource<'a> {
 /// Only what decides, of a ServiceAccount or a Pod: whatever else it holds stays as it is.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Object {
-    image_pull_secrets: Option<Vec<Reference>>,
-    spec: Option<PodSpec>,
+struct Object<'a> {
+    image_pull_secrets: Option<PullSecrets>,
+    #[serde(borrow)]
+    spec: Option<Fields<PodSpec<'a>>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct PodSpec {
-    service_account_name: Option<String>,
-    image_pull_secrets: Option<Vec<Reference>>,
+struct PodSpec<'a> {
+    #[serde(borrow)]
+    service_account_name: Option<Text<'a>>,
+    image_pull_secrets: Option<PullSecrets>,
+}
+
+/// Of a list of references, all that counts.
+struct PullSecrets {
+    name_ours: bool,
+}
+
+impl<'de> Deserialize<'de> for PullSecrets {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut name_ours = false;
+        each(deserializer, |Fields(Reference { name })| {
+            name_ours |= name.is_some_and(|Text(name)| name == PULL_SECRET);
+        })?;
+        Ok(Self { name_ours })
+    }
 }
 
 #[derive(Deserialize)]
-struct Reference {
-    name: Option<String>,
+struct Reference<'a> {
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
 }
 
 #[derive(Serialize)]
@@ -116,11 +142,14 @@ struct Response<'a> {
 pub fn answer(review: &[u8]) -> Result<Vec<u8>, ReviewError> {
     let malformed =
         |error: serde_json::Error| ReviewError::Malformed { line: error.line(), column: error.column() };
-    let Review { api_version, kind, request } = serde_json::from_slice(review).map_err(malformed)?;
+    let Fields(Review { api_version, kind, request }) = serde_json::from_slice(review).map_err(malformed)?;
     if (api_version.as_ref(), kind.as_ref()) != (API_VERSION, KIND) {
         return Err(ReviewError::WrongKind);
     }
-    let request = request.ok_or(ReviewError::NoRequest)?;
+    let Fields(request) = request.ok_or(ReviewError::NoRequest)?;
+    if request.uid.len() > LONGEST_UID {
+        return Err(ReviewError::LongUid);
+    }
     let patch = patch(&request).map(|patch| STANDARD.encode(patch));
     let answer = Answer {
         api_version: API_VERSION,
@@ -136,22 +165,22 @@ pub fn answer(review: &[u8]) -> Result<Vec<u8>, ReviewError> {
 }
 
 fn patch(request: &Request<'_>) -> Option<String> {
-    let Resource { group, version, plural } = &request.resource;
+    let Fields(Resource { group, version, plural }) = &request.resource;
     let is_creation = (group.as_ref(), version.as_ref()) == ("", "v1")
         && (request.sub_resource.as_ref(), request.operation.as_ref()) == ("", "CREATE");
-    let object = request.object.as_ref().filter(|_| is_creation)?;
+    let Fields(object) = request.object.as_ref().filter(|_| is_creation)?;
     let (list, path) = match plural.as_ref() {
         "serviceaccounts" => (&object.image_pull_secrets, "/imagePullSecrets"),
         "pods" => {
             // Without a ServiceAccount it is the image of a static pod, which may name no Secret.
-            let spec = object.spec.as_ref()?;
-            spec.service_account_name.as_ref().filter(|name| !name.is_empty())?;
+            let Fields(spec) = object.spec.as_ref()?;
+            spec.service_account_name.as_ref().filter(|Text(name)| !name.is_empty())?;
             (&spec.image_pull_secrets, "/spec/imagePullSecrets")
         }
         _ => return None,
     };
     match list {
-        Some(list) if list.iter().any(|reference| reference.name.as_deref() == Some(PULL_SECRET)) => None,
+        Some(list) if list.name_ours => None,
         Some(_) => Some(format!(r#"[{{"op":"add","path":"{path}/-","value":{{"name":"{PULL_SECRET}"}}}}]"#)),
         None => Some(format!(r#"[{{"op":"add","path":"{path}","value":[{{"name":"{PULL_SECRET}"}}]}}]"#)),
     }
@@ -205,6 +234,8 @@ mod tests {
         ] {
             assert_eq!(answer(text.as_bytes()).unwrap_err(), expected, "{text}");
         }
+        let long_uid = review(&json!({}), &[("uid", json!("u".repeat(LONGEST_UID + 1)))]).to_string();
+        assert_eq!(answer(long_uid.as_bytes()).unwrap_err(), ReviewError::LongUid);
         let without_uid = r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{}}"#;
         assert!(matches!(answer(without_uid.as_bytes()), Err(ReviewError::Malformed { .. })));
     }
