@@ -178,9 +178,7 @@ pub(crate) async fn serve(
         // From here on no connection is taken.
         drop(bound);
     };
-    if let Err(error) = serve_webhook(listener, stop).await {
-        error!("the webhook ended: {error}");
-    }
+    serve_webhook(listener, stop).await;
 }
 
 /// Without IPv6 all addresses are those of IPv4.

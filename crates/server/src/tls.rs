@@ -11,6 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -20,8 +21,14 @@ use tracing::debug;
 
 /// How long a handshake may take. An API server that is further away than that has given the call up.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
-/// Handshakes at once: each takes some 20 KiB, and whoever only connects must not take more than a few MiB.
-const HANDSHAKES: usize = 256;
+/// Connections that are no more than begun, or wait for their turn: whoever only connects must not take more than a few
+/// MiB, of which a handshake takes up to 64 KiB.
+const HANDSHAKES: usize = 32;
+/// What of answers TLS holds back for a peer that does not read; rustls has 64 KiB.
+const HELD_BACK: usize = 16 << 10;
+/// What the kernel holds of a connection in each direction. It counts as memory of the pod, grows to some MiB where nobody
+/// says so, and the kernel doubles what is said.
+const KERNEL_BUFFER: usize = 32 << 10;
 /// The pause after a connection could not be accepted, which is so when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -87,7 +94,12 @@ impl TlsListener {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let address = listener.local_addr()?;
-        let (ready, connections) = mpsc::channel(HANDSHAKES);
+        // Connections take this over from their listener.
+        let socket = SockRef::from(&listener);
+        socket.set_recv_buffer_size(KERNEL_BUFFER)?;
+        socket.set_send_buffer_size(KERNEL_BUFFER)?;
+        // Those that wait keep their slots.
+        let (ready, connections) = mpsc::channel(1);
         let mut accepting = JoinSet::new();
         accepting.spawn(accept(listener, acceptor, ready));
         Ok(Self { connections, address, _accepting: accepting })
@@ -117,7 +129,8 @@ async fn accept(
             // Answers are small and awaited: none of them is held back to be sent with a later one.
             let _ = connection.set_nodelay(true);
             match tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(connection)).await {
-                Ok(Ok(stream)) => {
+                Ok(Ok(mut stream)) => {
+                    stream.get_mut().1.set_buffer_limit(Some(HELD_BACK));
                     // Nobody listens any more: the connection ends.
                     let _ = ready.send((stream, address)).await;
                 }
