@@ -54,7 +54,9 @@ pub(super) struct Evictions {
     refused: BTreeMap<String, Moment>,
     /// Since when the webhook is registered for pods, and when it was last.
     registered: Option<Times>,
-    /// When a process was first shown that a pod, of this uid, cannot pull.
+    /// When a process was first shown a pod, of this uid.
+    met: BTreeMap<(ProcessId, String), Moment>,
+    /// When it was first shown that it cannot pull.
     shown: BTreeMap<(ProcessId, String), Moment>,
     /// The owner of each pod, by the pod's uid: its uid and when the pod was created.
     owners: BTreeMap<String, (String, Moment)>,
@@ -63,6 +65,7 @@ pub(super) struct Evictions {
 impl Evictions {
     pub(super) fn ended(&mut self, process: ProcessId) {
         self.by_owner.retain(|(owner, _), _| *owner != process);
+        self.met.retain(|(owner, _), _| *owner != process);
         self.shown.retain(|(owner, _), _| *owner != process);
     }
 
@@ -81,11 +84,12 @@ impl Evictions {
     }
 
     pub(super) fn shown(&mut self, process: ProcessId, delivery: &Delivery, now: Moment) {
-        if let Delivery::Sight(Sight::Pod(pod)) = delivery
-            && !pod.unpulled.is_empty()
-        {
-            self.shown.entry((process, pod.uid.clone())).or_insert(now);
+        let Delivery::Sight(Sight::Pod(pod)) = delivery else { return };
+        let key = (process, pod.uid.clone());
+        if !pod.unpulled.is_empty() {
+            self.shown.entry(key.clone()).or_insert(now);
         }
+        self.met.entry(key).or_insert(now);
     }
 
     /// An eviction was answered: whether it may have been carried out.
@@ -109,10 +113,20 @@ impl Evictions {
     }
 
     /// Whether a pod came after an eviction of its owner by a process, which leaves it alone for that.
-    fn leaves_alone(&self, process: ProcessId, uid: &str, now: Moment, slack: Moment) -> bool {
-        let Some((owner, created)) = self.owners.get(uid) else { return false };
-        let times = self.by_owner.get(&(process, owner.clone()));
-        times.is_some_and(|times| *created > times.first && now + DRIFT < times.last + LEFT_ALONE + slack)
+    fn leaves_alone(&self, process: ProcessId, uid: &str, now: Moment) -> bool {
+        let created = self.owners.get(uid).map(|(_, created)| *created);
+        self.came_after_an_eviction(process, uid, created, now + DRIFT)
+    }
+
+    /// The same, a while longer, and of what may have come after it for all that the process has seen.
+    fn may_leave_alone(&self, process: ProcessId, uid: &str, now: Moment) -> bool {
+        let met = self.met.get(&(process, uid.to_owned())).copied();
+        self.came_after_an_eviction(process, uid, met, (now + DRIFT).saturating_sub(TRIED_AGAIN_WITHIN))
+    }
+
+    fn came_after_an_eviction(&self, by: ProcessId, uid: &str, came: Option<Moment>, now: Moment) -> bool {
+        let times = self.owners.get(uid).and_then(|(owner, _)| self.by_owner.get(&(by, owner.clone())));
+        times.zip(came).is_some_and(|(times, came)| came > times.first && now < times.last + LEFT_ALONE)
     }
 }
 
@@ -170,7 +184,7 @@ impl Contract {
         if own_list && (unregistered || namespace == "kube-system") {
             return refuse("for its own list, to which nobody appends");
         }
-        if self.evictions.leaves_alone(process, uid, truth.now, 0) {
+        if self.evictions.leaves_alone(process, uid, truth.now) {
             return refuse("although one before it was, within the hour");
         }
         Ok(())
@@ -244,8 +258,7 @@ impl Contract {
             }
             let broken = |what: &str| s9(format!("of the pod {namespace}/{name}, which needs help, {what}"));
             let code = said.get(pod.uid.as_str()).ok_or_else(|| broken("nothing is said"))?;
-            let left_alone = self.evictions.leaves_alone(leader, &pod.uid, truth.now, TRIED_AGAIN_WITHIN);
-            if left_alone {
+            if self.evictions.may_leave_alone(leader, &pod.uid, truth.now) {
                 coverage.note(Happening::PodLeftAlone);
                 continue;
             }
