@@ -134,7 +134,7 @@ async fn lives(site: Site, values: &[&str]) {
 #[tokio::test]
 async fn a_removal_that_fails_leaves_the_release_and_can_be_repeated() {
     let site = Site::begin().await;
-    said(&site.install(&[REQUESTED, "--set=uninstall.timeoutSeconds=5"]).await);
+    said(&site.install(&[REQUESTED, "--set=uninstall.timeoutSeconds=15"]).await);
     let stage = Stage::join(&site.control_plane, OWN).await.unwrap();
     stage.create_namespace("shop", &[]).await.unwrap();
     stage.configure(&[("acr-registry-info", ENTRY), ("watch-namespace", "shop")]).await.unwrap();
